@@ -1,0 +1,1 @@
+"""The signing ceremony: one signatory, one or more documents, one level."""

@@ -1,0 +1,163 @@
+"""Where streams, their journals, and what is still to be done are kept. Payloads are opaque bytes.
+
+A stream is one subscription, ceremony or record of attempts. `commit` is all or nothing: state, journal,
+outbox, claims, inbox and the mark on the effect that a fact answers (behaviour § 7.1).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from attrs import field, frozen
+
+from qcp_sdk.values import Key
+
+
+@frozen(kw_only=True)
+class StoredStream:
+    """A stream as it is kept. `version` counts its facts; `head` is the hash of its last journal entry."""
+
+    id: str
+    kind: str
+    version: int
+    stage: str
+    data_key: bytes = field(repr=False)
+    state: bytes = field(repr=False)
+    head: bytes = b""
+    indexes: frozenset[tuple[str, str]] = frozenset()
+    """(name, keyed hash) pairs under which it is found."""
+
+
+@frozen(kw_only=True)
+class JournalRow:
+    """One recorded fact. Public: stream, sequence, at, kind; sealed: payload; `hash` chains it to the one before."""
+
+    stream: str
+    sequence: int
+    at: datetime
+    kind: str
+    payload: bytes = field(repr=False)
+    hash: bytes
+
+
+@frozen(kw_only=True)
+class OutboxRow:
+    """One effect still to be done. `leased_until` is the first lease, when its committer performs it right away."""
+
+    key: Key
+    stream: str
+    kind: str
+    due: datetime
+    payload: bytes = field(repr=False)
+    leased_until: datetime | None = None
+
+
+@frozen(kw_only=True)
+class LeasedEffect:
+    """An effect that the caller alone may perform until `leased_until`; `token` fences off whoever held it before."""
+
+    key: Key
+    stream: str
+    kind: str
+    due: datetime
+    payload: bytes = field(repr=False)
+    token: int
+    attempts: int
+    leased_until: datetime
+
+
+@frozen(kw_only=True)
+class ParkedEffect:
+    """An effect that waits for a person."""
+
+    key: Key
+    stream: str
+    kind: str
+    attempts: int
+    reason: str
+
+
+@frozen(kw_only=True)
+class Batch:
+    """Everything that one fact changes.
+
+    `expected` gives the version that each written stream must still have (0: it must not exist yet).
+    `answered` marks effects done: (key, token); a token that is no longer current is a Conflict.
+    """
+
+    at: datetime
+    streams: tuple[StoredStream, ...] = ()
+    expected: tuple[int, ...] = ()
+    journal: tuple[JournalRow, ...] = ()
+    outbox: tuple[OutboxRow, ...] = ()
+    answered: tuple[tuple[Key, int], ...] = ()
+    claim: tuple[tuple[str, str], ...] = ()
+    """(name, owner): taken, or a Conflict that names the claim when somebody else owns it."""
+    unclaim: tuple[tuple[str, str], ...] = ()
+    inbox: tuple[tuple[str, datetime], ...] = ()
+    """(message id, kept until): recorded once; a Conflict `seen` when it was before."""
+
+
+@frozen(kw_only=True)
+class Backlog:
+    """What waits: how much is due, since when, and how much is parked."""
+
+    due: int
+    oldest: datetime | None
+    parked: int
+
+
+class Store(Protocol):
+    """Keeps streams. Safe for many callers and processes; raises `Conflict` and `Unavailable` besides."""
+
+    def load(self, *, id: str) -> StoredStream | None:
+        """Give the stream as last committed."""
+
+    def commit(self, *, batch: Batch) -> None:
+        """Write it all, or nothing.
+
+        Raises:
+            Conflict: A stream has moved, a claim is taken, an effect was fenced off, or a message was seen.
+        """
+
+    def lease(
+        self, *, now: datetime, until: datetime, limit: int, stream: str | None = None
+    ) -> tuple[LeasedEffect, ...]:
+        """Take up to `limit` effects that are due and not leased, oldest first; of one stream only, if named."""
+
+    def postpone(self, *, key: Key, token: int, due: datetime, note: str) -> None:
+        """Give a leased effect back, to be tried again then. A token that is no longer current changes nothing."""
+
+    def park(self, *, key: Key, token: int, reason: str) -> None:
+        """Set a leased effect aside for a person. A token that is no longer current changes nothing."""
+
+    def parked(self) -> tuple[ParkedEffect, ...]:
+        """Give what waits for a person, oldest first."""
+
+    def unpark(self, *, key: Key, due: datetime) -> None:
+        """Put a parked effect back in line."""
+
+    def discard(self, *, key: Key) -> None:
+        """Mark a parked effect as settled by hand: it is never performed."""
+
+    def outstanding(self, *, stream: str) -> tuple[OutboxRow, ...]:
+        """Give the effects of a stream that are not done, parked ones included, in key order."""
+
+    def journal(self, *, stream: str) -> tuple[JournalRow, ...]:
+        """Give a stream's journal in order."""
+
+    def find(self, *, index: str, value: str) -> tuple[str, ...]:
+        """Give the ids of the streams that carry this index value, oldest first."""
+
+    def owner(self, *, claim: str) -> str | None:
+        """Say who owns a claim."""
+
+    def seen(self, *, message: str) -> bool:
+        """Say whether a message id is in the inbox."""
+
+    def next_due(self) -> datetime | None:
+        """Say when the next effect that is not parked is due."""
+
+    def backlog(self, *, now: datetime) -> Backlog:
+        """Say what waits."""

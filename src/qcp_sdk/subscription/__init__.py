@@ -1,0 +1,1 @@
+"""The subscription machine: facts in, effects out. Read `stages`, `facts`, `effects`, then `machine`."""
