@@ -43,7 +43,7 @@ POLICY_OIDS: Final[Mapping[str, CertificateLevel]] = MappingProxyType(
         "0.4.0.194112.1.2": CertificateLevel.QCP_N_QSCD,  # EN 319 411-2 § 5.3
     }
 )
-"""Which certificate policy identifier means which level. Legal-person policies have no row: no person signs with them."""
+"""Which policy identifier means which level. Legal-person policies have no row: no person signs with them."""
 
 REQUIRED_CERTIFICATE: Final[Mapping[SignatureLevel, CertificateLevel | None]] = MappingProxyType(
     {

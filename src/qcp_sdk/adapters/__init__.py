@@ -1,0 +1,1 @@
+"""Adapters: one technology a module. None imports another; what they share is in `shared/`."""

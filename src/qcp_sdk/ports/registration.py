@@ -1,4 +1,4 @@
-"""The hosted plan: a trust provider that does identity, request and issuance on its own pages (feature F, Universign)."""
+"""The hosted plan: a trust provider does identity, request and issuance on its own pages (F, Universign)."""
 
 from __future__ import annotations
 
