@@ -41,6 +41,9 @@ class QcpError(Exception):
     """The root of every error that the SDK raises on purpose.
 
     `where` names the place (a key, a line, a field), `mend` says what to do; both enter the message.
+
+    Why: Something below it was raised; it is never raised itself. Catch it to catch all of them.
+    Mend: Look at the class that was raised, and at its `mend`.
     """
 
     code: ClassVar[str] = "qcp"
@@ -52,55 +55,91 @@ class QcpError(Exception):
 
 
 class InvalidInput(QcpError, ValueError):
-    """What was given cannot be read. Nothing was done."""
+    """What was given cannot be read. Nothing was done.
+
+    Why: A caller, a file or a network peer gave something that does not have the shape it must have.
+    Mend: Mend what was given, then call again; the same input will always be refused.
+    """
 
     code = "invalid_input"
 
 
 class InvalidValue(InvalidInput):
-    """A value object refuses what it was given: a phone number, an amount, a date …"""
+    """A value object refuses what it was given: a phone number, an amount, a date …
+
+    Why: A text or number is outside what its type allows: a phone number that is not E.164, an amount of half a cent.
+    Mend: Check the value where it enters your application; the message says which rule it breaks.
+    """
 
     code = "invalid_value"
 
 
 class PolicyError(InvalidInput):
-    """A policy file cannot be used; `where` gives file, line and key."""
+    """A policy file cannot be used; `where` gives file, line and key.
+
+    Why: A level policy in TOML has an unknown key, a wrong type, or a rule that contradicts another.
+    Mend: Correct the line that `where` names; `qcp-sdk policy show` prints a policy that is right.
+    """
 
     code = "policy_invalid"
 
 
 class DocumentError(InvalidInput):
-    """A document cannot be read, signed or verified."""
+    """A document cannot be read, signed or verified.
+
+    Why: A PDF is damaged, encrypted, larger than allowed, or was changed in a way that its signatures forbid.
+    Mend: Use the file as it was before; ask its sender for it again. Do not "repair" a signed file.
+    """
 
     code = "document_invalid"
 
 
 class CertificateError(InvalidInput):
-    """A certificate, revocation list or OCSP answer cannot be read."""
+    """A certificate, revocation list or OCSP answer cannot be read.
+
+    Why: The bytes are not a certificate, revocation list or OCSP answer, or one with a field that makes no sense.
+    Mend: Ask for the DER or PEM bytes again from where they came; nothing was trusted on the way.
+    """
 
     code = "certificate_invalid"
 
 
 class TrustListError(InvalidInput):
-    """A trusted list cannot be read, is stale, or its signature does not hold."""
+    """A trusted list cannot be read, is stale, or its signature does not hold.
+
+    Why: A list is not TS 119 612, its next update is past, or its signer is not the one that was pinned.
+    Mend: Fetch the list again; when its signer has changed, pin the new one after checking it out of band.
+    """
 
     code = "trust_list_invalid"
 
 
 class JournalError(InvalidInput):
-    """A journal does not verify; `where` names the first entry that does not hold."""
+    """A journal does not verify; `where` names the first entry that does not hold.
+
+    Why: An entry was changed, removed, inserted or reordered, or the file is not a journal.
+    Mend: Compare with a backup from the entry that `where` names onwards; keep the broken file as evidence.
+    """
 
     code = "journal_broken"
 
 
 class Refusal(QcpError):
-    """Understood, and refused. Nothing was changed."""
+    """Understood, and refused. Nothing was changed.
+
+    Why: The request was understood and a rule says no; asking again unchanged gives the same answer.
+    Mend: Read which refusal it is; show its reason to the person, who can usually do something about it.
+    """
 
     code = "refused"
 
 
 class FactRefused(Refusal):
-    """This may not be said at this stage, or its guard says no (`reason` is stable)."""
+    """This may not be said at this stage, or its guard says no (`reason` is stable).
+
+    Why: The fact comes too early, too late or twice, or about something else than what was shown.
+    Mend: Load the subscription or ceremony again and offer what it says can be done now.
+    """
 
     code = "fact_refused"
 
@@ -114,6 +153,9 @@ class CodeRefused(FactRefused):
     or may not be asked for yet (`too_soon`, `too_many_codes`, `locked`).
 
     `until` says when asking makes sense again; `tries_left` counts the tries that remain on this challenge.
+
+    Why: The code is wrong, expired or superseded, or codes are asked for faster than the limits allow.
+    Mend: Show `reason`, `tries_left` and `until`; let the person ask for a new code once `until` has passed.
     """
 
     code = "code_refused"
@@ -132,7 +174,11 @@ class CodeRefused(FactRefused):
 
 
 class SubscriptionRefused(Refusal):
-    """A subscription may not be opened; `reasons` holds every stable reason, not only the first."""
+    """A subscription may not be opened; `reasons` holds every stable reason, not only the first.
+
+    Why: Account and LCP certificate differ, the balance is too small, or a subscription or certificate is in the way.
+    Mend: Show every entry of `reasons` before anything starts; each names what to correct.
+    """
 
     code = "subscription_refused"
 
@@ -142,7 +188,11 @@ class SubscriptionRefused(Refusal):
 
 
 class LevelRefused(Refusal):
-    """A collecte asks for a level that a signatory may not use; `decision` holds every finding."""
+    """A collecte asks for a level that a signatory may not use; `decision` holds every finding.
+
+    Why: A signatory has no certificate that the policy accepts for the level, or nobody can say whether it has.
+    Mend: Show `decision.findings`: each has a message in French and English, and a remedy.
+    """
 
     code = "level_refused"
 
@@ -152,19 +202,31 @@ class LevelRefused(Refusal):
 
 
 class NotFound(Refusal):
-    """Nothing is known under this id."""
+    """Nothing is known under this id.
+
+    Why: The id is mistyped, belongs to another tenant, or was erased.
+    Mend: Take ids from what the SDK returned; treat this as a 404.
+    """
 
     code = "not_found"
 
 
 class PortError(QcpError):
-    """A collaborator did not do what was asked; one of the three kinds below says what is known."""
+    """A collaborator did not do what was asked; one of the three kinds below says what is known.
+
+    Why: A bank, provider, mail server or database did not do what it was asked.
+    Mend: See which of the three kinds it is: only two of them may be tried again.
+    """
 
     code = "port"
 
 
 class Rejected(PortError):
-    """It said no. `reason` is a stable word of the port's, kept in the journal."""
+    """It said no. `reason` is a stable word of the port's, kept in the journal.
+
+    Why: The collaborator understood and said no; `reason` says why in a stable word.
+    Mend: Nothing to retry. The machine treats it as a fact and moves on; your own code should too.
+    """
 
     code = "rejected"
 
@@ -174,24 +236,46 @@ class Rejected(PortError):
 
 
 class Unavailable(PortError):
-    """It was not asked, or certainly did nothing: ask again later with the same key."""
+    """It was not asked, or certainly did nothing: ask again later with the same key.
+
+    Why: The collaborator could not be reached, or said that it did nothing (busy, in maintenance).
+    Mend: Call again later with the same key; the engine does so by itself, backing off.
+    """
 
     code = "unavailable"
 
 
 class Unconfirmed(PortError):
-    """It may have acted: ask for the outcome of the same key, never send under a new one."""
+    """It may have acted: ask for the outcome of the same key, never send under a new one.
+
+    Why: The connection broke after the request had left: the collaborator may or may not have acted.
+    Mend: Ask for the outcome of that key, or send the same key again where the port allows it.
+    """
 
     code = "unconfirmed"
 
 
 class Conflict(QcpError):
-    """Somebody else moved first: load the present state and decide again."""
+    """Somebody else moved first: load the present state and decide again.
+
+    `kind` says what was contended for (`stream`, `effect`, `claim` or `message`), `subject` which one.
+
+    Why: Two processes changed the same thing at once, or a claim is already taken.
+    Mend: Load again and decide again; the engine does this by itself for facts.
+    """
 
     code = "conflict"
 
+    def __init__(self, what: str, *, kind: str = "", subject: str = "", where: str = "", mend: str = "") -> None:
+        super().__init__(what, where=where or (f"{kind} `{subject}`" if kind else ""), mend=mend)
+        self.kind, self.subject = kind, subject
+
 
 class ConfigurationError(QcpError):
-    """This installation cannot run as it is configured."""
+    """This installation cannot run as it is configured.
+
+    Why: A setting is missing or contradicts another, or a test-only part is used with `production=True`.
+    Mend: Correct the setting that the message names; the process should not start before.
+    """
 
     code = "configuration"

@@ -103,7 +103,8 @@ class CertificateIssued(Notice):
     subscription: SubscriptionId
     holder: str
     issuer: str
-    not_after: datetime
+    not_after: datetime | None
+    """None when a provider attests a certificate without showing it."""
     price: Cents
 
 

@@ -7,7 +7,7 @@ outbox, claims, inbox and the mark on the effect that a fact answers (behaviour 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from attrs import field, frozen
 
@@ -43,7 +43,11 @@ class JournalRow:
 
 @frozen(kw_only=True)
 class OutboxRow:
-    """One effect still to be done. `leased_until` is the first lease, when its committer performs it right away."""
+    """One effect still to be done.
+
+    `leased_until` is the first lease, when its committer performs it right away: its token is then `FIRST_TOKEN`
+    and that is its first attempt.
+    """
 
     key: Key
     stream: str
@@ -51,6 +55,10 @@ class OutboxRow:
     due: datetime
     payload: bytes = field(repr=False)
     leased_until: datetime | None = None
+
+
+FIRST_TOKEN: Final = 1
+"""The token of a lease that was taken with the commit itself; each lease after it has the next number."""
 
 
 @frozen(kw_only=True)
@@ -96,12 +104,15 @@ class Batch:
     """(name, owner): taken, or a Conflict that names the claim when somebody else owns it."""
     unclaim: tuple[tuple[str, str], ...] = ()
     inbox: tuple[tuple[str, datetime], ...] = ()
-    """(message id, kept until): recorded once; a Conflict `seen` when it was before."""
+    """(message id, kept until): recorded once; a Conflict of kind `message` when it was before.
+
+    What is kept no longer than the batch's `at` is forgotten when the next message is recorded.
+    """
 
 
 @frozen(kw_only=True)
 class Backlog:
-    """What waits: how much is due, since when, and how much is parked."""
+    """What waits: how much is due and leased by nobody, since when, and how much is parked."""
 
     due: int
     oldest: datetime | None
@@ -118,13 +129,17 @@ class Store(Protocol):
         """Write it all, or nothing.
 
         Raises:
-            Conflict: A stream has moved, a claim is taken, an effect was fenced off, or a message was seen.
+            Conflict: A stream has moved, a claim is taken, an effect was fenced off, or a message was seen;
+                `kind` and `subject` name it.
         """
 
     def lease(
         self, *, now: datetime, until: datetime, limit: int, stream: str | None = None
     ) -> tuple[LeasedEffect, ...]:
-        """Take up to `limit` effects that are due and not leased, oldest first; of one stream only, if named."""
+        """Take up to `limit` effects that are due and not leased, oldest first; of one stream only, if named.
+
+        Each gets the next token and counts one more attempt. A lease that has ended may be taken by anybody.
+        """
 
     def postpone(self, *, key: Key, token: int, due: datetime, note: str) -> None:
         """Give a leased effect back, to be tried again then. A token that is no longer current changes nothing."""
@@ -136,10 +151,18 @@ class Store(Protocol):
         """Give what waits for a person, oldest first."""
 
     def unpark(self, *, key: Key, due: datetime) -> None:
-        """Put a parked effect back in line."""
+        """Put a parked effect back in line.
+
+        Raises:
+            Conflict: It is not parked.
+        """
 
     def discard(self, *, key: Key) -> None:
-        """Mark a parked effect as settled by hand: it is never performed."""
+        """Mark a parked effect as settled by hand: it is never performed.
+
+        Raises:
+            Conflict: It is not parked.
+        """
 
     def outstanding(self, *, stream: str) -> tuple[OutboxRow, ...]:
         """Give the effects of a stream that are not done, parked ones included, in key order."""
@@ -157,7 +180,7 @@ class Store(Protocol):
         """Say whether a message id is in the inbox."""
 
     def next_due(self) -> datetime | None:
-        """Say when the next effect that is not parked is due."""
+        """Say when `lease` may next give something: the earliest due time, or end of a lease, of what is not parked."""
 
     def backlog(self, *, now: datetime) -> Backlog:
         """Say what waits."""

@@ -391,10 +391,19 @@ class RegistrationExpired(Fact):
 
 @frozen(kw_only=True)
 class RevocationRequested(Fact):
-    """A5: the holder (or the host, `by`) wants the certificate revoked; the holder's code was checked before."""
+    """A5: the holder wants the certificate revoked, after entering the code sent for that."""
 
     kind = "revocation_requested"
     origin = Origin.PERSON
+    reason: str
+
+
+@frozen(kw_only=True)
+class RevocationOrdered(Fact):
+    """The host wants the certificate revoked, in the name of `by`; no code of the holder's is needed."""
+
+    kind = "revocation_ordered"
+    origin = Origin.HOST
     reason: str
     by: str
 
@@ -414,6 +423,7 @@ class RevocationRefused(Fact):
     """The authority does not revoke."""
 
     kind = "revocation_refused"
+    fingerprint: Fingerprint
     reason: str
 
 
@@ -485,6 +495,7 @@ FACTS: tuple[type[Fact], ...] = (
     RegistrationRefused,
     RegistrationExpired,
     RevocationRequested,
+    RevocationOrdered,
     CertificateRevoked,
     RevocationRefused,
     CertificateExpired,

@@ -70,4 +70,5 @@ class Ending(StrEnum):
     DEADLINE_PASSED = "deadline_passed"
     REQUESTED_BY_HOLDER = "requested_by_holder"
     """Only a cause of revoking: the holder asked for it (feature A5)."""
+    ORDERED_BY_HOST = "ordered_by_host"
     REVOKED_BY_ISSUER = "revoked_by_issuer"

@@ -1,11 +1,8 @@
-"""What an X.509 certificate says, and what is known about its status.
-
-Reading is pure: DER or PEM in, a frozen `Certificate` out. Nothing here trusts anything: whether the issuer is
-recognised is for the policy and for the trusted lists.
-"""
+"""What an X.509 certificate says, and what is known about its status, as values."""
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from enum import StrEnum
 
@@ -112,3 +109,8 @@ class Holding:
     """The address registered with the issuer (it may also stand in the certificate)."""
     mobile: PhoneNumber | None = None
     """The mobile registered with the issuer; X.509 does not carry one."""
+
+
+def fingerprint(der: bytes) -> Fingerprint:
+    """Give the name by which a certificate is known here: SHA-256 of its DER."""
+    return Fingerprint(hashlib.sha256(der).hexdigest())

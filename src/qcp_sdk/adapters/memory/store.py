@@ -1,0 +1,375 @@
+"""The store in memory: for tests, simulations and trying things out. Gone with the process.
+
+It keeps the very promises of the SQL store, sits the same exam, and is fast enough to simulate years: payloads
+are kept as they come, and what is due stands in a heap. A batch is examined in full before anything is changed,
+which makes it all or nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime
+from heapq import heapify, heappop, heappush
+from itertools import count
+from typing import Final
+
+from attrs import define, field
+
+from qcp_sdk.errors import Conflict, InvalidValue
+from qcp_sdk.ports.store import (
+    FIRST_TOKEN,
+    Backlog,
+    Batch,
+    JournalRow,
+    LeasedEffect,
+    OutboxRow,
+    ParkedEffect,
+    StoredStream,
+)
+from qcp_sdk.values import Key, utc
+
+_SLACK: Final = 1_000
+"""How many outdated entries the heap may hold besides one for each effect that waits."""
+
+
+@define(kw_only=True, eq=False)
+class _Effect:
+    row: OutboxRow = field(repr=False)
+    ordinal: int
+    due: datetime
+    ready: datetime
+    """When it may be leased: its due time, or the end of its lease."""
+    leased_until: datetime | None
+    token: int
+    attempts: int
+    parked: bool = False
+    note: str = ""
+
+
+@define(kw_only=True, eq=False)
+class _Kept:
+    ordinal: int
+    stream: StoredStream
+    journal: dict[int, JournalRow] = field(factory=dict)
+    open: dict[Key, _Effect] = field(factory=dict)
+    """Its effects that are not done."""
+
+
+class MemoryStore:
+    """Keeps streams in this process, for any number of threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._ordinals = count()
+        self._streams: dict[str, _Kept] = {}
+        self._indexes: dict[tuple[str, str], dict[str, int]] = {}
+        self._waiting: dict[Key, _Effect] = {}
+        self._parked: dict[Key, _Effect] = {}
+        self._done: set[Key] = set()
+        self._ready: list[tuple[datetime, int, Key]] = []
+        """A heap; an entry counts only while its effect waits and is ready at that very instant."""
+        self._claims: dict[str, str] = {}
+        self._inbox: dict[str, datetime] = {}
+        self._forgettable: list[tuple[datetime, str]] = []
+
+    def load(self, *, id: str) -> StoredStream | None:
+        """Give the stream as last committed."""
+        with self._lock:
+            kept = self._streams.get(id)
+            return kept.stream if kept else None
+
+    def commit(self, *, batch: Batch) -> None:
+        """Write it all, or nothing.
+
+        Raises:
+            Conflict: A stream has moved, a claim is taken, an effect was fenced off, or a message was seen;
+                `kind` and `subject` name it.
+            InvalidValue: `streams` and `expected` do not match in number.
+        """
+        if len(batch.streams) != len(batch.expected):
+            raise InvalidValue("every written stream needs the version that it had", where="expected")
+        with self._lock:
+            self._examine(batch)
+            claims = self._examine_claims(batch) if batch.claim or batch.unclaim else {}
+            effects = [self._effect(row) for row in batch.outbox]
+            inbox = [(message, utc(until)) for message, until in batch.inbox]
+            # From here on nothing can fail.
+            if inbox:
+                self._receive(inbox, batch.at)
+            for key, _ in batch.answered:
+                self._finish(self._waiting.pop(key))
+            for stream in batch.streams:
+                self._write(stream)
+            for entry in batch.journal:
+                self._streams[entry.stream].journal[entry.sequence] = entry
+            for effect in effects:
+                key = effect.row.key
+                self._waiting[key] = self._streams[effect.row.stream].open[key] = effect
+                self._line_up(effect)
+            for name, owner in claims.items():
+                if owner is None:
+                    self._claims.pop(name, None)
+                else:
+                    self._claims[name] = owner
+
+    def _examine(self, batch: Batch) -> None:
+        if batch.inbox:
+            self._examine_inbox(batch)
+        answered: set[Key] = set()
+        for key, token in batch.answered:
+            held = self._waiting.get(key)
+            if held is None or held.token != token or key in answered:
+                raise Conflict("it is no longer held under this token", kind="effect", subject=key)
+            answered.add(key)
+        versions: dict[str, int] = {}
+        for stream, expected in zip(batch.streams, batch.expected, strict=True):
+            known = self._streams.get(stream.id)
+            now = versions.get(stream.id, known.stream.version if known else 0)
+            if now != expected:
+                raise Conflict("it is no longer as it was loaded", kind="stream", subject=stream.id)
+            versions[stream.id] = stream.version
+        entries: set[tuple[str, int]] = set()
+        for entry in batch.journal:
+            utc(entry.at)
+            kept = self._streams.get(entry.stream)
+            place = (entry.stream, entry.sequence)
+            if (kept is None and entry.stream not in versions) or place in entries:
+                raise Conflict("somebody else moved first", kind="stream", subject=entry.stream)
+            if kept is not None and entry.sequence in kept.journal:
+                raise Conflict("somebody else moved first", kind="stream", subject=entry.stream)
+            entries.add(place)
+        asked: set[Key] = set()
+        for row in batch.outbox:
+            known_key = row.key in self._waiting or row.key in self._parked or row.key in self._done
+            no_stream = row.stream not in self._streams and row.stream not in versions
+            if known_key or no_stream or row.key in asked:
+                raise Conflict("somebody else moved first", kind="effect", subject=row.key)
+            asked.add(row.key)
+
+    def _examine_inbox(self, batch: Batch) -> None:
+        at = utc(batch.at)
+        new: set[str] = set()
+        for message, _ in batch.inbox:
+            until = self._inbox.get(message)
+            if message in new or (until is not None and until > at):
+                raise Conflict("it was seen before", kind="message", subject=message)
+            new.add(message)
+
+    def _examine_claims(self, batch: Batch) -> dict[str, str | None]:
+        """Give the claims that change: to an owner, or to nobody."""
+        changed: dict[str, str | None] = {}
+        for name, owner in batch.unclaim:
+            if self._claims.get(name) == owner:
+                changed[name] = None
+        for name, owner in batch.claim:
+            present = changed.get(name) if name in changed else self._claims.get(name)
+            if present not in (None, owner):
+                raise Conflict("somebody else owns it", kind="claim", subject=name)
+            changed[name] = owner
+        return changed
+
+    def _effect(self, row: OutboxRow) -> _Effect:
+        due = utc(row.due)
+        until = None if row.leased_until is None else utc(row.leased_until)
+        first = 0 if until is None else FIRST_TOKEN
+        return _Effect(
+            row=row,
+            ordinal=next(self._ordinals),
+            due=due,
+            ready=due if until is None else until,
+            leased_until=until,
+            token=first,
+            attempts=first,
+        )
+
+    def _receive(self, inbox: list[tuple[str, datetime]], at: datetime) -> None:
+        while self._forgettable and self._forgettable[0][0] <= at:
+            self._inbox.pop(heappop(self._forgettable)[1], None)
+        for message, until in inbox:
+            self._inbox[message] = until
+            heappush(self._forgettable, (until, message))
+
+    def _write(self, stream: StoredStream) -> None:
+        kept = self._streams.get(stream.id)
+        if kept is None:
+            kept = self._streams[stream.id] = _Kept(ordinal=next(self._ordinals), stream=stream)
+            had: frozenset[tuple[str, str]] = frozenset()
+        else:
+            had, kept.stream = kept.stream.indexes, stream
+        if had != stream.indexes:
+            for pair in had - stream.indexes:
+                del self._indexes[pair][stream.id]
+            for pair in stream.indexes - had:
+                self._indexes.setdefault(pair, {})[stream.id] = kept.ordinal
+
+    def _finish(self, effect: _Effect) -> None:
+        del self._streams[effect.row.stream].open[effect.row.key]
+        self._done.add(effect.row.key)
+
+    def _line_up(self, effect: _Effect) -> None:
+        heappush(self._ready, (effect.ready, effect.ordinal, effect.row.key))
+        if len(self._ready) > 2 * len(self._waiting) + _SLACK:
+            self._ready = [(each.ready, each.ordinal, key) for key, each in self._waiting.items()]
+            heapify(self._ready)
+
+    def _first(self) -> _Effect | None:
+        """Give the effect that is ready first, having dropped the outdated entries before it."""
+        while self._ready:
+            ready, _, key = self._ready[0]
+            effect = self._waiting.get(key)
+            if effect is not None and effect.ready == ready:
+                return effect
+            heappop(self._ready)
+        return None
+
+    def lease(
+        self, *, now: datetime, until: datetime, limit: int, stream: str | None = None
+    ) -> tuple[LeasedEffect, ...]:
+        """Take up to `limit` effects that are due and not leased, oldest first; of one stream only, if named.
+
+        Each gets the next token and counts one more attempt. A lease that has ended may be taken by anybody.
+        """
+        now, until = utc(now), utc(until)
+        with self._lock:
+            taken = self._ready_of(stream, now, limit) if stream is not None else self._ready_now(now, limit)
+            for effect in taken:
+                effect.token += 1
+                effect.attempts += 1
+                effect.leased_until = effect.ready = until
+                self._line_up(effect)
+            return tuple(
+                LeasedEffect(
+                    key=effect.row.key,
+                    stream=effect.row.stream,
+                    kind=effect.row.kind,
+                    due=effect.due,
+                    payload=effect.row.payload,
+                    token=effect.token,
+                    attempts=effect.attempts,
+                    leased_until=until,
+                )
+                for effect in sorted(taken, key=lambda effect: (effect.due, effect.ordinal))
+            )
+
+    def _ready_now(self, now: datetime, limit: int) -> list[_Effect]:
+        taken: dict[Key, _Effect] = {}  # the heap may name an effect twice
+        while len(taken) < limit and (effect := self._first()) is not None and effect.ready <= now:
+            heappop(self._ready)
+            taken[effect.row.key] = effect
+        return list(taken.values())
+
+    def _ready_of(self, stream: str, now: datetime, limit: int) -> list[_Effect]:
+        kept = self._streams.get(stream)
+        ready = [each for each in kept.open.values() if not each.parked and each.ready <= now] if kept else []
+        return sorted(ready, key=lambda each: (each.ready, each.ordinal))[: max(limit, 0)]
+
+    def postpone(self, *, key: Key, token: int, due: datetime, note: str) -> None:
+        """Give a leased effect back, to be tried again then. A token that is no longer current changes nothing."""
+        due = utc(due)
+        with self._lock:
+            effect = self._waiting.get(key)
+            if effect is not None and effect.token == token:
+                effect.due = effect.ready = due
+                effect.leased_until, effect.note = None, note
+                self._line_up(effect)
+
+    def park(self, *, key: Key, token: int, reason: str) -> None:
+        """Set a leased effect aside for a person. A token that is no longer current changes nothing."""
+        with self._lock:
+            effect = self._waiting.get(key)
+            if effect is not None and effect.token == token:
+                effect.parked, effect.leased_until, effect.note = True, None, reason
+                self._parked[key] = self._waiting.pop(key)
+
+    def parked(self) -> tuple[ParkedEffect, ...]:
+        """Give what waits for a person, oldest first."""
+        with self._lock:
+            return tuple(
+                ParkedEffect(
+                    key=effect.row.key,
+                    stream=effect.row.stream,
+                    kind=effect.row.kind,
+                    attempts=effect.attempts,
+                    reason=effect.note,
+                )
+                for effect in sorted(self._parked.values(), key=lambda effect: effect.ordinal)
+            )
+
+    def unpark(self, *, key: Key, due: datetime) -> None:
+        """Put a parked effect back in line.
+
+        Raises:
+            Conflict: It is not parked.
+        """
+        due = utc(due)
+        with self._lock:
+            effect = self._settled(key)
+            effect.parked, effect.note = False, ""
+            effect.due = effect.ready = due
+            self._waiting[key] = effect
+            self._line_up(effect)
+
+    def discard(self, *, key: Key) -> None:
+        """Mark a parked effect as settled by hand: it is never performed.
+
+        Raises:
+            Conflict: It is not parked.
+        """
+        with self._lock:
+            self._finish(self._settled(key))
+
+    def _settled(self, key: Key) -> _Effect:
+        if key not in self._parked:
+            raise Conflict("it is not parked", kind="effect", subject=key)
+        return self._parked.pop(key)
+
+    def outstanding(self, *, stream: str) -> tuple[OutboxRow, ...]:
+        """Give the effects of a stream that are not done, parked ones included, in key order."""
+        with self._lock:
+            kept = self._streams.get(stream)
+            return tuple(
+                OutboxRow(
+                    key=key,
+                    stream=stream,
+                    kind=effect.row.kind,
+                    due=effect.due,
+                    payload=effect.row.payload,
+                    leased_until=effect.leased_until,
+                )
+                for key, effect in (sorted(kept.open.items()) if kept else ())
+            )
+
+    def journal(self, *, stream: str) -> tuple[JournalRow, ...]:
+        """Give a stream's journal in order."""
+        with self._lock:
+            kept = self._streams.get(stream)
+            return tuple(kept.journal[sequence] for sequence in sorted(kept.journal)) if kept else ()
+
+    def find(self, *, index: str, value: str) -> tuple[str, ...]:
+        """Give the ids of the streams that carry this index value, oldest first."""
+        with self._lock:
+            found = self._indexes.get((index, value), {})
+            return tuple(sorted(found, key=lambda id: found[id]))
+
+    def owner(self, *, claim: str) -> str | None:
+        """Say who owns a claim."""
+        with self._lock:
+            return self._claims.get(claim)
+
+    def seen(self, *, message: str) -> bool:
+        """Say whether a message id is in the inbox."""
+        with self._lock:
+            return message in self._inbox
+
+    def next_due(self) -> datetime | None:
+        """Say when `lease` may next give something: the earliest due time, or end of a lease, of what is not parked."""
+        with self._lock:
+            first = self._first()
+            return first.ready if first else None
+
+    def backlog(self, *, now: datetime) -> Backlog:
+        """Say what waits."""
+        now = utc(now)
+        with self._lock:
+            due = [effect.due for effect in self._waiting.values() if effect.ready <= now]
+            return Backlog(due=len(due), oldest=min(due, default=None), parked=len(self._parked))

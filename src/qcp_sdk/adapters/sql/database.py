@@ -1,0 +1,259 @@
+"""What our SQL adapters share: statements compiled once, transactions, and the border where errors are translated.
+
+Statements are written with SQLAlchemy Core and compiled once an adapter; they then run on the driver's own
+cursor, because building a result through the Core costs more than SQLite needs to answer (55 against 17
+microseconds a statement, measured). Whatever differs between databases stands in this module and in `engines`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from operator import itemgetter
+from typing import Final, Protocol, TypeAlias, cast
+
+from sqlalchemy import BigInteger, ClauseElement, Engine, Integer, MetaData, PoolProxiedConnection, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from qcp_sdk.adapters.sql.engines import PATIENCE, gate
+from qcp_sdk.errors import ConfigurationError, Conflict, QcpError, Rejected, Unavailable, Unconfirmed
+from qcp_sdk.values import utc
+
+Cell: TypeAlias = str | int | bytes | None
+Row: TypeAlias = tuple[Cell, ...]
+Values: TypeAlias = Mapping[str, Cell]
+
+ORDINAL: Final = BigInteger().with_variant(Integer, "sqlite")
+"""A row number: SQLite counts by itself only in a column that is exactly INTEGER."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_TICK: Final = timedelta(microseconds=1)
+_PREFIX: Final = re.compile(r"[a-z][a-z0-9_]{0,29}")
+
+
+def ticks(moment: datetime) -> int:
+    """Give the instant as whole microseconds since 1970: exact, and in order on every database."""
+    return (utc(moment) - _EPOCH) // _TICK
+
+
+def instant(count: int) -> datetime:
+    """Give the instant back, in UTC."""
+    return _EPOCH + timedelta(microseconds=count)
+
+
+def table_prefix(prefix: str) -> str:
+    """Give the prefix back if tables may be named so.
+
+    Raises:
+        ConfigurationError: It is not a short lower-case name.
+    """
+    if not _PREFIX.fullmatch(prefix):
+        raise ConfigurationError(
+            f"`{prefix}` cannot begin the name of a table",
+            where="prefix",
+            mend="use at most 30 lower-case letters, digits and underscores, a letter first",
+        )
+    return prefix
+
+
+def insert_once(engine: Engine, table: Table) -> ClauseElement:
+    """Give the statement that inserts a row unless its key is there: its row count says which."""
+    if engine.dialect.name == "sqlite":
+        return sqlite.insert(table).on_conflict_do_nothing()
+    return postgresql.insert(table).on_conflict_do_nothing()
+
+
+class _Cursor(Protocol):
+    rowcount: int
+
+    def execute(self, operation: str, parameters: object = ...) -> object: ...
+
+    def fetchone(self) -> Row | None: ...
+
+    def fetchall(self) -> Sequence[Row]: ...
+
+    def close(self) -> object: ...
+
+
+class Statement:
+    """One statement in the words and parameter style of one database.
+
+    `columns` names the columns that an insert fills. Values written in the clause itself are bound with it.
+    """
+
+    __slots__ = ("_fixed", "_order", "_pick", "sql")
+
+    def __init__(self, clause: ClauseElement, engine: Engine, columns: Sequence[str] | None = None) -> None:
+        compiled = clause.compile(dialect=engine.dialect, column_keys=columns)
+        assert isinstance(compiled, SQLCompiler)
+        self.sql = compiled.string
+        self._fixed: Values = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
+        self._order = tuple(compiled.positiontup) if compiled.positional and compiled.positiontup is not None else None
+        self._pick = itemgetter(*self._order) if self._order and len(self._order) > 1 else None
+
+    def bind(self, values: Values) -> object:
+        """Give the parameters as the driver takes them: in order, or by name."""
+        if self._fixed:
+            values = {**self._fixed, **values}
+        if self._pick is not None:
+            return self._pick(values)
+        return values if self._order is None else tuple(values[name] for name in self._order)
+
+
+class Work:
+    """One transaction, or one reading. `about` names what a broken unique key would be about."""
+
+    __slots__ = ("_cursor", "about")
+
+    def __init__(self, cursor: _Cursor) -> None:
+        self._cursor = cursor
+        self.about = ("", "")
+
+    def say(self, command: str) -> None:
+        """Execute a command that has no parameters."""
+        self._cursor.execute(command)
+
+    def close(self) -> None:
+        """Let go of the cursor, so that nothing is read beyond the transaction."""
+        self._cursor.close()
+
+    def run(self, statement: Statement, values: Values) -> int:
+        """Execute, and say how many rows it touched."""
+        self._cursor.execute(statement.sql, statement.bind(values))
+        return self._cursor.rowcount
+
+    def one(self, statement: Statement, values: Values) -> Row | None:
+        """Give the first row."""
+        self._cursor.execute(statement.sql, statement.bind(values))
+        return self._cursor.fetchone()
+
+    def all(self, statement: Statement, values: Values) -> Sequence[Row]:
+        """Give every row."""
+        self._cursor.execute(statement.sql, statement.bind(values))
+        return self._cursor.fetchall()
+
+
+class Database:
+    """Runs statements on an engine and raises nothing but errors of ours."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._sqlite = engine.dialect.name == "sqlite"
+        if engine.dialect.name not in ("sqlite", "postgresql"):
+            raise ConfigurationError(
+                f"`{engine.dialect.name}` is not a database that we know",
+                where="engine",
+                mend="use SQLite or PostgreSQL",
+            )
+        driver = engine.dialect.loaded_dbapi
+        self._error, self._integrity, self._data = driver.Error, driver.IntegrityError, driver.DataError
+        self._gate = gate(engine)
+
+    def create(self, metadata: MetaData) -> None:
+        """Make the tables that are not there yet; safe to repeat, and in several processes at once.
+
+        Raises:
+            Unavailable: The database cannot be reached or written.
+        """
+        try:
+            with self.engine.execution_options(qcp_begin="IMMEDIATE").begin() as connection:
+                metadata.create_all(connection)
+        except SQLAlchemyError as error:
+            raise Unavailable("the tables could not be made", where="database", mend="look at its cause") from error
+
+    @contextmanager
+    def reading(self, *, frozen: bool = False) -> Iterator[Work]:
+        """Give a place to ask one question; or several about the same instant, if it is `frozen`.
+
+        Raises:
+            Unavailable: It was not answered; again later.
+        """
+        with self._session(writes=False) as work:
+            if frozen:
+                work.say("BEGIN" if self._sqlite else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            yield work
+
+    @contextmanager
+    def writing(self) -> Iterator[Work]:
+        """Give a transaction: what is done in it is kept together, or not at all.
+
+        Raises:
+            Conflict: A unique key is taken; `work.about` says which thing.
+            Unavailable: Nothing was changed; again later.
+            Unconfirmed: The connection was lost while it was being kept.
+        """
+        if not self._sqlite:
+            with self._session(writes=True) as work:
+                yield work
+            return
+        if not self._gate.enter(PATIENCE):
+            raise Unavailable("another writer takes too long", where="database")
+        try:
+            with self._session(writes=True) as work:
+                yield work
+        finally:
+            self._gate.leave()
+
+    @contextmanager
+    def _session(self, *, writes: bool) -> Iterator[Work]:
+        try:
+            connection = self.engine.raw_connection()
+        except SQLAlchemyError as error:
+            raise Unavailable("no connection could be made", where="database") from error
+        work = Work(cast("_Cursor", connection.cursor()))
+        try:
+            if writes and self._sqlite:
+                work.say("BEGIN IMMEDIATE")  # who begins as a reader may not be let write (lang_transaction § 2)
+            yield work
+            work.close()
+        except (self._error, OverflowError, UnicodeError) as error:
+            self._give_up(connection, error)
+            raise self._translated(error, work.about) from error
+        except BaseException as error:
+            self._give_up(connection, error)
+            raise
+        else:
+            if writes:
+                self._keep(connection)
+        finally:
+            connection.close()
+
+    def _keep(self, connection: PoolProxiedConnection) -> None:
+        try:
+            connection.commit()
+        except self._error as error:
+            self._give_up(connection, error)
+            if _surely_not_kept(error):
+                raise Unavailable("it was busy, and kept nothing", where="database") from error
+            raise Unconfirmed(
+                "nobody knows whether it was kept", where="database", mend="load again and look"
+            ) from error
+
+    def _give_up(self, connection: PoolProxiedConnection, error: BaseException) -> None:
+        with suppress(Exception):  # the connection may be gone, which undoes the transaction as well
+            connection.rollback()
+        if isinstance(error, self._error) and self.engine.dialect.is_disconnect(error, connection, None):
+            connection.invalidate(error)
+
+    def _translated(self, error: Exception, about: tuple[str, str]) -> QcpError:
+        if isinstance(error, self._integrity):
+            kind, subject = about
+            return Conflict("somebody else moved first", kind=kind, subject=subject)
+        if not isinstance(error, self._error) or isinstance(error, self._data):
+            return Rejected("the database cannot hold this value", reason="unacceptable", where="database")
+        return Unavailable(
+            f"it did nothing ({type(error).__name__})", where="database", mend="look at its cause, then try again"
+        )
+
+
+_NOT_KEPT: Final = frozenset({"SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT", "SQLITE_LOCKED", "40001", "40P01"})
+"""SQLite's result names and PostgreSQL's SQLSTATEs (serialisation failure, deadlock) that promise a rollback."""
+
+
+def _surely_not_kept(error: Exception) -> bool:
+    said = (getattr(error, "sqlite_errorname", None), getattr(error, "sqlstate", None))
+    return any(name in _NOT_KEPT for name in said)

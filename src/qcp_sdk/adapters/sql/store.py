@@ -1,0 +1,466 @@
+"""The store on SQLite or PostgreSQL: one transaction a fact, one lease an effect.
+
+The usual commit (one stream moves on, one journal entry, an effect answered, the next one asked for) is one
+statement a table and one sync. What is done keeps its mark in the outbox and loses its payload.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import cast
+
+from sqlalchemy import Engine, and_, bindparam, delete, func, insert, select, update
+
+from qcp_sdk.adapters.sql.database import Cell, Database, Row, Statement, Work, insert_once, instant, ticks
+from qcp_sdk.adapters.sql.schema import DONE, PARKED, WAITING, StoreTables
+from qcp_sdk.errors import Conflict, InvalidValue
+from qcp_sdk.ports.store import (
+    FIRST_TOKEN,
+    Backlog,
+    Batch,
+    JournalRow,
+    LeasedEffect,
+    OutboxRow,
+    ParkedEffect,
+    StoredStream,
+)
+from qcp_sdk.values import Key, utc
+
+
+class _Statements:
+    """Every statement of the store, compiled for one engine."""
+
+    def __init__(self, tables: StoreTables, engine: Engine) -> None:
+        streams, indexes, journal = tables.streams, tables.indexes, tables.journal
+        outbox, claims, inbox = tables.outbox, tables.claims, tables.inbox
+        stream, effect = streams.c, outbox.c
+        moved = ("version", "stage", "data_key", "state", "head")
+
+        self.load = Statement(
+            select(
+                stream.id, stream.kind, stream.version, stream.stage, stream.data_key, stream.state, stream.head,
+                stream.indexed,
+            ).where(stream.id == bindparam("of")),
+            engine,
+        )  # fmt: skip
+        self.open = Statement(insert(streams), engine, ["id", "kind", *moved, "indexed"])
+        self.move = Statement(
+            update(streams)
+            .values({streams.c[name]: bindparam(f"to_{name}") for name in moved})
+            .where(
+                stream.id == bindparam("of"),
+                stream.version == bindparam("expected"),
+                stream.indexed == bindparam("as_indexed"),
+            ),
+            engine,
+        )
+        self.indexed = Statement(
+            select(stream.indexed).where(stream.id == bindparam("of"), stream.version == bindparam("expected")), engine
+        )
+        self.reindex = Statement(
+            update(streams).values(indexed=bindparam("to_indexed")).where(stream.id == bindparam("of")), engine
+        )
+        self.mark = Statement(insert(indexes), engine, ["name", "value", "stream"])
+        self.unmark = Statement(
+            delete(indexes).where(
+                indexes.c.name == bindparam("name"),
+                indexes.c.value == bindparam("value"),
+                indexes.c.stream == bindparam("stream"),
+            ),
+            engine,
+        )
+        self.find = Statement(
+            select(stream.id)
+            .join(indexes, indexes.c.stream == stream.id)
+            .where(indexes.c.name == bindparam("of"), indexes.c.value == bindparam("as_value"))
+            .order_by(stream.ordinal),
+            engine,
+        )
+        self.record = Statement(insert(journal), engine, ["stream", "sequence", "at", "kind", "payload", "hash"])
+        self.recorded = Statement(
+            select(
+                journal.c.stream, journal.c.sequence, journal.c.at, journal.c.kind, journal.c.payload, journal.c.hash
+            )
+            .where(journal.c.stream == bindparam("of"))
+            .order_by(journal.c.sequence),
+            engine,
+        )
+
+        self.ask = Statement(
+            insert(outbox).values(state=WAITING),
+            engine,
+            ["key", "stream", "kind", "due", "ready", "leased_until", "token", "attempts", "note", "payload"],
+        )
+        held = and_(effect.key == bindparam("of"), effect.token == bindparam("holder"), effect.state == WAITING)
+        self.answer = Statement(
+            update(outbox)
+            .values(state=DONE, note=bindparam("to_note"), payload=bindparam("to_payload"), leased_until=None)
+            .where(held),
+            engine,
+        )
+        self.postpone = Statement(
+            update(outbox)
+            .values(due=bindparam("to_due"), ready=bindparam("to_due"), leased_until=None, note=bindparam("to_note"))
+            .where(held),
+            engine,
+        )
+        self.park = Statement(
+            update(outbox).values(state=PARKED, note=bindparam("to_note"), leased_until=None).where(held), engine
+        )
+        aside = and_(effect.key == bindparam("of"), effect.state == PARKED)
+        self.unpark = Statement(
+            update(outbox)
+            .values(state=WAITING, due=bindparam("to_due"), ready=bindparam("to_due"), note=bindparam("to_note"))
+            .where(aside),
+            engine,
+        )
+        self.discard = Statement(
+            update(outbox).values(state=DONE, note=bindparam("to_note"), payload=bindparam("to_payload")).where(aside),
+            engine,
+        )
+        self.parked = Statement(
+            select(effect.key, effect.stream, effect.kind, effect.attempts, effect.note)
+            .where(effect.state == PARKED)
+            .order_by(effect.ordinal),
+            engine,
+        )
+        self.outstanding = Statement(
+            select(effect.key, effect.stream, effect.kind, effect.due, effect.payload, effect.leased_until).where(
+                effect.stream == bindparam("of"), effect.state != DONE
+            ),
+            engine,
+        )
+        ready = and_(effect.state == WAITING, effect.ready <= bindparam("now"))
+        of_stream = and_(ready, effect.stream == bindparam("of"), effect.state != DONE)
+        self.any_ready = Statement(select(effect.ordinal).where(ready).limit(1), engine)
+        self.any_ready_of = Statement(select(effect.ordinal).where(of_stream).limit(1), engine)
+        self.lease, self.lease_of = (
+            Statement(
+                update(outbox)
+                .values(
+                    token=effect.token + 1,
+                    attempts=effect.attempts + 1,
+                    leased_until=bindparam("to_until"),
+                    ready=bindparam("to_until"),
+                )
+                .where(
+                    effect.ordinal.in_(
+                        select(effect.ordinal)
+                        .where(which)
+                        .order_by(effect.ready, effect.ordinal)
+                        .limit(bindparam("at_most"))
+                        .with_for_update(skip_locked=True)
+                    )
+                )
+                .returning(
+                    effect.due, effect.ordinal, effect.key, effect.stream, effect.kind, effect.payload, effect.token,
+                    effect.attempts,
+                ),
+                engine,
+            )
+            for which in (ready, of_stream)
+        )  # fmt: skip
+        self.next_due = Statement(select(func.min(effect.ready)).where(effect.state == WAITING), engine)
+        parked = select(func.count()).select_from(outbox).where(effect.state == PARKED).scalar_subquery()
+        self.backlog = Statement(select(func.count(), func.min(effect.due), parked).where(ready), engine)
+
+        self.claim = Statement(insert_once(engine, claims), engine, ["name", "owner"])
+        self.owner = Statement(select(claims.c.owner).where(claims.c.name == bindparam("of")), engine)
+        self.unclaim = Statement(
+            delete(claims).where(claims.c.name == bindparam("name"), claims.c.owner == bindparam("owner")), engine
+        )
+        self.receive = Statement(insert_once(engine, inbox), engine, ["message", "kept_until"])
+        self.forget = Statement(delete(inbox).where(inbox.c.kept_until <= bindparam("now")), engine)
+        self.seen = Statement(select(inbox.c.message).where(inbox.c.message == bindparam("of")), engine)
+
+
+class SqlStore:
+    """Keeps streams in a database, for many threads and processes at once; made by `sqlite_engine` on SQLite.
+
+    Several installations share a database under different prefixes. Call `create_schema` once before the first use.
+    """
+
+    def __init__(self, engine: Engine, *, prefix: str = "qcp_") -> None:
+        self._tables = StoreTables(prefix)
+        self._database = Database(engine)
+        self._statements = _Statements(self._tables, engine)
+
+    def create_schema(self) -> None:
+        """Make the tables that are not there yet; safe to repeat.
+
+        Raises:
+            Unavailable: The database cannot be reached or written.
+        """
+        self._database.create(self._tables.metadata)
+
+    def load(self, *, id: str) -> StoredStream | None:
+        """Give the stream as last committed."""
+        with self._database.reading() as work:
+            row = work.one(self._statements.load, {"of": id})
+        if row is None:
+            return None
+        of, kind, version, stage, data_key, state, head, indexed = cast(
+            "tuple[str, str, int, str, bytes, bytes, bytes, str]", row
+        )
+        return StoredStream(
+            id=of,
+            kind=kind,
+            version=version,
+            stage=stage,
+            data_key=data_key,
+            state=state,
+            head=head,
+            indexes=_indexes(indexed),
+        )
+
+    def commit(self, *, batch: Batch) -> None:
+        """Write it all, or nothing.
+
+        Raises:
+            Conflict: A stream has moved, a claim is taken, an effect was fenced off, or a message was seen;
+                `kind` and `subject` name it.
+            InvalidValue: `streams` and `expected` do not match in number.
+        """
+        if len(batch.streams) != len(batch.expected):
+            raise InvalidValue("every written stream needs the version that it had", where="expected")
+        with self._database.writing() as work:
+            self._receive(work, batch)
+            for key, token in batch.answered:
+                values: Mapping[str, Cell] = {"of": key, "holder": token, "to_note": "", "to_payload": b""}
+                if work.run(self._statements.answer, values) != 1:
+                    raise Conflict("it is no longer held under this token", kind="effect", subject=key)
+            for stream, expected in zip(batch.streams, batch.expected, strict=True):
+                self._write(work, stream, expected)
+            for entry in batch.journal:
+                work.about = ("stream", entry.stream)
+                work.run(self._statements.record, _entry_values(entry))
+            for effect in batch.outbox:
+                work.about = ("effect", effect.key)
+                work.run(self._statements.ask, _effect_values(effect))
+            self._claim(work, batch)
+
+    def _receive(self, work: Work, batch: Batch) -> None:
+        if batch.inbox:
+            work.run(self._statements.forget, {"now": ticks(batch.at)})
+        for message, until in batch.inbox:
+            if work.run(self._statements.receive, {"message": message, "kept_until": ticks(until)}) != 1:
+                raise Conflict("it was seen before", kind="message", subject=message)
+
+    def _write(self, work: Work, stream: StoredStream, expected: int) -> None:
+        indexed = _indexed(stream.indexes)
+        work.about = ("stream", stream.id)
+        if expected == 0:
+            work.run(self._statements.open, {
+                "id": stream.id, "kind": stream.kind, "version": stream.version, "stage": stream.stage,
+                "data_key": stream.data_key, "state": stream.state, "head": stream.head, "indexed": indexed,
+            })  # fmt: skip
+            self._reindex(work, stream.id, had=frozenset(), has=stream.indexes)
+            return
+        values: dict[str, Cell] = {
+            "of": stream.id, "expected": expected, "as_indexed": indexed, "to_version": stream.version,
+            "to_stage": stream.stage, "to_data_key": stream.data_key, "to_state": stream.state, "to_head": stream.head,
+        }  # fmt: skip
+        if work.run(self._statements.move, values) == 1:
+            return
+        # Either the stream is not as expected, or only its indexes change, which is rare.
+        row = work.one(self._statements.indexed, values)
+        if row is None:
+            raise Conflict("it is no longer as it was loaded", kind="stream", subject=stream.id)
+        before = cast("str", row[0])
+        work.run(self._statements.reindex, {"of": stream.id, "to_indexed": indexed})
+        self._reindex(work, stream.id, had=_indexes(before), has=stream.indexes)
+        if work.run(self._statements.move, values) != 1:
+            raise Conflict("it is no longer as it was loaded", kind="stream", subject=stream.id)
+
+    def _reindex(
+        self, work: Work, stream: str, *, had: frozenset[tuple[str, str]], has: frozenset[tuple[str, str]]
+    ) -> None:
+        for statement, pairs in ((self._statements.unmark, had - has), (self._statements.mark, has - had)):
+            for name, value in pairs:
+                work.run(statement, {"name": name, "value": value, "stream": stream})
+
+    def _claim(self, work: Work, batch: Batch) -> None:
+        for name, owner in batch.unclaim:
+            work.run(self._statements.unclaim, {"name": name, "owner": owner})
+        for name, owner in batch.claim:
+            if work.run(self._statements.claim, {"name": name, "owner": owner}) == 1:
+                continue
+            if work.one(self._statements.owner, {"of": name}) != (owner,):
+                raise Conflict("somebody else owns it", kind="claim", subject=name)
+
+    def lease(
+        self, *, now: datetime, until: datetime, limit: int, stream: str | None = None
+    ) -> tuple[LeasedEffect, ...]:
+        """Take up to `limit` effects that are due and not leased, oldest first; of one stream only, if named.
+
+        Each gets the next token and counts one more attempt. A lease that has ended may be taken by anybody.
+        """
+        sql = self._statements
+        values: dict[str, Cell] = {"now": ticks(now), "to_until": ticks(until), "at_most": limit}
+        if stream is not None:
+            values["of"] = stream
+        if limit < 1:
+            return ()
+        with self._database.reading() as work:  # most often there is nothing, and a reader waits for nobody
+            if work.one(sql.any_ready if stream is None else sql.any_ready_of, values) is None:
+                return ()
+        with self._database.writing() as work:
+            rows = work.all(sql.lease if stream is None else sql.lease_of, values)
+        until = utc(until)
+        return tuple(_leased(row, until) for row in sorted(rows, key=_age))
+
+    def postpone(self, *, key: Key, token: int, due: datetime, note: str) -> None:
+        """Give a leased effect back, to be tried again then. A token that is no longer current changes nothing."""
+        with self._database.writing() as work:
+            work.run(self._statements.postpone, {"of": key, "holder": token, "to_due": ticks(due), "to_note": note})
+
+    def park(self, *, key: Key, token: int, reason: str) -> None:
+        """Set a leased effect aside for a person. A token that is no longer current changes nothing."""
+        with self._database.writing() as work:
+            work.run(self._statements.park, {"of": key, "holder": token, "to_note": reason})
+
+    def parked(self) -> tuple[ParkedEffect, ...]:
+        """Give what waits for a person, oldest first."""
+        with self._database.reading() as work:
+            rows = work.all(self._statements.parked, {})
+        return tuple(
+            ParkedEffect(key=Key(key), stream=stream, kind=kind, attempts=attempts, reason=note)
+            for key, stream, kind, attempts, note in cast("list[tuple[str, str, str, int, str]]", rows)
+        )
+
+    def unpark(self, *, key: Key, due: datetime) -> None:
+        """Put a parked effect back in line.
+
+        Raises:
+            Conflict: It is not parked.
+        """
+        self._settle(self._statements.unpark, {"of": key, "to_due": ticks(due), "to_note": ""}, key)
+
+    def discard(self, *, key: Key) -> None:
+        """Mark a parked effect as settled by hand: it is never performed.
+
+        Raises:
+            Conflict: It is not parked.
+        """
+        self._settle(self._statements.discard, {"of": key, "to_note": "settled by hand", "to_payload": b""}, key)
+
+    def _settle(self, statement: Statement, values: Mapping[str, Cell], key: Key) -> None:
+        with self._database.writing() as work:
+            if work.run(statement, values) != 1:
+                raise Conflict("it is not parked", kind="effect", subject=key)
+
+    def outstanding(self, *, stream: str) -> tuple[OutboxRow, ...]:
+        """Give the effects of a stream that are not done, parked ones included, in key order."""
+        with self._database.reading() as work:
+            rows = work.all(self._statements.outstanding, {"of": stream})
+        return tuple(
+            OutboxRow(
+                key=Key(key),
+                stream=of,
+                kind=kind,
+                due=instant(due),
+                payload=payload,
+                leased_until=None if until is None else instant(until),
+            )
+            for key, of, kind, due, payload, until in sorted(
+                cast("list[tuple[str, str, str, int, bytes, int | None]]", rows), key=lambda row: row[0]
+            )
+        )
+
+    def journal(self, *, stream: str) -> tuple[JournalRow, ...]:
+        """Give a stream's journal in order."""
+        with self._database.reading() as work:
+            rows = work.all(self._statements.recorded, {"of": stream})
+        return tuple(
+            JournalRow(stream=of, sequence=sequence, at=instant(at), kind=kind, payload=payload, hash=digest)
+            for of, sequence, at, kind, payload, digest in cast("list[tuple[str, int, int, str, bytes, bytes]]", rows)
+        )
+
+    def find(self, *, index: str, value: str) -> tuple[str, ...]:
+        """Give the ids of the streams that carry this index value, oldest first."""
+        with self._database.reading() as work:
+            rows = work.all(self._statements.find, {"of": index, "as_value": value})
+        return tuple(cast("str", row[0]) for row in rows)
+
+    def owner(self, *, claim: str) -> str | None:
+        """Say who owns a claim."""
+        with self._database.reading() as work:
+            row = work.one(self._statements.owner, {"of": claim})
+        return cast("str", row[0]) if row else None
+
+    def seen(self, *, message: str) -> bool:
+        """Say whether a message id is in the inbox."""
+        with self._database.reading() as work:
+            return work.one(self._statements.seen, {"of": message}) is not None
+
+    def next_due(self) -> datetime | None:
+        """Say when `lease` may next give something: the earliest due time, or end of a lease, of what is not parked."""
+        with self._database.reading() as work:
+            row = work.one(self._statements.next_due, {})
+        return None if row is None or row[0] is None else instant(cast("int", row[0]))
+
+    def backlog(self, *, now: datetime) -> Backlog:
+        """Say what waits."""
+        with self._database.reading() as work:
+            row = work.one(self._statements.backlog, {"now": ticks(now)})
+        due, oldest, parked = cast("tuple[int, int | None, int]", row)
+        return Backlog(due=due, oldest=None if oldest is None else instant(oldest), parked=parked)
+
+
+def _indexed(indexes: frozenset[tuple[str, str]]) -> str:
+    return json.dumps(sorted(indexes), ensure_ascii=False) if indexes else "[]"
+
+
+def _indexes(indexed: str) -> frozenset[tuple[str, str]]:
+    return frozenset((name, value) for name, value in json.loads(indexed)) if indexed != "[]" else frozenset()
+
+
+def _entry_values(entry: JournalRow) -> Mapping[str, Cell]:
+    return {
+        "stream": entry.stream,
+        "sequence": entry.sequence,
+        "at": ticks(entry.at),
+        "kind": entry.kind,
+        "payload": entry.payload,
+        "hash": entry.hash,
+    }
+
+
+def _effect_values(effect: OutboxRow) -> Mapping[str, Cell]:
+    due = ticks(effect.due)
+    until = None if effect.leased_until is None else ticks(effect.leased_until)
+    first = 0 if until is None else FIRST_TOKEN
+    return {
+        "key": effect.key,
+        "stream": effect.stream,
+        "kind": effect.kind,
+        "due": due,
+        "ready": due if until is None else until,
+        "leased_until": until,
+        "token": first,
+        "attempts": first,
+        "note": "",
+        "payload": effect.payload,
+    }
+
+
+def _age(row: Row) -> tuple[int, int]:
+    return cast("tuple[int, int]", row[:2])
+
+
+def _leased(row: Row, until: datetime) -> LeasedEffect:
+    due, _ordinal, key, stream, kind, payload, token, attempts = cast(
+        "tuple[int, int, str, str, str, bytes, int, int]", row
+    )
+    return LeasedEffect(
+        key=Key(key),
+        stream=stream,
+        kind=kind,
+        due=instant(due),
+        payload=payload,
+        token=token,
+        attempts=attempts,
+        leased_until=until,
+    )

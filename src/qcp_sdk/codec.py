@@ -1,0 +1,168 @@
+"""States, facts and effects as JSON bytes, and back. Every stored shape carries its schema version.
+
+`{"kind": "funds_held", "schema": 1, "data": {…}}`. A shape that changes gets the next version and an upcaster
+that lifts older data; old journals are test fixtures, never rewritten.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Union, get_args, get_origin
+
+from qcp_sdk.ceremony import effects as ceremony_effects
+from qcp_sdk.ceremony.facts import CEREMONY_FACTS
+from qcp_sdk.ceremony.state import Ceremony
+from qcp_sdk.effects import Effect
+from qcp_sdk.errors import InvalidInput, QcpError
+from qcp_sdk.facts import Fact
+from qcp_sdk.notices import NOTICES, Notice
+from qcp_sdk.otp import Attempts
+from qcp_sdk.subscription import effects as subscription_effects
+from qcp_sdk.subscription.facts import FACTS
+from qcp_sdk.subscription.state import Subscription
+from qcp_sdk.values import EmailAddress, PhoneNumber
+
+if TYPE_CHECKING:
+    from cattrs.preconf.json import JsonConverter
+
+Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
+UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = {}
+"""(kind, version) → the function that lifts that version's data to the next. Empty: every shape is at its first."""
+
+T = TypeVar("T")
+
+
+def _all_effects() -> tuple[type[Effect], ...]:
+    found: list[type[Effect]] = []
+    for module in (subscription_effects, ceremony_effects):
+        found += [
+            thing
+            for thing in vars(module).values()
+            if isinstance(thing, type) and issubclass(thing, Effect) and thing is not Effect
+        ]
+    return tuple(dict.fromkeys(found))
+
+
+FACT_KINDS: Final[Mapping[str, type[Fact]]] = {kind.kind: kind for kind in (*FACTS, *CEREMONY_FACTS)}
+EFFECT_KINDS: Final[Mapping[str, type[Effect]]] = {kind.kind: kind for kind in _all_effects()}
+NOTICE_KINDS: Final[Mapping[str, type[Notice]]] = {kind.template: kind for kind in NOTICES}
+STATE_KINDS: Final[Mapping[str, type[Any]]] = {
+    "subscription": Subscription,
+    "ceremony": Ceremony,
+    "attempts": Attempts,
+}
+
+
+@cache
+def converter() -> JsonConverter:
+    """Give the converter; built once, because cattrs compiles code for each class."""
+    from cattrs.preconf.json import make_converter
+
+    made = make_converter(omit_if_default=True)
+    made.register_unstructure_hook(timedelta, lambda value: value.total_seconds())
+    made.register_structure_hook(timedelta, lambda value, _: timedelta(seconds=value))
+    made.register_unstructure_hook(datetime, lambda value: value.isoformat())
+    made.register_structure_hook(datetime, lambda value, _: datetime.fromisoformat(value))
+    made.register_unstructure_hook(date, lambda value: value.isoformat())
+    made.register_structure_hook(date, lambda value, _: date.fromisoformat(value))
+    for kind in (EmailAddress, PhoneNumber):
+        made.register_unstructure_hook(kind, lambda value: value.text)
+        made.register_structure_hook(kind, lambda value, cls: cls(value))
+    # An address to send a code to is one or the other, told apart by its form.
+    made.register_structure_hook_func(
+        lambda kind: _is_union_of(kind, EmailAddress, PhoneNumber),
+        lambda value, _: EmailAddress(value) if "@" in value else PhoneNumber(value),
+    )
+    made.register_unstructure_hook_func(
+        lambda kind: _is_union_of(kind, EmailAddress, PhoneNumber), lambda value: value.text
+    )
+    for root, kinds, tag in ((Fact, FACT_KINDS, "kind"), (Notice, NOTICE_KINDS, "template")):
+        _register_open_class(made, root, kinds, tag)
+    return made
+
+
+def _is_union_of(kind: object, *members: type) -> bool:
+    return get_origin(kind) in (Union, types.UnionType) and set(get_args(kind)) == set(members)
+
+
+def _register_open_class(made: JsonConverter, root: type, kinds: Mapping[str, type], tag: str) -> None:
+    """Store a field typed by a root class with the name of the class that it really holds."""
+
+    def unstructure(value: object) -> dict[str, object]:
+        return {tag: getattr(value, tag), "data": made.unstructure(value, type(value))}
+
+    def structure(value: Mapping[str, Any], _: object) -> object:
+        return made.structure(value["data"], kinds[value[tag]])
+
+    made.register_unstructure_hook_func(lambda kind: kind is root, unstructure)
+    made.register_structure_hook_func(lambda kind: kind is root, structure)
+
+
+def _pack(kind: str, schema: int, value: object, cls: type) -> bytes:
+    made = converter()
+    data = made.unstructure(value, cls)
+    return made.dumps({"kind": kind, "schema": schema, "data": data}, separators=(",", ":")).encode()
+
+
+def _unpack(packed: bytes, kinds: Mapping[str, type[T]]) -> T:
+    import json
+
+    try:
+        envelope = json.loads(packed)
+        kind, schema, data = envelope["kind"], envelope["schema"], envelope["data"]
+        while (kind, schema) in UPCASTERS:
+            data, schema = UPCASTERS[kind, schema](data), schema + 1
+        cls = kinds[kind]
+        newest = getattr(cls, "schema", 1)
+        if schema != newest:
+            raise InvalidInput(f"`{kind}` has schema {schema}, and {newest} is known here", mend="upgrade qcp_sdk")
+        return converter().structure(data, cls)
+    except QcpError:
+        raise
+    except Exception as error:
+        raise InvalidInput("a stored record cannot be read", where="codec", mend="it is damaged or foreign") from error
+
+
+def pack_fact(fact: Fact) -> bytes:
+    """Write a fact for the journal."""
+    return _pack(fact.kind, fact.schema, fact, type(fact))
+
+
+def unpack_fact(packed: bytes) -> Fact:
+    """Read a fact from the journal, lifting older shapes.
+
+    Raises:
+        InvalidInput: Unknown kind, newer schema, or not a record of ours.
+    """
+    return _unpack(packed, FACT_KINDS)
+
+
+def pack_effect(effect: Effect) -> bytes:
+    """Write an effect for the outbox."""
+    return _pack(effect.kind, effect.schema, effect, type(effect))
+
+
+def unpack_effect(packed: bytes) -> Effect:
+    """Read an effect from the outbox.
+
+    Raises:
+        InvalidInput: As `unpack_fact`.
+    """
+    return _unpack(packed, EFFECT_KINDS)
+
+
+def pack_state(kind: str, state: object) -> bytes:
+    """Write the state of a stream."""
+    return _pack(kind, 1, state, STATE_KINDS[kind])
+
+
+def unpack_state(packed: bytes) -> Any:
+    """Read the state of a stream; its class follows from the kind that was packed.
+
+    Raises:
+        InvalidInput: As `unpack_fact`.
+    """
+    return _unpack(packed, STATE_KINDS)

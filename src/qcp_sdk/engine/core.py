@@ -1,0 +1,414 @@
+"""The engine: load, step, save, perform.
+
+One transaction for a fact (behaviour § 7.1). Effects that are due are performed right after it, by whoever
+committed; what fails, waits or dies with the process is picked up by `run_due`, in any process.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+from attrs import frozen
+
+from qcp_sdk import otp
+from qcp_sdk.ceremony import facts as cf
+from qcp_sdk.ceremony.stages import CEREMONY_FINAL, CeremonyStage
+from qcp_sdk.ceremony.state import Ceremony
+from qcp_sdk.collectes import Order
+from qcp_sdk.effects import Alert, Effect, Nature
+from qcp_sdk.engine import schedule
+from qcp_sdk.engine.collaborators import Collaborators
+from qcp_sdk.engine.performers import PERFORMERS, QUERIES, REFUSALS, UNCONFIRMED, Answer, Context
+from qcp_sdk.engine.streams import LEASE, MACHINES, Stream, Streams
+from qcp_sdk.errors import CodeRefused, Conflict, FactRefused, PortError, QcpError, Rejected, Unavailable, Unconfirmed
+from qcp_sdk.facts import CodesLocked, Fact, SilenceNoted
+from qcp_sdk.otp import Attempts, Purpose
+from qcp_sdk.ports.answers import OutcomeKind, Pending
+from qcp_sdk.ports.store import Batch, LeasedEffect, OutboxRow
+from qcp_sdk.values import ContentHash, DocumentId, Key
+
+log = logging.getLogger("qcp_sdk")
+MOST_CONFLICTS: Final = 20
+"""How often a fact is decided again because somebody else moved first, before the caller is told."""
+
+
+@frozen(kw_only=True)
+class Answering:
+    """The effect that a fact answers, marked done in the fact's own transaction."""
+
+    key: Key
+    token: int
+
+
+@frozen(kw_only=True)
+class Tally:
+    """A change to what is remembered of a person's codes across streams, in the fact's own transaction."""
+
+    purpose: Purpose
+    subject: str
+    change: Callable[[Attempts, datetime], Attempts]
+
+
+@frozen(kw_only=True)
+class Recorded:
+    """What became of a fact: the state after it, and whether it changed anything."""
+
+    state: Any
+    changed: bool
+
+
+def perform_now(work: Callable[[], None]) -> None:
+    """Run at once: the commit has happened. A host inside its own transaction gives its on-commit hook instead."""
+    work()
+
+
+class Engine:
+    """Folds facts into streams and performs the effects. Safe for many threads; holds no state of its own."""
+
+    def __init__(
+        self,
+        collaborators: Collaborators,
+        *,
+        after_commit: Callable[[Callable[[], None]], None] = perform_now,
+        on_alert: Callable[[Alert], None] | None = None,
+    ) -> None:
+        self.ports = collaborators
+        self.streams = Streams(collaborators)
+        self._after_commit = after_commit
+        self._on_alert = on_alert or self._log_alert
+
+    @staticmethod
+    def _log_alert(alert: Alert) -> None:
+        log.warning("alert %s: %s", alert.what, alert.about)
+
+    # --- facts in -----------------------------------------------------------------------------------------
+
+    def record(
+        self,
+        id: str,
+        fact: Fact,
+        *,
+        opens: str | None = None,
+        answering: Answering | None = None,
+        tally: Tally | None = None,
+        message: tuple[str, datetime] | None = None,
+    ) -> Recorded:
+        """Fold a fact, in one transaction, then perform what is due.
+
+        `opens` names the kind of a stream that this fact begins. `message` is a provider's message id, with the
+        instant until which it is remembered.
+
+        Raises:
+            FactRefused: Said by a person or host, and not accepted now; nothing was written.
+            Conflict: A claim is taken, the effect was fenced off, or the message was seen.
+            NotFound: Nothing is known under this id.
+        """
+        for _ in range(MOST_CONFLICTS):
+            now = self.ports.clock.now()
+            stream = self.streams.new(id, opens) if opens is not None else self.streams.load(id)
+            state, effects = MACHINES[stream.kind].step(stream.state, fact, now)
+            changed = state is not stream.state
+            batch = self._batch(stream, state, fact if changed else None, effects, now, answering, tally, message)
+            if not (changed or answering or tally or message):
+                return Recorded(state=state, changed=False)
+            try:
+                self.ports.store.commit(batch=batch)
+            except Conflict as conflict:
+                if opens is None and conflict.where.startswith("stream "):
+                    continue
+                raise
+            if batch.outbox:
+                committed = tuple(zip(batch.outbox, effects, strict=True))
+                self._after_commit(partial(self._perform_committed, committed))
+            return Recorded(state=state, changed=changed)
+        raise Conflict("others kept moving first", where=f"stream `{id}`", mend="try again in a moment")
+
+    def _batch(
+        self,
+        stream: Stream,
+        state: Any,
+        fact: Fact | None,
+        effects: tuple[Effect, ...],
+        now: datetime,
+        answering: Answering | None,
+        tally: Tally | None,
+        message: tuple[str, datetime] | None,
+    ) -> Batch:
+        streams, expected = [], []
+        journal: tuple[Any, ...] = ()
+        outbox: tuple[OutboxRow, ...] = ()
+        claim: tuple[tuple[str, str], ...] = ()
+        unclaim: tuple[tuple[str, str], ...] = ()
+        if fact is not None:
+            machine = MACHINES[stream.kind]
+            entry = self.streams.entry(stream, fact, now)
+            journal = (entry,)
+            streams.append(
+                self.streams.stored(
+                    stream, version=stream.version + 1, state=state, stage=state.stage.value, head=entry.hash
+                )
+            )
+            expected.append(stream.version)
+            outbox = self.streams.outbox(stream, effects, now)
+            before = machine.claims(stream.state) if stream.state is not None else frozenset()
+            after = machine.claims(state)
+            claim = tuple((self.streams.blind("claim", name), stream.id) for name in sorted(after - before))
+            unclaim = tuple((self.streams.blind("claim", name), stream.id) for name in sorted(before - after))
+        if tally is not None:
+            counted = self._counted(tally)
+            streams.append(
+                self.streams.stored(
+                    counted,
+                    version=counted.version + 1,
+                    state=tally.change(counted.state or Attempts(), now),
+                    stage="",
+                )
+            )
+            expected.append(counted.version)
+        return Batch(
+            at=now,
+            streams=tuple(streams),
+            expected=tuple(expected),
+            journal=journal,
+            outbox=outbox,
+            answered=((answering.key, answering.token),) if answering is not None else (),
+            claim=claim,
+            unclaim=unclaim,
+            inbox=(message,) if message is not None else (),
+        )
+
+    def _counted(self, tally: Tally) -> Stream:
+        id = f"attempts-{tally.purpose}-{self.streams.blind('attempts', tally.subject)}"
+        return self.streams.load_or_new(id, "attempts")
+
+    def attempts(self, purpose: Purpose, subject: str) -> Attempts:
+        """Give what is remembered of a person's codes for a purpose."""
+        state = self._counted(Tally(purpose=purpose, subject=subject, change=lambda a, _: a)).state
+        return state if state is not None else Attempts()
+
+    # --- codes of our own -----------------------------------------------------------------------------------
+
+    def request_code(self, id: str, fact: Fact, *, purpose: Purpose, subject: str) -> Recorded:
+        """Fold the request for a code, counted for the person wherever it is made.
+
+        Raises:
+            CodeRefused: Too soon, too many, or locked.
+        """
+        return self.record(id, fact, tally=Tally(purpose=purpose, subject=subject, change=otp.attempt_requested))
+
+    def enter_code(
+        self, id: str, *, challenge: Any, matched: bool, purpose: Purpose, subject: str, fact: Fact
+    ) -> Recorded:
+        """Fold an entry, counted before it is answered; twenty wrong ones in a day lock the purpose.
+
+        Raises:
+            CodeRefused: No entry is accepted now; nothing was counted.
+        """
+        until = otp.lock_end(self.attempts(purpose, subject), self.ports.clock.now())
+        if until is not None:
+            raise CodeRefused("codes are locked", reason="locked", until=until, mend="wait until then")
+        if matched:
+            return self.record(id, fact)
+        recorded = self.record(id, fact, tally=Tally(purpose=purpose, subject=subject, change=otp.attempt_wrong))
+        until = otp.lock_end(self.attempts(purpose, subject), self.ports.clock.now())
+        return self.record(id, CodesLocked(until=until)) if until is not None else recorded
+
+    # --- effects out ----------------------------------------------------------------------------------------
+
+    def _perform_committed(self, rows: tuple[tuple[OutboxRow, Effect], ...]) -> None:
+        """Perform what was just committed under its first lease; its answers do the same for what they ask for."""
+        for row, effect in rows:
+            if row.leased_until is not None:
+                leased = LeasedEffect(
+                    key=row.key,
+                    stream=row.stream,
+                    kind=row.kind,
+                    due=row.due,
+                    payload=row.payload,
+                    token=1,
+                    attempts=1,
+                    leased_until=row.leased_until,
+                )
+                self.perform(leased, effect)
+
+    def run_due(self, *, limit: int = 100) -> int:
+        """Perform what is due, up to `limit` effects; give how many were tried. Safe in any number of processes."""
+        done = 0
+        while done < limit:
+            now = self.ports.clock.now()
+            leased = self.ports.store.lease(now=now, until=now + LEASE, limit=min(10, limit - done))
+            if not leased:
+                break
+            for one in leased:
+                self.perform(one)
+                done += 1
+        return done
+
+    def perform(self, leased: LeasedEffect, effect: Effect | None = None) -> None:
+        """Perform one leased effect, and record what comes of it. Never raises for what a collaborator did."""
+        try:
+            stream = self.streams.load(leased.stream)
+            effect = effect or self.streams.effect(stream, leased.key, leased.payload)
+        except QcpError as error:
+            self._set_aside(leased, f"unreadable: {error.code}")
+            return
+        context = self._context(stream, leased)
+        try:
+            answer = self._ask(context, effect, leased)
+        except Rejected as rejected:
+            self._rejected(effect, rejected, leased)
+        except Unavailable as unavailable:
+            self._again(leased, effect, str(unavailable.code), schedule.backoff(leased.key, leased.attempts))
+        except Unconfirmed as unconfirmed:
+            self._unconfirmed(effect, unconfirmed, leased)
+        except QcpError as error:
+            self._fault(leased, effect, error)
+        except Exception as error:  # noqa: BLE001 - an adapter's own fault must not take the worker with it
+            self._fault(leased, effect, error)
+        else:
+            self._answered(leased, effect, answer)
+
+    def _ask(self, context: Context, effect: Effect, leased: LeasedEffect) -> Answer:
+        query = QUERIES.get(type(effect))
+        if leased.attempts > 1 and effect.nature is Nature.QUERYABLE and query is not None:
+            # A try before this one may have acted. The outcome is asked for first, and the key sent again either
+            # way: known, it answers what it answered; unknown, it was never received.
+            outcome = query(context)
+            if outcome.kind is OutcomeKind.REFUSED:
+                raise Rejected("refused before", reason=outcome.reason)
+        return PERFORMERS[type(effect)](context, effect)
+
+    def _answered(self, leased: LeasedEffect, effect: Effect, answer: Answer) -> None:
+        match answer:
+            case Pending():
+                self._again(leased, effect, answer.note or "pending", schedule.poll(leased.attempts))
+            case None:
+                self._mark(leased)
+            case cf.DocumentSigned() | Fact():
+                self._record_answer(leased, answer)
+
+    def _record_answer(self, leased: LeasedEffect, fact: Fact) -> None:
+        # A session that is still being captured is not the answer yet: note it, and go on asking.
+        final = fact.kind != "capture_finished"
+        answering = Answering(key=leased.key, token=leased.token) if final else None
+        try:
+            self.record(leased.stream, fact, answering=answering)
+        except FactRefused as refused:
+            self._set_aside(leased, f"its answer was refused: {refused.reason}")
+        except Conflict as conflict:
+            # Fenced off: another worker holds the effect now, and its answer will be the same.
+            log.info("answer to %s not recorded: %s", leased.key, conflict.what)
+        except (Unavailable, Unconfirmed):
+            log.warning("the store did not take the answer to %s; it is asked for again", leased.key)
+        else:
+            if not final:
+                self._again(leased, None, "captured", schedule.poll(leased.attempts))
+
+    def _mark(self, leased: LeasedEffect) -> None:
+        try:
+            self.ports.store.commit(batch=Batch(at=self.ports.clock.now(), answered=((leased.key, leased.token),)))
+        except (Conflict, PortError):
+            log.info("mark on %s not written; it is done again under its key", leased.key)
+
+    def _rejected(self, effect: Effect, rejected: Rejected, leased: LeasedEffect) -> None:
+        row = REFUSALS.get(type(effect))
+        fact = row(effect, rejected) if row is not None else None
+        if fact is None:
+            self._set_aside(leased, rejected.reason)
+        else:
+            self._record_answer(leased, fact)
+
+    def _unconfirmed(self, effect: Effect, unconfirmed: Unconfirmed, leased: LeasedEffect) -> None:
+        row = UNCONFIRMED.get(type(effect))
+        if effect.nature is Nature.NEITHER:
+            if row is not None:
+                self._record_answer(leased, row(effect))
+            else:
+                self._set_aside(leased, "unconfirmed")
+        else:
+            self._again(leased, effect, unconfirmed.code, schedule.backoff(leased.key, leased.attempts))
+
+    def _fault(self, leased: LeasedEffect, effect: Effect, error: Exception) -> None:
+        # Only the class is kept: a foreign message may hold what must not be logged.
+        name = type(error).__name__
+        log.error("adapter fault %s on %s (%s)", name, leased.kind, leased.key)
+        if leased.attempts >= schedule.MOST_FAULTS:
+            self._set_aside(leased, name)
+        else:
+            self._again(leased, effect, name, schedule.backoff(leased.key, leased.attempts))
+
+    def _again(self, leased: LeasedEffect, effect: Effect | None, note: str, wait: timedelta) -> None:
+        if effect is not None and leased.attempts in schedule.SILENT_AFTER and leased.kind != "wake":
+            try:
+                self.record(leased.stream, SilenceNoted(about=leased.kind))
+            except QcpError as error:
+                log.warning("silence of %s not noted: %s", leased.kind, error.code)
+        due = self.ports.clock.now() + wait
+        self.ports.store.postpone(key=leased.key, token=leased.token, due=due, note=note)
+
+    def _set_aside(self, leased: LeasedEffect, reason: str) -> None:
+        self.ports.store.park(key=leased.key, token=leased.token, reason=reason)
+        self._on_alert(Alert(what="effect_parked", about=f"{leased.kind} {leased.key}: {reason}"))
+
+    # --- between ceremonies of one collecte -----------------------------------------------------------------
+
+    def _context(self, stream: Stream, leased: LeasedEffect) -> Context:
+        return Context(
+            ports=self.ports,
+            state=stream.state,
+            key=leased.key,
+            now=self.ports.clock.now(),
+            alert=self._on_alert,
+            revision=self.revision,
+            pass_turn=self._pass_turn,
+            end_collecte=self._end_collecte,
+        )
+
+    def ceremonies(self, tenant: str, collecte: str) -> tuple[Ceremony, ...]:
+        """Give the ceremonies of a collecte, in signing order."""
+        value = self.streams.blind("collecte", f"{tenant}/{collecte}")
+        found = [self.streams.load(id).state for id in self.ports.store.find(index="collecte", value=value)]
+        order = {one.id: place for place, one in enumerate(found[0].opened.collecte.signatories)} if found else {}
+        return tuple(sorted(found, key=lambda one: order[one.opened.signatory]))
+
+    def _siblings(self, ceremony: Ceremony) -> tuple[Ceremony, ...]:
+        collecte = ceremony.opened.collecte
+        return self.ceremonies(collecte.tenant, collecte.id)
+
+    def revision(self, ceremony: Ceremony, document: DocumentId) -> tuple[ContentHash, int]:
+        """Give the present content of a document, and how many signatures it carries. Derived, never stored twice."""
+        validated = next(one.content for one in ceremony.opened.collecte.documents if one.id == document)
+        latest, count = validated, 0
+        for sibling in self._siblings(ceremony):
+            progress = sibling.progress(document)
+            if progress is not None and progress.signed is not None and progress.revision > count:
+                latest, count = progress.signed, progress.revision
+        return latest, count
+
+    def _pass_turn(self, ceremony: Ceremony) -> None:
+        siblings = self._siblings(ceremony)
+        done = (CeremonyStage.SIGNED, CeremonyStage.PARTLY_SIGNED)
+        if all(one.stage in done for one in siblings):
+            documents = tuple(
+                (document.name, self.revision(ceremony, document.id)[0])
+                for document in ceremony.opened.collecte.documents
+            )
+            for one in siblings:
+                self.record(one.id, cf.CollecteCompleted(documents=documents))
+            return
+        if ceremony.opened.collecte.order is Order.PARALLEL:
+            return
+        for one in siblings:
+            if one.stage not in CEREMONY_FINAL:
+                if one.stage is CeremonyStage.WAITING_TURN:
+                    self.record(one.id, cf.TurnArrived())
+                return
+
+    def _end_collecte(self, ceremony: Ceremony, cause: str, by: str) -> None:
+        for one in self._siblings(ceremony):
+            if one.id != ceremony.id:
+                self.record(one.id, cf.CollecteEnded(cause=cause, by=by))

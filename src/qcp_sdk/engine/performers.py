@@ -1,0 +1,345 @@
+"""From effects to ports: one row an effect. What a port answers becomes a fact; what it refuses, another.
+
+`PERFORMERS` says how each effect is performed, `REFUSALS` which fact a refusal is, `QUERIES` how a key's outcome
+is asked for. A performer answers with a fact, with `Pending` (ask again later), or with None (done, nothing to say).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final, TypeAlias
+
+from attrs import frozen
+
+from qcp_sdk import otp
+from qcp_sdk.ceremony import effects as ce
+from qcp_sdk.ceremony import facts as cf
+from qcp_sdk.ceremony.state import Ceremony
+from qcp_sdk.effects import Alert, Effect, Notify, SendCode, Wake
+from qcp_sdk.engine.collaborators import Collaborators, routed
+from qcp_sdk.errors import Rejected
+from qcp_sdk.facts import CodeSent, CodeUndeliverable, Fact
+from qcp_sdk.ports.answers import Outcome, Pending
+from qcp_sdk.ports.envelope import PreparedSignature
+from qcp_sdk.ports.signer import HashSigned, SigningPending
+from qcp_sdk.subscription import effects as se
+from qcp_sdk.subscription import facts as sf
+from qcp_sdk.subscription.state import Subscription
+from qcp_sdk.values import ContentHash, DocumentId, HoldId, Key
+
+log = logging.getLogger("qcp_sdk")
+Answer: TypeAlias = Fact | Pending | None
+
+
+@frozen(kw_only=True)
+class Context:
+    """What a performer may use: the collaborators, the stream's state, the key to act under, the instant."""
+
+    ports: Collaborators
+    state: Any
+    key: Key
+    now: datetime
+    alert: Callable[[Alert], None]
+    revision: Callable[[Ceremony, DocumentId], tuple[ContentHash, int]]
+    """Give the present content of a document of a collecte, and how many signatures it carries."""
+    pass_turn: Callable[[Ceremony], None]
+    end_collecte: Callable[[Ceremony, str, str], None]
+
+    def route(self, role: str) -> str:
+        """Give the route that the stream was opened with, for a role."""
+        opened = self.state.terms if isinstance(self.state, Subscription) else self.state.opened
+        return str(getattr(opened.routes, role, "default"))
+
+
+# --- both machines ------------------------------------------------------------------------------------------
+
+
+def _send_code(c: Context, e: SendCode) -> Answer:
+    if c.now >= e.not_after:
+        return CodeUndeliverable(challenge=e.challenge, reason="expired")
+    code = otp.derive(c.ports.keys.derive(purpose="codes"), purpose=e.purpose, subject=e.subject, challenge=e.challenge)
+    routed(c.ports.codes, c.route("codes"), "codes").send(
+        key=c.key,
+        channel=otp.CHANNELS[e.purpose],
+        to=e.to,
+        code=code,
+        purpose=e.purpose,
+        language=e.language,
+        not_after=e.not_after,
+    )
+    return CodeSent(challenge=e.challenge)
+
+
+def _notify(c: Context, e: Notify) -> Answer:
+    routed(c.ports.notices, c.route("notices"), "notices").send(
+        key=c.key, to=e.to, notice=e.notice, attachments=e.attachments
+    )
+    return None
+
+
+def _wake(_c: Context, e: Wake) -> Answer:
+    return e.fact
+
+
+def _alert(c: Context, e: Alert) -> Answer:
+    c.alert(e)
+    return None
+
+
+# --- the subscription ---------------------------------------------------------------------------------------
+
+
+def _hold(c: Context, e: se.HoldFunds) -> Answer:
+    ledger = routed(c.ports.ledgers, c.route("ledger"), "ledgers")
+    hold = ledger.hold(key=c.key, cabinet=e.cabinet, amount=e.amount, memo=e.memo)
+    return sf.FundsHeld(attempt=e.attempt, hold=hold)
+
+
+def _capture(c: Context, e: se.CaptureFunds) -> Answer:
+    routed(c.ports.ledgers, c.route("ledger"), "ledgers").capture(key=c.key, hold=e.hold)
+    return sf.FundsCaptured(hold=e.hold)
+
+
+def _release(c: Context, e: se.ReleaseFunds) -> Answer:
+    routed(c.ports.ledgers, c.route("ledger"), "ledgers").release(key=c.key, hold=e.hold)
+    return sf.FundsReleased(hold=e.hold)
+
+
+def _open_identity(c: Context, e: se.OpenIdentity) -> Answer:
+    port = routed(c.ports.identities, c.route("identity"), "identities")
+    return port.open(key=c.key, attempt=e.attempt, subscription=e.subscription, person=e.person)
+
+
+def _ask_identity(c: Context, e: se.AskIdentity) -> Answer:
+    return routed(c.ports.identities, c.route("identity"), "identities").ask(session=e.session)
+
+
+def _cancel_identity(c: Context, e: se.CancelIdentity) -> Answer:
+    routed(c.ports.identities, c.route("identity"), "identities").cancel(key=c.key, session=e.session)
+    return None
+
+
+def _prepare_request(c: Context, e: se.PrepareRequest) -> Answer:
+    s: Subscription = c.state
+    confirmed = s.identity.confirmed_at or c.now
+    document = routed(c.ports.documents, c.route("documents"), "documents").compose_request(
+        key=c.key, application=e.application, language=s.terms.account.language, at=confirmed
+    )
+    return sf.RequestPrepared(document=document)
+
+
+def _seal_request(c: Context, e: se.SealRequest) -> Answer:
+    sealed = routed(c.ports.documents, c.route("documents"), "documents").seal_request(
+        key=c.key,
+        document=e.document,
+        signatory=e.signatory,
+        challenge=e.challenge,
+        verified_at=e.verified_at,
+    )
+    return sf.RequestSealed(shown=e.document, sealed=sealed)
+
+
+def _submit_request(c: Context, e: se.SubmitRequest) -> Answer:
+    port = routed(c.ports.authorities, c.route("authority"), "authorities")
+    return port.submit(key=c.key, application=e.application, request=e.request)
+
+
+def _ask_certificate(c: Context, e: se.AskCertificate) -> Answer:
+    return routed(c.ports.authorities, c.route("authority"), "authorities").ask(reference=e.reference)
+
+
+def _revoke(c: Context, e: se.RevokeCertificate) -> Answer:
+    port = routed(c.ports.authorities, c.route("authority"), "authorities")
+    return port.revoke(key=c.key, fingerprint=e.fingerprint, reason=e.reason)
+
+
+def _open_registration(c: Context, e: se.OpenRegistration) -> Answer:
+    port = routed(c.ports.registrations, c.route("registration"), "registrations")
+    return port.open(key=c.key, subscription=e.subscription, person=e.person)
+
+
+def _ask_registration(c: Context, e: se.AskRegistration) -> Answer:
+    return routed(c.ports.registrations, c.route("registration"), "registrations").ask(session=e.session)
+
+
+def _close_registration(c: Context, e: se.CloseRegistration) -> Answer:
+    port = routed(c.ports.registrations, c.route("registration"), "registrations")
+    return port.close(key=c.key, opened_by=e.opened_by, session=e.session)
+
+
+# --- the ceremony -------------------------------------------------------------------------------------------
+
+
+def _prepare_signature(c: Context, e: ce.PrepareSignature) -> Answer:
+    ceremony: Ceremony = c.state
+    credential = routed(c.ports.signers, c.route("signer"), "signers").credential(fingerprint=e.fingerprint)
+    base, _ = c.revision(ceremony, e.document)
+    made = routed(c.ports.envelopes, c.route("envelope"), "envelopes").prepare(
+        key=c.key, validated=e.validated, base=base, credential=credential, at=c.now
+    )
+    return cf.DocumentPrepared(
+        round=e.round,
+        document=e.document,
+        base=made.base,
+        prepared=made.prepared,
+        digest=made.digest,
+        state=made.state,
+    )
+
+
+def _challenge_signer(c: Context, e: ce.ChallengeSigner) -> Answer:
+    challenge = routed(c.ports.signers, c.route("signer"), "signers").challenge(
+        key=c.key, fingerprint=e.fingerprint, digests=e.digests, language=e.language
+    )
+    return cf.ChallengeOpened(
+        round=e.round, challenge=challenge.id, not_after=challenge.not_after, masked=challenge.masked
+    )
+
+
+def _poll_signing(c: Context, e: ce.PollSigning) -> Answer:
+    answers = routed(c.ports.signers, c.route("signer"), "signers").poll(handle=e.handle)
+    if isinstance(answers, SigningPending):
+        return Pending(note=answers.note)
+    return hashes_answered(e.challenge, answers)
+
+
+def hashes_answered(challenge: Any, answers: Any) -> cf.HashesAnswered:
+    """Turn a signer's answers into the fact."""
+    return cf.HashesAnswered(
+        challenge=challenge,
+        signed=tuple((one.digest, one.value) for one in answers if isinstance(one, HashSigned)),
+        refused=tuple((one.digest, one.reason) for one in answers if not isinstance(one, HashSigned)),
+    )
+
+
+def _embed(c: Context, e: ce.EmbedSignature) -> Answer:
+    ceremony: Ceremony = c.state
+    credential = routed(c.ports.signers, c.route("signer"), "signers").credential(fingerprint=e.fingerprint)
+    prepared = PreparedSignature(base=e.base, prepared=e.prepared, digest=e.digest, state=e.state)
+    content = routed(c.ports.envelopes, c.route("envelope"), "envelopes").embed(
+        key=c.key, prepared=prepared, credential=credential, value=e.value
+    )
+    _, revisions = c.revision(ceremony, e.document)
+    return cf.DocumentSigned(document=e.document, content=content, revision=revisions + 1)
+
+
+def _pass_turn(c: Context, _e: ce.PassTurn) -> Answer:
+    c.pass_turn(c.state)
+    return None
+
+
+def _end_collecte(c: Context, e: ce.EndCollecte) -> Answer:
+    c.end_collecte(c.state, e.cause, e.by)
+    return None
+
+
+def _open_transaction(c: Context, e: ce.OpenTransaction) -> Answer:
+    ceremony: Ceremony = c.state
+    documents = tuple((one.document.id, c.revision(ceremony, one.document.id)[0]) for one in ceremony.documents)
+    return routed(c.ports.pages, c.route("pages"), "pages").open(
+        key=c.key,
+        ceremony=e.ceremony,
+        collecte=ceremony.opened.collecte,
+        signatory=ceremony.opened.signatory,
+        documents=documents,
+    )
+
+
+def _ask_transaction(c: Context, e: ce.AskTransaction) -> Answer:
+    return routed(c.ports.pages, c.route("pages"), "pages").ask(session=e.session)
+
+
+def _close_transaction(c: Context, e: ce.CloseTransaction) -> Answer:
+    routed(c.ports.pages, c.route("pages"), "pages").close(key=c.key, session=e.session)
+    return None
+
+
+PERFORMERS: Final[Mapping[type[Effect], Callable[[Context, Any], Answer]]] = {
+    SendCode: _send_code,
+    Notify: _notify,
+    Wake: _wake,
+    Alert: _alert,
+    se.HoldFunds: _hold,
+    se.CaptureFunds: _capture,
+    se.ReleaseFunds: _release,
+    se.OpenIdentity: _open_identity,
+    se.AskIdentity: _ask_identity,
+    se.CancelIdentity: _cancel_identity,
+    se.PrepareRequest: _prepare_request,
+    se.SealRequest: _seal_request,
+    se.SubmitRequest: _submit_request,
+    se.AskCertificate: _ask_certificate,
+    se.RevokeCertificate: _revoke,
+    se.OpenRegistration: _open_registration,
+    se.AskRegistration: _ask_registration,
+    se.CloseRegistration: _close_registration,
+    ce.PrepareSignature: _prepare_signature,
+    ce.ChallengeSigner: _challenge_signer,
+    ce.PollSigning: _poll_signing,
+    ce.EmbedSignature: _embed,
+    ce.PassTurn: _pass_turn,
+    ce.EndCollecte: _end_collecte,
+    ce.OpenTransaction: _open_transaction,
+    ce.AskTransaction: _ask_transaction,
+    ce.CloseTransaction: _close_transaction,
+}
+"""How each effect is performed."""
+
+
+def _release_refused(e: se.ReleaseFunds, r: Rejected) -> Fact | None:
+    # A hold that is gone has given its money back by itself; one that was captured needs a person.
+    return sf.FundsReleased(hold=e.hold) if r.reason in ("hold_gone", "already_released") else None
+
+
+def _capture_refused(e: se.CaptureFunds, r: Rejected) -> Fact | None:
+    if r.reason == "already_captured":
+        return sf.FundsCaptured(hold=HoldId(e.hold))
+    return sf.CaptureRefused(hold=e.hold, reason=r.reason)
+
+
+REFUSALS: Final[Mapping[type[Effect], Callable[[Any, Rejected], Fact | None]]] = {
+    SendCode: lambda e, r: CodeUndeliverable(challenge=e.challenge, reason=r.reason),
+    se.HoldFunds: lambda e, r: sf.FundsRefused(attempt=e.attempt, reason=r.reason),
+    se.CaptureFunds: _capture_refused,
+    se.ReleaseFunds: _release_refused,
+    se.OpenIdentity: lambda e, r: sf.IdentityOpeningRejected(attempt=e.attempt, reason=r.reason),
+    se.AskIdentity: lambda e, _r: sf.IdentityAbandoned(session=e.session),
+    se.PrepareRequest: lambda _e, r: sf.RequestRejected(reason=r.reason),
+    se.SealRequest: lambda _e, r: sf.SealRefused(reason=r.reason),
+    se.SubmitRequest: lambda _e, r: sf.CertificateRefused(reason=r.reason),
+    se.OpenRegistration: lambda _e, r: sf.RegistrationRejected(reason=r.reason),
+    se.AskRegistration: lambda e, _r: sf.RegistrationExpired(session=e.session),
+    se.RevokeCertificate: lambda e, r: sf.RevocationRefused(fingerprint=e.fingerprint, reason=r.reason),
+    ce.PrepareSignature: lambda e, r: cf.DocumentFailed(round=e.round, document=e.document, reason=r.reason),
+    ce.ChallengeSigner: lambda e, r: cf.ChallengeRefused(round=e.round, reason=r.reason),
+    ce.EmbedSignature: lambda e, r: cf.EmbeddingFailed(document=e.document, reason=r.reason),
+    ce.OpenTransaction: lambda _e, r: cf.TransactionRejected(reason=r.reason),
+    ce.AskTransaction: lambda e, _r: cf.TransactionEnded(session=e.session, reason="expired"),
+}
+"""Which fact a refusal is. An effect without a row, or a row that answers None, is parked for a person to settle."""
+
+UNCONFIRMED: Final[Mapping[type[Effect], Callable[[Any], Fact]]] = {
+    # Neither repeatable nor queryable: superseded by a new challenge, which the person asks for.
+    SendCode: lambda e: CodeUndeliverable(challenge=e.challenge, reason="unconfirmed"),
+}
+"""Which fact it is when nobody knows whether an effect of nature NEITHER happened."""
+
+
+def _ledger_outcome(c: Context) -> Outcome:
+    return routed(c.ports.ledgers, c.route("ledger"), "ledgers").outcome(key=c.key)
+
+
+def _authority_outcome(c: Context) -> Outcome:
+    return routed(c.ports.authorities, c.route("authority"), "authorities").outcome(key=c.key)
+
+
+QUERIES: Final[Mapping[type[Effect], Callable[[Context], Outcome]]] = {
+    se.HoldFunds: _ledger_outcome,
+    se.CaptureFunds: _ledger_outcome,
+    se.ReleaseFunds: _ledger_outcome,
+    se.SubmitRequest: _authority_outcome,
+    se.RevokeCertificate: _authority_outcome,
+}
+"""How the outcome of a key is asked for, for each effect of nature QUERYABLE."""

@@ -1,0 +1,57 @@
+"""The one call that carries a secret to a collaborator: the activation of a signature (behaviour § 7.5).
+
+The intent is recorded first, the code goes to the signer in the same call and nowhere else, and the answer is
+recorded. A process that dies in between leaves a wait that calls the activation lost.
+"""
+
+from __future__ import annotations
+
+from qcp_sdk.ceremony import facts as cf
+from qcp_sdk.ceremony.stages import CeremonyStage
+from qcp_sdk.ceremony.state import Ceremony
+from qcp_sdk.engine.collaborators import routed
+from qcp_sdk.engine.core import Engine
+from qcp_sdk.engine.performers import hashes_answered
+from qcp_sdk.errors import CodeRefused, Rejected, Unavailable, Unconfirmed
+from qcp_sdk.facts import Fact
+from qcp_sdk.ports.signer import SigningPending
+from qcp_sdk.values import CeremonyId, Key, Secret
+
+
+def activate(engine: Engine, id: CeremonyId, code: Secret, *, allowed: bool, findings: tuple[str, ...]) -> Ceremony:
+    """Show the code to the signer and record what it answers. `allowed` is the policy's answer at this moment.
+
+    Raises:
+        CodeRefused: There is no challenge to answer, or it has expired; the signer was not asked.
+    """
+    ceremony: Ceremony = engine.streams.load(id).state
+    if ceremony.challenge is None:
+        raise CodeRefused("no code was sent", reason="none_sent", mend="ask for a code")
+    challenge = ceremony.challenge.id
+    asked: Ceremony = engine.record(
+        id, cf.ActivationAsked(challenge=challenge, allowed=allowed, findings=findings)
+    ).state
+    if asked.stage is not CeremonyStage.SIGNING:
+        return asked
+    fact = _answer(engine, asked, code)
+    answered: Ceremony = engine.record(id, fact).state
+    return answered
+
+
+def _answer(engine: Engine, ceremony: Ceremony, code: Secret) -> Fact:
+    assert ceremony.challenge is not None
+    challenge = ceremony.challenge.id
+    digests = tuple(one.preparation.digest for one in ceremony.documents if one.preparation and not one.settled)
+    try:
+        answers = routed(engine.ports.signers, ceremony.opened.routes.signer, "signers").activate(
+            key=Key(f"{ceremony.id}/{ceremony.sequence}/live"), challenge=challenge, digests=digests, code=code
+        )
+    except Rejected as rejected:
+        return cf.ActivationRefused(challenge=challenge, reason=rejected.reason)
+    except Unavailable:
+        return cf.ActivationRefused(challenge=challenge, reason="unavailable")
+    except Unconfirmed:
+        return cf.ActivationLost(challenge=challenge)
+    if isinstance(answers, SigningPending):
+        return cf.SigningDelayed(challenge=challenge, handle=answers.handle)
+    return hashes_answered(challenge, answers)

@@ -1,0 +1,182 @@
+"""Streams in and out of the store: packed, sealed for their place, chained, indexed."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from attrs import frozen
+
+from qcp_sdk import codec, journal
+from qcp_sdk.ceremony import machine as ceremony_machine
+from qcp_sdk.ceremony.state import Ceremony
+from qcp_sdk.effects import Effect, Wake
+from qcp_sdk.engine.collaborators import Collaborators
+from qcp_sdk.errors import NotFound
+from qcp_sdk.facts import Fact
+from qcp_sdk.ports.store import JournalRow, OutboxRow, StoredStream
+from qcp_sdk.subscription import machine as subscription_machine
+from qcp_sdk.subscription.state import Subscription
+from qcp_sdk.values import Key
+
+LEASE: Final = timedelta(minutes=2)
+"""How long one performance of an effect may take before another worker takes it over."""
+
+
+@frozen(kw_only=True)
+class Machine:
+    """What the engine needs to know of a kind of stream."""
+
+    kind: str
+    step: Callable[[Any, Fact, datetime], tuple[Any, tuple[Effect, ...]]]
+    claims: Callable[[Any], frozenset[str]]
+    indexes: Callable[[Any], tuple[tuple[str, str], ...]]
+
+
+def _subscription_indexes(s: Subscription) -> tuple[tuple[str, str], ...]:
+    owner = f"{s.terms.tenant}/{s.terms.account.id}"
+    pairs = [("account", owner)]
+    if s.identity.session is not None:
+        pairs.append(("session", s.identity.session))
+    if s.registration is not None and s.registration.session is not None:
+        pairs.append(("session", s.registration.session))
+    if s.certificate is not None:
+        pairs.append(("certificate", s.certificate.fingerprint))
+    return tuple(pairs)
+
+
+def _ceremony_indexes(c: Ceremony) -> tuple[tuple[str, str], ...]:
+    collecte = c.opened.collecte
+    pairs = [("collecte", f"{collecte.tenant}/{collecte.id}")]
+    if c.signatory.account is not None:
+        pairs.append(("signatory", f"{collecte.tenant}/{c.signatory.account}"))
+    if c.session is not None:
+        pairs.append(("session", c.session))
+    return tuple(pairs)
+
+
+MACHINES: Final[Mapping[str, Machine]] = {
+    "subscription": Machine(
+        kind="subscription",
+        step=subscription_machine.step,
+        claims=subscription_machine.claims,
+        indexes=_subscription_indexes,
+    ),
+    "ceremony": Machine(
+        kind="ceremony",
+        step=ceremony_machine.step,
+        claims=ceremony_machine.claims,
+        indexes=_ceremony_indexes,
+    ),
+}
+
+
+@frozen(kw_only=True)
+class Stream:
+    """A stream in memory. `version` 0 and no state: it does not exist yet."""
+
+    id: str
+    kind: str
+    version: int
+    state: Any
+    data_key: bytes
+    head: bytes = journal.GENESIS
+
+
+class Streams:
+    """Reads streams, and lays out what one fact writes."""
+
+    def __init__(self, collaborators: Collaborators) -> None:
+        self._store, self._keys = collaborators.store, collaborators.keys
+
+    def blind(self, name: str, value: str) -> str:
+        """Give the keyed hash under which a value is found, so that indexes hold no personal data."""
+        key = self._keys.derive(purpose="index")
+        return hmac.new(key, f"{name}\x00{value}".encode(), hashlib.sha256).hexdigest()
+
+    def load(self, id: str) -> Stream:
+        """Read a stream.
+
+        Raises:
+            NotFound: Nothing is known under this id.
+        """
+        stored = self._store.load(id=id)
+        if stored is None:
+            raise NotFound(f"`{id}` is not known", mend="check the id and the installation")
+        return self.opened(stored)
+
+    def load_or_new(self, id: str, kind: str) -> Stream:
+        """Read a stream, or begin one."""
+        stored = self._store.load(id=id)
+        return self.opened(stored) if stored is not None else self.new(id, kind)
+
+    def new(self, id: str, kind: str) -> Stream:
+        """Begin a stream, with a data key of its own."""
+        return Stream(id=id, kind=kind, version=0, state=None, data_key=self._keys.new_data_key())
+
+    def opened(self, stored: StoredStream) -> Stream:
+        """Unseal and unpack a stored stream."""
+        packed = self._keys.open(
+            data_key=stored.data_key, place=f"state/{stored.id}/{stored.version}", sealed=stored.state
+        )
+        return Stream(
+            id=stored.id,
+            kind=stored.kind,
+            version=stored.version,
+            state=codec.unpack_state(packed),
+            data_key=stored.data_key,
+            head=stored.head or journal.GENESIS,
+        )
+
+    def stored(self, stream: Stream, *, version: int, state: Any, stage: str, head: bytes = b"") -> StoredStream:
+        """Pack and seal the state that follows."""
+        machine = MACHINES.get(stream.kind)
+        pairs = machine.indexes(state) if machine is not None else ()
+        packed = codec.pack_state(stream.kind, state)
+        return StoredStream(
+            id=stream.id,
+            kind=stream.kind,
+            version=version,
+            stage=stage,
+            data_key=stream.data_key,
+            state=self._keys.seal(data_key=stream.data_key, place=f"state/{stream.id}/{version}", payload=packed),
+            head=head,
+            indexes=frozenset((name, self.blind(name, value)) for name, value in pairs),
+        )
+
+    def entry(self, stream: Stream, fact: Fact, at: datetime) -> JournalRow:
+        """Lay out the journal entry of the next fact, chained to the last."""
+        sequence = stream.version + 1
+        payload = self._keys.seal(
+            data_key=stream.data_key, place=f"journal/{stream.id}/{sequence}", payload=codec.pack_fact(fact)
+        )
+        chained = journal.link(stream.head, stream=stream.id, sequence=sequence, at=at, kind=fact.kind, payload=payload)
+        return JournalRow(stream=stream.id, sequence=sequence, at=at, kind=fact.kind, payload=payload, hash=chained)
+
+    def outbox(self, stream: Stream, effects: tuple[Effect, ...], now: datetime) -> tuple[OutboxRow, ...]:
+        """Lay out the effects of the next fact; those that are due now are leased to whoever commits them."""
+        rows = []
+        for number, effect in enumerate(effects):
+            key = Key(f"{stream.id}/{stream.version + 1}/{number}")
+            due = effect.at if isinstance(effect, Wake) else now + effect.after
+            payload = self._keys.seal(
+                data_key=stream.data_key, place=f"outbox/{key}", payload=codec.pack_effect(effect)
+            )
+            leased = now + LEASE if due <= now else None
+            rows.append(
+                OutboxRow(key=key, stream=stream.id, kind=effect.kind, due=due, payload=payload, leased_until=leased)
+            )
+        return tuple(rows)
+
+    def effect(self, stream: Stream, key: Key, payload: bytes) -> Effect:
+        """Unseal and unpack an effect."""
+        packed = self._keys.open(data_key=stream.data_key, place=f"outbox/{key}", sealed=payload)
+        return codec.unpack_effect(packed)
+
+    def fact(self, stream: Stream, row: JournalRow) -> Fact:
+        """Unseal and unpack a journal entry."""
+        place = f"journal/{row.stream}/{row.sequence}"
+        return codec.unpack_fact(self._keys.open(data_key=stream.data_key, place=place, sealed=row.payload))

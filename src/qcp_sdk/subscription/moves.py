@@ -1,0 +1,141 @@
+"""How a subscription moves: the next record, and what every part of the machine shares.
+
+`moved` is the machine's hot path. It names every field by position on purpose; a new field of
+`Subscription` gets a parameter here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final, TypeAlias
+
+from attrs import frozen
+
+from qcp_sdk import notices
+from qcp_sdk.certificates import Certificate
+from qcp_sdk.effects import Alert, Effect, Notify, Wake
+from qcp_sdk.facts import DeadlinePassed, Fact
+from qcp_sdk.otp import Codes
+from qcp_sdk.subscription.effects import CancelIdentity
+from qcp_sdk.subscription.facts import CertificateAttested, ConsentGiven
+from qcp_sdk.subscription.money import Money, Wish, answered, wish
+from qcp_sdk.subscription.stages import Ending, Stage
+from qcp_sdk.subscription.state import Deadline, Identity, Registration, Request, Subscription
+
+Effects: TypeAlias = tuple[Effect, ...]
+Moved: TypeAlias = tuple[Subscription, Effects]
+Apply: TypeAlias = Callable[[Subscription, Fact, datetime], Moved]
+
+
+@frozen
+class Row:
+    """What one fact does at one stage: the function that folds it, and every stage it may lead to."""
+
+    apply: Apply
+    to: tuple[Stage, ...]
+    note: str = ""
+    """Why the row is there, where its name does not say it; shown in the generated tables."""
+
+
+class _Keep:
+    """The type of KEEP."""
+
+
+KEEP: Final = _Keep()
+"""Says that a field which may be None stays as it is."""
+
+
+def moved(
+    s: Subscription,
+    stage: Stage,
+    *,
+    money: Money | None = None,
+    codes: Codes | None = None,
+    consents: tuple[ConsentGiven, ...] | None = None,
+    identity: Identity | None = None,
+    request: Request | None = None,
+    registration: Registration | None = None,
+    certificate: Certificate | None = None,
+    attestation: CertificateAttested | None = None,
+    deadline: Deadline | _Keep | None = KEEP,
+    ending: Ending | _Keep | None = KEEP,
+    settled: frozenset[str] | None = None,
+) -> Subscription:
+    """Give the record that follows: one fact later, at this stage, with these parts replaced."""
+    return Subscription(
+        s.id,
+        s.sequence + 1,
+        stage,
+        s.terms,
+        money or s.money,
+        codes or s.codes,
+        consents or s.consents,
+        identity or s.identity,
+        request or s.request,
+        registration or s.registration,
+        certificate or s.certificate,
+        attestation or s.attestation,
+        s.deadline if isinstance(deadline, _Keep) else deadline,
+        s.ending if isinstance(ending, _Keep) else ending,
+        s.settled if settled is None else settled,
+    )
+
+
+def recipient(s: Subscription) -> notices.Recipient:
+    """Whom messages about this subscription go to."""
+    account = s.terms.account
+    return notices.Recipient(name=account.name, email=account.email, mobile=account.mobile, language=account.language)
+
+
+def tell(s: Subscription, notice: notices.Notice) -> Notify:
+    """Write to the subscriber."""
+    return Notify(to=recipient(s), notice=notice)
+
+
+def deadline(s: Subscription, part: str, at: datetime) -> tuple[Deadline, Wake]:
+    """Start a wait; the id carries the sequence, so that an older wait is told from this one."""
+    started = Deadline(f"{part}/{s.sequence + 1}", at)
+    return started, Wake(at=at, fact=DeadlinePassed(deadline=started.id))
+
+
+ALERTED: Final = frozenset({Ending.FRAUD_SUSPECTED, Ending.SEAL_REFUSED, Ending.CERTIFICATE_NOT_CONFORMING})
+"""Endings that a person at the host should look at."""
+
+
+def close(s: Subscription, ending: Ending, *, money: Money | None = None, session_ended: bool = False) -> Moved:
+    """End without a certificate: give the money back, close what is open elsewhere, say so."""
+    money, effects = wish(money or s.money, Wish.RELEASE)
+    session = s.identity.session
+    if session is not None and s.stage is Stage.PROVING_IDENTITY and not session_ended:
+        effects += (CancelIdentity(session=session),)
+    effects += (tell(s, notices.SubscriptionClosed(subscription=s.id, reason=ending.value)),)
+    if ending in ALERTED:
+        effects += (Alert(what=ending.value, about=s.id),)
+    return moved(s, Stage.CLOSED, money=money, deadline=None, ending=ending), effects
+
+
+def closing(ending: Ending) -> Apply:
+    """Give the row function that ends for this reason."""
+
+    def apply(s: Subscription, _fact: Fact, _now: datetime) -> Moved:
+        return close(s, ending)
+
+    return apply
+
+
+def silence(s: Subscription, fact: Fact, _now: datetime) -> Moved:
+    """Stay, and tell an operator who is not answering."""
+    about = getattr(fact, "about", "")
+    return moved(s, s.stage), (Alert(what="silence", about=f"{s.id}: {about}"),)
+
+
+def ignored(s: Subscription, _fact: Fact, _now: datetime) -> Moved:
+    """Change nothing: the fact is late, repeated, or reveals nothing to settle."""
+    return s, ()
+
+
+def money_answered(s: Subscription, fact: Fact, _now: datetime) -> Moved:
+    """Fold an answer of the ledger and stay."""
+    money, effects = answered(s.money, fact, s.terms)
+    return (moved(s, s.stage, money=money), effects) if money is not s.money else (s, ())

@@ -1,0 +1,95 @@
+"""Revocation data for a verification: what the document brings, the trust directory's lists, and a source, if given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final, Protocol
+
+from attrs import field, frozen
+
+from qcp_sdk.errors import PortError
+
+if TYPE_CHECKING:
+    from asn1crypto import x509  # type: ignore[import-untyped]
+    from pyhanko.pdf_utils.reader import PdfFileReader  # type: ignore[import-untyped]
+
+MOST: Final = 500
+"""Of each kind in one document: a document that brings more is not made for being verified."""
+
+
+class RevocationSource(Protocol):
+    """Gives revocation data for a certificate; DER in and out. `adapters.shared.revocation` has the same shape."""
+
+    def ocsp(self, *, certificate: bytes, issuer: bytes) -> bytes | None:
+        """Give an OCSPResponse (RFC 6960) for the certificate, or None where its issuer answers none."""
+
+    def crl(self, *, issuer: bytes) -> bytes | None:
+        """Give the issuer's present CertificateList (RFC 5280 § 5), or None where it publishes none."""
+
+    def issuer(self, *, certificate: bytes) -> bytes | None:
+        """Give the certificate that issued this one, or None for a root or an unknown one."""
+
+
+@frozen(kw_only=True)
+class Knowledge:
+    """Certificates, OCSP answers and revocation lists at hand, DER. Nothing of it is trusted yet."""
+
+    certificates: tuple[bytes, ...] = field(default=(), repr=False)
+    ocsps: tuple[bytes, ...] = field(default=(), repr=False)
+    crls: tuple[bytes, ...] = field(default=(), repr=False)
+    silent: bool = False
+    """A source was asked and could not answer."""
+
+    def plus(self, other: Knowledge) -> Knowledge:
+        """Give both together, each thing once."""
+        return Knowledge(
+            certificates=tuple(dict.fromkeys((*self.certificates, *other.certificates))),
+            ocsps=tuple(dict.fromkeys((*self.ocsps, *other.ocsps))),
+            crls=tuple(dict.fromkeys((*self.crls, *other.crls))),
+            silent=self.silent or other.silent,
+        )
+
+
+def in_document(reader: PdfFileReader) -> Knowledge:
+    """Give what the document security store holds (EN 319 142-1 § 5.4.2); nothing where there is none."""
+    from pyhanko.sign.validation.dss import DocumentSecurityStore  # type: ignore[import-untyped]
+    from pyhanko.sign.validation.errors import NoDSSFoundError  # type: ignore[import-untyped]
+
+    try:
+        dss = DocumentSecurityStore.read_dss(reader)
+    except NoDSSFoundError:
+        return Knowledge()
+    return Knowledge(
+        certificates=tuple(bytes(one.get_object().data) for one in list(dss.certs.values())[:MOST]),
+        ocsps=tuple(bytes(one.get_object().data) for one in list(dss.ocsps)[:MOST]),
+        crls=tuple(bytes(one.get_object().data) for one in list(dss.crls)[:MOST]),
+    )
+
+
+def asked(
+    source: RevocationSource, leaves: Iterable[x509.Certificate], pool: Iterable[x509.Certificate]
+) -> Knowledge:
+    """Ask a source about each of these certificates and the issuers that are in the pool or that it knows."""
+    known = {one.subject.hashable: one for one in pool}
+    certificates: list[bytes] = []
+    ocsps: list[bytes] = []
+    crls: list[bytes] = []
+    silent = False
+    for leaf in leaves:
+        try:
+            der = leaf.dump()
+            above = known.get(leaf.issuer.hashable)
+            issuer = above.dump() if above is not None else source.issuer(certificate=der)
+            if issuer is None or issuer == der:
+                continue
+            certificates.append(issuer)
+            answer = source.ocsp(certificate=der, issuer=issuer)
+            if answer is not None:
+                ocsps.append(answer)
+                continue
+            revoked = source.crl(issuer=issuer)
+            if revoked is not None:
+                crls.append(revoked)
+        except PortError:
+            silent = True
+    return Knowledge(certificates=tuple(certificates), ocsps=tuple(ocsps), crls=tuple(crls), silent=silent)

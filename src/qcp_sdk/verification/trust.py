@@ -1,0 +1,218 @@
+"""What a verification trusts: trusted lists, verified with pinned operators' certificates, from one directory.
+
+::
+
+    trust/
+      lists/*.xml        trusted lists (ETSI TS 119 612), as published
+      operators/*.pem    the certificates of the scheme operators that may sign them, pinned by you
+      revocation/*.crl   optional: revocation lists, DER or PEM, beside what each document brings
+
+Nothing is fetched. For the lists of the European Union the operators' certificates stand in the list of lists.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from attrs import define, field
+
+from qcp_sdk.errors import TrustListError
+from qcp_sdk.verification import lists
+from qcp_sdk.verification.report import ListUsed
+from qcp_sdk.verification.services import Service, TrustedList
+
+MOST_FILES: Final = 1_000
+LARGEST_CRL: Final = 64 * 1024 * 1024
+
+
+@define(frozen=True, kw_only=True, slots=False)
+class TrustStore:
+    """Trusted lists and revocation lists, read and verified once; never changes. Share it between verifications.
+
+    `TrustStore()` trusts nobody: verification then says what can be said without trust.
+    """
+
+    lists: tuple[TrustedList, ...] = ()
+    crls: tuple[bytes, ...] = field(default=(), repr=False)
+    """DER."""
+
+    @classmethod
+    def load(cls, directory: Path) -> TrustStore:
+        """Read a trust directory. A list that was read before, unchanged, is not read again.
+
+        Raises:
+            TrustListError: A directory or file is missing or unreadable, or a list's signature does not hold.
+        """
+        operators = tuple(
+            der for path in _files(directory / "operators", "pem") for der in _unarmoured(path, "CERTIFICATE")
+        )
+        files = _files(directory / "lists", "xml")
+        if not files:
+            raise TrustListError(
+                "it holds no trusted list", where=str(directory / "lists"), mend="put trusted lists there as `*.xml`"
+            )
+        if not operators:
+            raise TrustListError(
+                "no scheme operator is pinned",
+                where=str(directory / "operators"),
+                mend="put the certificates of those who may sign lists there as `*.pem`",
+            )
+        found = tuple(lists.read(_content(path), operators, path.name) for path in files)
+        _refuse_rivals(found, files)
+        revocation = directory / "revocation"
+        crls = tuple(_crl(path) for path in _files(revocation, "crl")) if revocation.is_dir() else ()
+        return cls(lists=found, crls=crls)
+
+    @cached_property
+    def snapshot(self) -> str:
+        """SHA-256 over the names of the lists: the same snapshot, the same lists. Hexadecimal."""
+        return hashlib.sha256("\n".join(sorted(one.sha256 for one in self.lists)).encode()).hexdigest()
+
+    @property
+    def is_test(self) -> bool:
+        """Whether a list is of a test scheme. Production refuses such a store."""
+        return any(one.is_test for one in self.lists)
+
+    def used(self, now: datetime) -> tuple[ListUsed, ...]:
+        """Give the lists as a report names them."""
+        return tuple(
+            ListUsed(
+                territory=one.territory,
+                operator=one.operator,
+                sequence=one.sequence,
+                issued_at=one.issued_at,
+                next_update=one.next_update or one.issued_at,
+                sha256=one.sha256,
+                expired=one.expired(now),
+            )
+            for one in self.lists
+        )
+
+    def services(self, now: datetime) -> Services:
+        """Give the services of the lists that are in force now; an expired list counts for nothing."""
+        key = tuple(not one.expired(now) for one in self.lists)
+        found = self._services.get(key)
+        if found is None:
+            current = [one for one, counts in zip(self.lists, key, strict=True) if counts]
+            found = self._services[key] = Services.of(service for one in current for service in one.services)
+        return found
+
+    @cached_property
+    def _services(self) -> dict[tuple[bool, ...], Services]:
+        return {}
+
+
+@define(frozen=True, kw_only=True, slots=False)
+class Services:
+    """Listed services, found by the certificates that name them."""
+
+    by_identity: dict[bytes, tuple[Service, ...]] = field(repr=False)
+    issuers: tuple[bytes, ...] = field(repr=False)
+    """Certificates (DER) of services that issue certificates: where a trust path may end."""
+    stampers: tuple[bytes, ...] = field(repr=False)
+    """Certificates (DER) of services that stamp time."""
+
+    @classmethod
+    def of(cls, services: Iterable[Service]) -> Services:
+        """Arrange services by identity."""
+        by_identity: dict[bytes, list[Service]] = {}
+        issuers: dict[bytes, None] = {}
+        stampers: dict[bytes, None] = {}
+        for service in services:
+            for der in service.identities:
+                name = identity(der)
+                if name is None:
+                    continue  # a list may hold a certificate that no one can read; it names nobody
+                by_identity.setdefault(name, []).append(service)
+                if service.issues_certificates:
+                    issuers[der] = None
+                if service.stamps_time:
+                    stampers[der] = None
+        return cls(
+            by_identity={name: tuple(found) for name, found in by_identity.items()},
+            issuers=tuple(issuers),
+            stampers=tuple(stampers),
+        )
+
+    def on(self, path: Iterable[bytes]) -> tuple[Service, ...]:
+        """Give the services that the certificates of a path name, nearest to the path's beginning first."""
+        found = (service for der in path for service in self.by_identity.get(identity(der) or b"", ()))
+        return tuple(dict.fromkeys(found))
+
+
+def identity(der: bytes) -> bytes | None:
+    """Name who a certificate is of: its subject and public key (TS 119 612 § 5.5.3). None: it cannot be read."""
+    from asn1crypto import x509  # type: ignore[import-untyped]
+
+    try:
+        certificate = x509.Certificate.load(der)
+        return hashlib.sha256(certificate.subject.hashable.encode() + b"\0" + certificate.public_key.dump()).digest()
+    except (ValueError, TypeError, KeyError, IndexError):
+        return None
+
+
+def _refuse_rivals(found: tuple[TrustedList, ...], files: list[Path]) -> None:
+    """Two lists of one territory: whoever kept the old one would decide what counts."""
+    first: dict[str, Path] = {}
+    for one, path in zip(found, files, strict=True):
+        if one.territory in first:
+            raise TrustListError(
+                f"it is a second list of territory `{one.territory}`, beside `{first[one.territory].name}`",
+                where=path.name,
+                mend="keep the newest only",
+            )
+        first[one.territory] = path
+
+
+def _files(directory: Path, suffix: str) -> list[Path]:
+    try:
+        found = sorted(path for path in directory.iterdir() if path.suffix == f".{suffix}" and path.is_file())
+    except OSError as error:
+        raise TrustListError(
+            "there is no such directory that can be read",
+            where=str(directory),
+            mend="a trust directory has `lists`, `operators` and, if needed, `revocation`",
+        ) from error
+    if len(found) > MOST_FILES:
+        raise TrustListError(f"it holds more than {MOST_FILES} files", where=str(directory), mend="remove what is old")
+    return found
+
+
+def _content(path: Path, largest: int = lists.LARGEST) -> bytes:
+    try:
+        if path.stat().st_size > largest:
+            raise TrustListError(f"it has more than {largest} bytes", where=path.name, mend="remove it")
+        return path.read_bytes()
+    except OSError as error:
+        raise TrustListError("it cannot be read", where=path.name, mend="check the file's permissions") from error
+
+
+def _unarmoured(path: Path, kind: str) -> list[bytes]:
+    from asn1crypto import pem, x509
+
+    try:
+        found = [bytes(der) for name, _, der in pem.unarmor(_content(path, 1_000_000), multiple=True) if name == kind]
+        for der in found:
+            x509.Certificate.load(der, strict=True).subject.native  # noqa: B018  # read it now: later is too late
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        if isinstance(error, TrustListError):
+            raise
+        raise TrustListError("it is not a certificate in PEM", where=path.name, mend="export it as PEM") from error
+    return found
+
+
+def _crl(path: Path) -> bytes:
+    from asn1crypto import crl, pem
+
+    content = _content(path, LARGEST_CRL)
+    try:
+        der = bytes(pem.unarmor(content)[2]) if pem.detect(content) else content
+        crl.CertificateList.load(der, strict=True)["tbs_cert_list"]["this_update"].native  # noqa: B018  # same
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        raise TrustListError("it is not a revocation list", where=path.name, mend="fetch it again, or remove it") from error
+    return der
