@@ -1,8 +1,8 @@
 """The same machine, written for two libraries in the way their documentation shows: a mutable record, guards, actions.
 
 Both are made from our TRANSITIONS, so that states, events and arrows are the same ones. Guards and actions are
-shared, and do for one fact what our rows do: check it against the record and the deadline, count codes, compare the person,
-judge the certificate, update the record, make the effects.
+shared, and do for one fact what our rows do: check it against the record and the deadline, count codes, compare
+the person, judge the certificate, update the record, make the effects.
 """
 
 from __future__ import annotations
@@ -216,9 +216,7 @@ def enter_code(record: Record, fact: Fact) -> None:
         record.attempt, record.money = record.attempt + 1, "holding"
         terms = record.terms
         record.emitted.append(
-            effects.HoldFunds(
-                attempt=record.attempt, cabinet=terms.cabinet.id, amount=terms.price, memo=str(record.id)
-            )
+            effects.HoldFunds(attempt=record.attempt, cabinet=terms.cabinet.id, amount=terms.price, memo=str(record.id))
         )
     else:
         assert record.shown is not None

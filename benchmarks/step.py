@@ -48,7 +48,9 @@ def ours() -> Callable[[], Run]:
 
 def with_transitions() -> Callable[[], Run]:
     """Give the maker of runs for `transitions`: one machine, one model a journey, as its documentation advises."""
-    machine = Machine(model=None, states=[UNBORN, *(stage.value for stage in Stage)], initial=UNBORN, auto_transitions=False)
+    machine = Machine(
+        model=None, states=[UNBORN, *(stage.value for stage in Stage)], initial=UNBORN, auto_transitions=False
+    )
     for event, origin, to, guard, action in arrows():
         machine.add_transition(event, origin, to, conditions=guard, after=action)
     facts = [(fact.kind, fact) for fact in journey()]
@@ -69,12 +71,14 @@ def with_transitions() -> Callable[[], Run]:
 
 def with_statemachine() -> Callable[[], Run]:
     """Give the maker of runs for `python-statemachine`: one class, one instance a journey."""
-    states = {name: State(initial=name == UNBORN, final=name in FINAL) for name in (UNBORN, *(stage.value for stage in Stage))}
+    states = {
+        name: State(initial=name == UNBORN, final=name in FINAL) for name in (UNBORN, *(stage.value for stage in Stage))
+    }
     members: dict[str, object] = dict(states)
     for event, origin, to, guard, action in arrows():
         there = states[origin] if to is None else states[to]
         arrow = states[origin].to(there, internal=to is None, cond=_guarded(guard), on=_acted(action))
-        members[event] = members[event] | arrow if event in members else arrow  # type: ignore[operator]
+        members[event] = members[event] | arrow if event in members else arrow
     kind = type("SubscriptionMachine", (StateMachine,), members)
     facts = [(fact.kind, fact) for fact in journey()]
 

@@ -16,7 +16,7 @@ from qcp_sdk.ceremony import effects as ceremony_effects
 from qcp_sdk.ceremony.facts import CEREMONY_FACTS
 from qcp_sdk.ceremony.state import Ceremony
 from qcp_sdk.effects import Effect
-from qcp_sdk.errors import InvalidInput, QcpError
+from qcp_sdk.errors import InvalidInput
 from qcp_sdk.facts import Fact
 from qcp_sdk.notices import NOTICES, Notice
 from qcp_sdk.otp import Attempts
@@ -117,13 +117,12 @@ def _unpack(packed: bytes, kinds: Mapping[str, type[T]]) -> T:
             data, schema = UPCASTERS[kind, schema](data), schema + 1
         cls = kinds[kind]
         newest = getattr(cls, "schema", 1)
-        if schema != newest:
-            raise InvalidInput(f"`{kind}` has schema {schema}, and {newest} is known here", mend="upgrade qcp_sdk")
-        return converter().structure(data, cls)
-    except QcpError:
-        raise
+        value = converter().structure(data, cls) if schema == newest else None
     except Exception as error:
         raise InvalidInput("a stored record cannot be read", where="codec", mend="it is damaged or foreign") from error
+    if value is None:
+        raise InvalidInput(f"`{kind}` has schema {schema}, and {newest} is known here", mend="upgrade qcp_sdk")
+    return value
 
 
 def pack_fact(fact: Fact) -> bytes:

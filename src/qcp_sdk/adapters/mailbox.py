@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 from datetime import datetime
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from email.policy import SMTP
 from pathlib import Path
 
@@ -238,13 +238,16 @@ def _read(number: int, path: Path) -> Mail:
             subject=str(letter["Subject"]),
             text=_body(plain),
             html=_body(html),
-            attachments=tuple(
-                (part.get_filename() or "", part.get_payload(decode=True) or b"") for part in letter.iter_attachments()
-            ),
+            attachments=tuple(_attachment(part) for part in letter.iter_attachments()),
         )
     except (OSError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise InvalidInput("this is not a message of the mailbox", where=path.name) from error
 
 
-def _body(part: EmailMessage | None) -> str:
+def _body(part: MIMEPart | None) -> str:
     return str(part.get_content()).replace("\r\n", "\n") if part is not None else ""
+
+
+def _attachment(part: MIMEPart) -> tuple[str, bytes]:
+    content = part.get_payload(decode=True)
+    return part.get_filename() or "", content if isinstance(content, bytes) else b""

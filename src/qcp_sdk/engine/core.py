@@ -32,6 +32,8 @@ from qcp_sdk.ports.store import Batch, LeasedEffect, OutboxRow
 from qcp_sdk.values import ContentHash, DocumentId, Key
 
 log = logging.getLogger("qcp_sdk")
+POLLS: Final = frozenset({"ask_identity", "ask_certificate", "ask_registration", "ask_transaction", "poll_signing"})
+"""Effects that only ask; asking once more harms nothing."""
 MOST_CONFLICTS: Final = 20
 """How often a fact is decided again because somebody else moved first, before the caller is told."""
 
@@ -200,9 +202,7 @@ class Engine:
         """
         return self.record(id, fact, tally=Tally(purpose=purpose, subject=subject, change=otp.attempt_requested))
 
-    def enter_code(
-        self, id: str, *, challenge: Any, matched: bool, purpose: Purpose, subject: str, fact: Fact
-    ) -> Recorded:
+    def enter_code(self, id: str, *, matched: bool, purpose: Purpose, subject: str, fact: Fact) -> Recorded:
         """Fold an entry, counted before it is answered; twenty wrong ones in a day lock the purpose.
 
         Raises:
@@ -256,7 +256,7 @@ class Engine:
         except QcpError as error:
             self._set_aside(leased, f"unreadable: {error.code}")
             return
-        context = self._context(stream, leased)
+        context = self._context(stream, leased.key)
         try:
             answer = self._ask(context, effect, leased)
         except Rejected as rejected:
@@ -354,13 +354,28 @@ class Engine:
         self.ports.store.park(key=leased.key, token=leased.token, reason=reason)
         self._on_alert(Alert(what="effect_parked", about=f"{leased.kind} {leased.key}: {reason}"))
 
+    def ask_now(self, id: str) -> None:
+        """Ask now what a stream polls for, outside its schedule. The poll itself stays, and finds nothing new."""
+        stream = self.streams.load(id)
+        for row in self.ports.store.outstanding(stream=id):
+            if row.kind not in POLLS:
+                continue
+            effect = self.streams.effect(stream, row.key, row.payload)
+            try:
+                answer = PERFORMERS[type(effect)](self._context(stream, row.key), effect)
+            except PortError as error:
+                log.info("asked out of turn, %s did not answer: %s", row.kind, error.code)
+                continue
+            if isinstance(answer, Fact):
+                self.record(id, answer)
+
     # --- between ceremonies of one collecte -----------------------------------------------------------------
 
-    def _context(self, stream: Stream, leased: LeasedEffect) -> Context:
+    def _context(self, stream: Stream, key: Key) -> Context:
         return Context(
             ports=self.ports,
             state=stream.state,
-            key=leased.key,
+            key=key,
             now=self.ports.clock.now(),
             alert=self._on_alert,
             revision=self.revision,

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from qcp_sdk.certificates import Holding
 from qcp_sdk.collectes import Collecte, Role, Signatory
 from qcp_sdk.errors import InvalidValue, LevelRefused
 from qcp_sdk.levels import CertificateLevel, SignatureLevel
+from qcp_sdk.policy.checks import Answer, Question
 from qcp_sdk.policy.decision import (
     SEVERITY,
     Assessment,
@@ -29,14 +31,14 @@ from qcp_sdk.policy.decision import (
     combined,
 )
 from qcp_sdk.policy.evidence import Attestation, Evidence, Recognition
-from qcp_sdk.policy.rules import ORDER, RULES, Answer, Question, Rule, Scope
+from qcp_sdk.policy.rules import ORDER, RULES, Rule, Scope
 from qcp_sdk.policy.shapes import Policy
 from qcp_sdk.values import Fingerprint, SignatoryId, utc
 
 __all__ = ["Decision", "assess", "enforce", "recheck"]
 
 Holdings: TypeAlias = Mapping[SignatoryId, Sequence[Evidence]]
-"""What is known of each signatory's certificates. Nothing known and nothing there are the same: no level comes of it."""
+"""What is known of each signatory's certificates. Nobody listed and nothing listed are the same."""
 Recognitions: TypeAlias = Mapping[Fingerprint, Recognition]
 """What was found out about each certificate's issuer; a missing one was not looked up."""
 _NOBODY_LOOKED: Final[Recognitions] = MappingProxyType({})
@@ -155,9 +157,13 @@ class _Case:
             requested=self.signatory.level,
             level_required=max((least for _, least in demands), default=SignatureLevel.NIVEAU_1),
             assessments=tuple(
-                evolve(each, demands=tuple(_demanded(rule, least, each.level) for rule, least in demands))
-                if demands
-                else each
+                Assessment(
+                    level=each.level,
+                    verdict=each.verdict,
+                    findings=each.findings,
+                    demands=tuple(_demanded(rule, least, each.level) for rule, least in demands),
+                    chosen=each.chosen,
+                )
                 for each in assessed
             ),
             certificates=tuple(each.certificate.fingerprint for each in evidence if isinstance(each, Holding)),
@@ -168,7 +174,7 @@ class _Case:
     ) -> tuple[Assessment, bool]:
         """One level's assessment, and whether the signatory holds a certificate for it, though it may not pass."""
         asked = self.policy.at(level)
-        rules = sorted((RULES[rule] for rule in set(asked.rules)), key=lambda rule: ORDER[rule.id])
+        rules = _ordered(asked.rules)
         if not rules:
             closed = _answered("level.open", Answer("closed", (), (("level", level),)))
             return Assessment(level=level, verdict=Verdict.FAILED, findings=(closed,)), False
@@ -223,9 +229,7 @@ class _Case:
         return found
 
 
-def _answered(
-    rule: str, answer: Answer, certificate: Fingerprint | None = None, provider: str = ""
-) -> Finding:
+def _answered(rule: str, answer: Answer, certificate: Fingerprint | None = None, provider: str = "") -> Finding:
     known = RULES[rule]
     return Finding(
         rule=rule,
@@ -237,6 +241,11 @@ def _answered(
         fields=answer.fields,
         details=answer.details,
     )
+
+
+@lru_cache(maxsize=64)
+def _ordered(rules: tuple[str, ...]) -> tuple[Rule, ...]:
+    return tuple(sorted((RULES[rule] for rule in set(rules)), key=lambda rule: ORDER[rule.id]))
 
 
 def _demanded(rule: str, least: SignatureLevel, level: SignatureLevel) -> Finding:
@@ -260,8 +269,8 @@ def _settled(given: Sequence[Evidence]) -> list[Evidence]:
             attested.add(each)
             continue
         certificate = each.certificate
-        for moment in (certificate.not_before, certificate.not_after, each.status.checked_at):
-            if moment.tzinfo is None:
+        for moment in (certificate.not_before, certificate.not_after, each.status.checked_at, each.status.revoked_at):
+            if moment is not None and moment.tzinfo is None:
                 utc(moment, "holdings")
         if seen.setdefault(certificate.fingerprint, each) != each:
             raise InvalidValue(

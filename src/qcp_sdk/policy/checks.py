@@ -11,8 +11,8 @@ from qcp_sdk.certificates import QC_TYPE_ESIGN, Holding, StatusKind
 from qcp_sdk.collectes import Collecte, Signatory
 from qcp_sdk.levels import CertificateLevel, SignatureLevel
 from qcp_sdk.matching import FIRST_NAME, LAST_NAME, Reason, compare_holder
-from qcp_sdk.policy.decision import Detail
 from qcp_sdk.policy.evidence import Attestation, Recognition
+from qcp_sdk.policy.words import Detail
 
 if TYPE_CHECKING:
     from qcp_sdk.policy.shapes import Policy
@@ -43,13 +43,15 @@ class Question:
     needed: CertificateLevel
 
 
-def _level(q: Question, stated: CertificateLevel | None) -> Answer:
+def states_level(q: Question, stated: CertificateLevel | None) -> Answer:
+    """Say whether the certificate's level is at least the one needed."""
     if stated is None:
         return Answer("none", (), (("needs", q.needed),))
     return Answer("lower" if stated < q.needed else "enough", (), (("has", stated), ("needs", q.needed)))
 
 
-def _qualified(_q: Question, holding: Holding) -> Answer:
+def states_qualified(_q: Question, holding: Holding) -> Answer:
+    """Say whether the certificate states that it is qualified, for signatures, in the Union."""
     qc = holding.certificate.qc
     if not qc.compliance:
         return Answer("not_stated")
@@ -59,18 +61,20 @@ def _qualified(_q: Question, holding: Holding) -> Answer:
     return Answer("elsewhere", (), (("countries", ", ".join(qc.legislation)),)) if qc.legislation else Answer("stated")
 
 
-def _qscd(_q: Question, holding: Holding) -> Answer:
+def states_qscd(_q: Question, holding: Holding) -> Answer:
+    """Say whether the certificate states that its key is in a qualified device."""
     return Answer("stated" if holding.certificate.qc.qscd else "not_stated")
 
 
-def _purpose(_q: Question, holding: Holding) -> Answer:
+def is_for_signing(_q: Question, holding: Holding) -> Answer:
+    """Say whether the key is meant for signing documents: nonRepudiation, key usage types A, B and F."""
     if holding.certificate.is_ca:
         return Answer("authority")
     return Answer("signatures" if "non_repudiation" in holding.certificate.key_usage else "other")
 
 
-def _issuer(q: Question, holding: Holding) -> Answer:
-    """Trusted for some level from what is needed up to what the certificate states; any certificate below, none above."""
+def issuer_is_trusted(q: Question, holding: Holding) -> Answer:
+    """Say whether the issuer is trusted for a level from the one needed up to the one that the certificate states."""
     certificate, policy = holding.certificate, q.policy
     named = (("issuer", certificate.issuer_organisation or certificate.issuer),)
     if certificate.level is None:
@@ -89,7 +93,8 @@ def _issuer(q: Question, holding: Holding) -> Answer:
     return Answer("unknown" if wanting else "refused", (), named)
 
 
-def _valid_now(q: Question, holding: Holding) -> Answer:
+def is_valid_now(q: Question, holding: Holding) -> Answer:
+    """Say whether the certificate's validity has begun and not ended."""
     certificate = holding.certificate
     if q.now < certificate.not_before:
         return Answer("not_yet", (), (("begins", certificate.not_before),))
@@ -97,13 +102,15 @@ def _valid_now(q: Question, holding: Holding) -> Answer:
     return Answer("expired" if q.now > certificate.not_after else "valid", (), (("ends", certificate.not_after),))
 
 
-def _valid_through(q: Question, holding: Holding) -> Answer:
+def is_valid_through(q: Question, holding: Holding) -> Answer:
+    """Say whether the certificate outlives the collecte, with the policy's margin."""
     ends, deadline = holding.certificate.not_after, q.collecte.deadline
     outcome = "too_short" if ends - deadline < q.policy.beyond_deadline else "covers"
     return Answer(outcome, (), (("ends", ends), ("deadline", deadline)))
 
 
-def _fresh(q: Question, at: datetime, kind: StatusKind) -> Answer:
+def is_fresh(q: Question, at: datetime, kind: StatusKind) -> Answer:
+    """Say whether what was said at that instant still counts."""
     if kind is StatusKind.UNKNOWN:
         return Answer("unknown", (), (("checked", at),))
     age = q.now - at
@@ -111,14 +118,16 @@ def _fresh(q: Question, at: datetime, kind: StatusKind) -> Answer:
     return Answer(outcome, (), (("checked", at),))
 
 
-def _status(q: Question, holding: Holding) -> Answer:
+def is_not_revoked(q: Question, holding: Holding) -> Answer:
+    """Say whether the issuer says, and said lately enough, that the certificate is good."""
     status = holding.status
     if status.kind is StatusKind.REVOKED:  # however long ago that was heard: revocation is for good (eIDAS 28(4))
         return Answer("revoked", (), (("revoked", status.revoked_at or status.checked_at),))
-    return _fresh(q, status.checked_at, status.kind)
+    return is_fresh(q, status.checked_at, status.kind)
 
 
-def _holder(q: Question, holding: Holding) -> Answer:
+def holder_is_signatory(q: Question, holding: Holding) -> Answer:
+    """Say whether the certificate's holder is the signatory, field by field (A4)."""
     compared = compare_holder(q.signatory, holding)
     asked = [one for one in compared.fields if one.field in q.policy.holder_fields]
     refused = [one for one in asked if not one.accepted(q.policy.holder_close)]
@@ -134,13 +143,15 @@ def _holder(q: Question, holding: Holding) -> Answer:
 _NAMES: Final = (FIRST_NAME, LAST_NAME)
 
 
-def _holder_attested(q: Question, attestation: Attestation) -> Answer:
+def holder_is_attested(q: Question, attestation: Attestation) -> Answer:
+    """Say whether the provider compared every field that the policy asks for."""
     matched = {*attestation.matched, *(_NAMES if "name" in attestation.matched else ())}
     missing = tuple(name for name in q.policy.holder_fields if name not in matched)
     return Answer("unstated", missing) if missing else Answer("equal")
 
 
-def _attested(q: Question, attestation: Attestation) -> Answer:
+def attestation_suffices(q: Question, attestation: Attestation) -> Answer:
+    """Say whether the policy believes this provider for this level."""
     span = {level for level in CertificateLevel if q.needed <= level <= attestation.level}
     listed = any(each.provider == attestation.provider and each.levels & span for each in q.policy.attestors)
     accepted = listed and q.policy.at(q.level).attestation

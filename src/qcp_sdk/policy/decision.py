@@ -18,14 +18,14 @@ import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Final
 
 from attrs import frozen
 
 from qcp_sdk.errors import InvalidValue
 from qcp_sdk.levels import CertificateLevel, SignatureLevel
-from qcp_sdk.matching import Transformation
 from qcp_sdk.policy import texts
+from qcp_sdk.policy.words import Detail, plain
 from qcp_sdk.values import CollecteId, ContentHash, Fingerprint, SignatoryId
 
 
@@ -44,9 +44,6 @@ SEVERITY: Final = {Verdict.PASSED: 0, Verdict.INDETERMINATE: 1, Verdict.FAILED: 
 def combined(findings: Iterable[Finding]) -> Verdict:
     """Give the worst verdict. No finding at all is ignorance, and does not pass."""
     return max((finding.verdict for finding in findings), key=SEVERITY.__getitem__, default=Verdict.INDETERMINATE)
-
-
-Detail: TypeAlias = str | datetime | SignatureLevel | CertificateLevel | tuple[Transformation, ...]
 
 
 @frozen(kw_only=True)
@@ -85,7 +82,7 @@ class Finding:
             "certificate": self.certificate,
             "provider": self.provider,
             "fields": list(self.fields),
-            "details": {key: texts.plain(detail) for key, detail in self.details},
+            "details": {key: plain(detail) for key, detail in self.details},
         }
 
 
@@ -258,7 +255,7 @@ class Decision:
         """Give it as JSON can hold it; `report.as_json` adds the wording and the hash."""
         return {
             "collecte": self.collecte,
-            "at": texts.plain(self.at),
+            "at": plain(self.at),
             "policy": {"version": self.policy_version, "hash": self.policy_hash},
             "verdict": self.verdict.value,
             "signatories": [each.as_data() for each in self.signatories],

@@ -26,7 +26,7 @@ class Attestation:
 
     provider: str
     level: CertificateLevel
-    matched: tuple[str, ...] = field(converter=tuple)
+    matched: tuple[str, ...]
     at: datetime = field(converter=_at)
 
 
@@ -37,9 +37,9 @@ class Recognition:
     An empty one says that somebody looked and found nothing; none at all says that nobody looked.
     """
 
-    authorities: frozenset[Fingerprint] = field(default=frozenset(), converter=frozenset)
+    authorities: frozenset[Fingerprint] = frozenset()
     """The authorities whose signatures were verified, from the certificate up."""
-    levels: frozenset[CertificateLevel] = field(default=frozenset(), converter=frozenset)
+    levels: frozenset[CertificateLevel] = frozenset()
     """The levels for which a trusted list recognises it now (ETSI TS 119 615 § 4.4)."""
 
 

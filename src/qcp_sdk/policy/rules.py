@@ -7,21 +7,17 @@ A policy says at which level each rule is asked. What a level's name means canno
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from attrs import field, frozen
 
-from qcp_sdk.certificates import QC_TYPE_ESIGN, Holding, StatusKind
-from qcp_sdk.collectes import Collecte, Signatory
-from qcp_sdk.levels import CertificateLevel, SignatureLevel
-from qcp_sdk.matching import FIRST_NAME, LAST_NAME, Match, Reason, compare_holder
-from qcp_sdk.policy.decision import Detail, Verdict
-from qcp_sdk.policy.evidence import Attestation, Recognition
-
-if TYPE_CHECKING:
-    from qcp_sdk.policy.shapes import Policy
+from qcp_sdk.certificates import Holding, StatusKind
+from qcp_sdk.levels import SignatureLevel
+from qcp_sdk.policy import checks
+from qcp_sdk.policy.checks import Answer, Question
+from qcp_sdk.policy.decision import Verdict
+from qcp_sdk.policy.evidence import Attestation
 
 PASSED, FAILED, INDETERMINATE = Verdict.PASSED, Verdict.FAILED, Verdict.INDETERMINATE
 
@@ -69,9 +65,7 @@ _ALL: Final = (
         outcomes={"open": PASSED, "over": FAILED},
     ),
     Rule(id="level.open", source="policy: levels", scope=Scope.DEMAND, outcomes={"closed": FAILED}),
-    Rule(
-        id="level.floor", source="policy: floors", scope=Scope.DEMAND, outcomes={"reached": PASSED, "below": FAILED}
-    ),
+    Rule(id="level.floor", source="policy: floors", scope=Scope.DEMAND, outcomes={"reached": PASSED, "below": FAILED}),
     Rule(
         id="level.highest",
         source="existing platform, help article 17818304285724; policy: third_party_highest",
@@ -92,7 +86,7 @@ _ALL: Final = (
         outcomes={"accepted": PASSED, "not_seen": INDETERMINATE},
         mandatory=_NIVEAU_2,
         by_level=True,
-        attestation=_attested,
+        attestation=checks.attestation_suffices,
     ),
     Rule(
         id="certificate.level",
@@ -101,8 +95,8 @@ _ALL: Final = (
         outcomes={"enough": PASSED, "lower": FAILED, "none": FAILED},
         mandatory=_NIVEAU_2,
         by_level=True,
-        holding=lambda q, holding: _level(q, holding.certificate.level),
-        attestation=lambda q, attestation: _level(q, attestation.level),
+        holding=lambda q, holding: checks.states_level(q, holding.certificate.level),
+        attestation=lambda q, attestation: checks.states_level(q, attestation.level),
     ),
     Rule(
         id="certificate.qualified",
@@ -110,7 +104,7 @@ _ALL: Final = (
         scope=Scope.CERTIFICATE,
         outcomes={"stated": PASSED, "not_stated": FAILED, "not_for_signatures": FAILED, "elsewhere": FAILED},
         mandatory=_NIVEAU_3,
-        holding=_qualified,
+        holding=checks.states_qualified,
     ),
     Rule(
         id="certificate.qscd",
@@ -118,14 +112,14 @@ _ALL: Final = (
         scope=Scope.CERTIFICATE,
         outcomes={"stated": PASSED, "not_stated": FAILED},
         mandatory=_NIVEAU_4,
-        holding=_qscd,
+        holding=checks.states_qscd,
     ),
     Rule(
         id="certificate.purpose",
         source="ETSI EN 319 412-2 § 4.3.2",
         scope=Scope.CERTIFICATE,
         outcomes={"signatures": PASSED, "authority": FAILED, "other": FAILED},
-        holding=_purpose,
+        holding=checks.is_for_signing,
     ),
     Rule(
         id="issuer.recognised",
@@ -134,7 +128,7 @@ _ALL: Final = (
         outcomes={"listed": PASSED, "in_trusted_list": PASSED, "unknown": INDETERMINATE, "refused": FAILED},
         mandatory=_NIVEAU_2,
         by_level=True,
-        holding=_issuer,
+        holding=checks.issuer_is_trusted,
     ),
     Rule(
         id="validity.now",
@@ -142,14 +136,14 @@ _ALL: Final = (
         scope=Scope.CERTIFICATE,
         outcomes={"valid": PASSED, "not_yet": FAILED, "expired": FAILED},
         mandatory=_NIVEAU_2,
-        holding=_valid_now,
+        holding=checks.is_valid_now,
     ),
     Rule(
         id="validity.deadline",
         source="behaviour § 5; policy: margins.beyond_deadline",
         scope=Scope.CERTIFICATE,
         outcomes={"covers": PASSED, "too_short": FAILED},
-        holding=_valid_through,
+        holding=checks.is_valid_through,
     ),
     Rule(
         id="status.good",
@@ -163,8 +157,8 @@ _ALL: Final = (
             "future": INDETERMINATE,
         },
         mandatory=_NIVEAU_2,
-        holding=_status,
-        attestation=lambda q, attestation: _fresh(q, attestation.at, StatusKind.GOOD),
+        holding=checks.is_not_revoked,
+        attestation=lambda q, attestation: checks.is_fresh(q, attestation.at, StatusKind.GOOD),
         tolerated=INDETERMINATE,
     ),
     Rule(
@@ -173,8 +167,8 @@ _ALL: Final = (
         scope=Scope.CERTIFICATE,
         outcomes={"equal": PASSED, "close": PASSED, "differs": FAILED, "unstated": INDETERMINATE},
         mandatory=_NIVEAU_2,
-        holding=_holder,
-        attestation=_holder_attested,
+        holding=checks.holder_is_signatory,
+        attestation=checks.holder_is_attested,
         tolerated=FAILED,
     ),
 )

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from qcp_sdk.certificates import Certificate
 from qcp_sdk.collectes import Collecte, Role, Signatory
@@ -31,7 +31,7 @@ _WITH_CERTIFICATES: Final = tuple(mandatory_at(SignatureLevel.NIVEAU_2))
 class LevelRules:
     """What one level asks for. No rules: the level is closed, and nobody passes it."""
 
-    rules: tuple[str, ...] = field(converter=tuple)
+    rules: tuple[str, ...]
     certificate: CertificateLevel | None = None
     """The lowest certificate level that will do."""
     attestation: bool = False
@@ -50,7 +50,7 @@ class Issuer:
     """
 
     name: str
-    levels: frozenset[CertificateLevel] = field(converter=frozenset)
+    levels: frozenset[CertificateLevel]
     organisation: str = ""
     """organizationName of the issuer, exactly as the certificate has it."""
     dn: str = ""
@@ -70,7 +70,7 @@ class Attestor:
     """A provider whose attestations are believed for some certificate levels."""
 
     provider: str
-    levels: frozenset[CertificateLevel] = field(converter=frozenset)
+    levels: frozenset[CertificateLevel]
 
 
 @frozen(kw_only=True)
@@ -97,15 +97,15 @@ class Policy:
     """
 
     version: str
-    levels: tuple[LevelRules, ...] = field(converter=tuple)
+    levels: tuple[LevelRules, ...]
     """For NIVEAU_1 to NIVEAU_4, in this order."""
-    issuers: tuple[Issuer, ...] = field(default=(), converter=tuple)
-    trusted_lists: frozenset[CertificateLevel] = field(default=frozenset(), converter=frozenset)
+    issuers: tuple[Issuer, ...] = ()
+    trusted_lists: frozenset[CertificateLevel] = frozenset()
     """The certificate levels for which being recognised by a trusted list is enough."""
-    attestors: tuple[Attestor, ...] = field(default=(), converter=tuple)
-    floors: tuple[Floor, ...] = field(default=(), converter=tuple)
-    holder_fields: tuple[str, ...] = field(default=HOLDER_FIELDS, converter=tuple)
-    holder_close: frozenset[Transformation] = field(default=HOLDER_ACCEPTED, converter=frozenset)
+    attestors: tuple[Attestor, ...] = ()
+    floors: tuple[Floor, ...] = ()
+    holder_fields: tuple[str, ...] = HOLDER_FIELDS
+    holder_close: frozenset[Transformation] = HOLDER_ACCEPTED
     status_age: timedelta = timedelta(hours=24)
     """How old the last word on revocation may be."""
     beyond_deadline: timedelta = timedelta(0)
@@ -127,19 +127,7 @@ class Policy:
 
     def trusting(self, *issuers: Issuer) -> Policy:
         """Give the same policy with these issuers trusted as well: the local authority of a demonstration, say."""
-        return Policy(
-            version=self.version,
-            levels=self.levels,
-            issuers=(*self.issuers, *issuers),
-            trusted_lists=self.trusted_lists,
-            attestors=self.attestors,
-            floors=self.floors,
-            holder_fields=self.holder_fields,
-            holder_close=self.holder_close,
-            status_age=self.status_age,
-            beyond_deadline=self.beyond_deadline,
-            third_party_highest=self.third_party_highest,
-        )
+        return evolve(self, issuers=(*self.issuers, *issuers))
 
     def as_data(self) -> dict[str, object]:
         """Give what the policy means as JSON can hold it, whatever it was written like."""
@@ -215,6 +203,8 @@ def _level_flaws(policy: Policy, level: SignatureLevel) -> Iterator[tuple[str, s
     lowest = REQUIRED_CERTIFICATE[level]
     if about_certificates and mine.certificate is None:
         yield f"{where}.certificate", "it is missing", "say the lowest certificate level that will do"
+    elif mine.certificate is not None and not about_certificates:
+        yield f"{where}.certificate", "no rule looks at it", "leave it out, or add the rules about certificates"
     elif lowest is not None and mine.certificate is not None and mine.certificate < lowest:
         yield f"{where}.certificate", f"`{mine.certificate.name}` is not enough", f"{level.name} means {lowest.name}"
     if level is SignatureLevel.NIVEAU_1:

@@ -31,9 +31,9 @@ from qcp_sdk.verification.revocation import Knowledge
 
 if TYPE_CHECKING:
     from asn1crypto import cms, x509  # type: ignore[import-untyped]
-    from pyhanko.pdf_utils.reader import PdfFileReader  # type: ignore[import-untyped]
-    from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature  # type: ignore[import-untyped]
-    from pyhanko.sign.validation.policy_decl import SignatureValidationSpec  # type: ignore[import-untyped]
+    from pyhanko.pdf_utils.reader import PdfFileReader
+    from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
+    from pyhanko.sign.validation.policy_decl import SignatureValidationSpec
 
 MOST_SIGNATURES: Final = 200
 
@@ -67,7 +67,7 @@ class TimestampFacts:
 class SignatureFacts:
     """What was found of one signature, before anyone asks what it is worth."""
 
-    field: str
+    field_name: str
     indication: Indication
     sub_indication: str = ""
     certificate: bytes = field(default=b"", repr=False)
@@ -102,7 +102,7 @@ class DocumentFacts:
 
 def embedded(reader: PdfFileReader) -> list[tuple[str, EmbeddedPdfSignature | None]]:
     """Give each filled signature field in the order of signing; None where what fills it cannot be read, last."""
-    from pyhanko.sign.fields import SigSeedSubFilter, enumerate_sig_fields  # type: ignore[import-untyped]
+    from pyhanko.sign.fields import SigSeedSubFilter, enumerate_sig_fields
     from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
     known = {one.value for one in SigSeedSubFilter}
@@ -119,6 +119,26 @@ def embedded(reader: PdfFileReader) -> list[tuple[str, EmbeddedPdfSignature | No
         if len(found) > MOST_SIGNATURES:
             raise ValueError("too many signatures")
     return sorted(found, key=lambda one: (one[1] is None, one[1].signed_revision if one[1] is not None else 0))
+
+
+def certificates(
+    signatures: Iterable[tuple[str, EmbeddedPdfSignature | None]], knowledge: Knowledge, issuers: Iterable[bytes]
+) -> tuple[list[x509.Certificate], list[x509.Certificate]]:
+    """Give the certificates that signed or stamped time, and all others at hand, where their issuers may be."""
+    from asn1crypto import x509
+    from pyhanko.sign.general import extract_certificate_info
+
+    leaves: dict[bytes, x509.Certificate] = {}
+    pool = [x509.Certificate.load(der) for der in issuers]
+    for _, one in signatures:
+        if one is None:
+            continue
+        for signed in (one.signed_data, *([] if _is_timestamp(one) else _tokens(one))):
+            found = extract_certificate_info(signed)
+            leaves[found.signer_cert.dump()] = found.signer_cert
+            pool.extend(found.other_certs)
+    pool.extend(_loaded(knowledge.certificates))
+    return list(leaves.values()), pool
 
 
 def examine(
@@ -172,9 +192,9 @@ class _Examiner:
         stamps = [(name, one) for name, one in signatures if one is not None and _is_timestamp(one)]
         timestamps: list[TimestampFacts] = []
         found: list[SignatureFacts] = []
-        for name, one in stamps:
+        for name, stamp in stamps:
             try:
-                timestamps.append(await self._document_timestamp(one))
+                timestamps.append(await self._document_timestamp(stamp))
             except foreign():
                 found.append(_unreadable(name))
         for name, one in signatures:
@@ -187,9 +207,7 @@ class _Examiner:
                     found.append(_unreadable(name))
         return DocumentFacts(signatures=tuple(found), timestamps=tuple(timestamps))
 
-    async def _signature(
-        self, name: str, one: EmbeddedPdfSignature, documents: list[TimestampFacts]
-    ) -> SignatureFacts:
+    async def _signature(self, name: str, one: EmbeddedPdfSignature, documents: list[TimestampFacts]) -> SignatureFacts:
         facts = self._placed(name, one)
         later = [stamp for stamp in documents if stamp.revision > one.signed_revision]
         own = [await self._signature_timestamp(one, token) for token in _tokens(one)]
@@ -205,18 +223,20 @@ class _Examiner:
             facts = evolve(facts, proven=time, source=_SOURCES[kind])
         facts = await self._basic(one, facts)
         failed = next((stamp for stamp in own if stamp.indication is not Indication.PASSED), None)
-        if facts.indication is Indication.PASSED and failed and not any(
-            kind is TimestampKind.SIGNATURE for _, kind in proofs
+        if (
+            facts.indication is Indication.PASSED
+            and failed
+            and not any(kind is TimestampKind.SIGNATURE for _, kind in proofs)
         ):
             # § 5.5.4: a signature timestamp that does not validate is the answer of the process.
             facts = evolve(facts, indication=Indication.INDETERMINATE, sub_indication=failed.sub_indication)
         return facts
 
     def _placed(self, name: str, one: EmbeddedPdfSignature) -> SignatureFacts:
-        from pyhanko.sign.validation.status import SignatureCoverageLevel  # type: ignore[import-untyped]
+        from pyhanko.sign.validation.status import SignatureCoverageLevel
 
         facts = SignatureFacts(
-            field=name,
+            field_name=name,
             indication=Indication.INDETERMINATE,
             certificate=one.signer_cert.dump(),
             claimed=_claimed(one),
@@ -224,7 +244,7 @@ class _Examiner:
             later_revisions=self._reader.xrefs.total_revisions - 1 - one.signed_revision,
         )
         try:
-            one.compute_integrity_info()
+            one.compute_integrity_info()  # type: ignore[no-untyped-call]
             summary = one.summarise_integrity_info()
         except foreign():
             return facts
@@ -238,7 +258,7 @@ class _Examiner:
         )
 
     async def _basic(self, one: EmbeddedPdfSignature, facts: SignatureFacts) -> SignatureFacts:
-        from pyhanko.sign.validation.ades import ades_basic_validation  # type: ignore[import-untyped]
+        from pyhanko.sign.validation.ades import ades_basic_validation
 
         at = facts.proven or self._now
         result = await ades_basic_validation(
@@ -263,16 +283,14 @@ class _Examiner:
         return facts
 
     async def _signature_timestamp(self, one: EmbeddedPdfSignature, token: cms.SignedData) -> TimestampFacts:
-        from pyhanko.sign.validation.generic_cms import message_imprint_checker  # type: ignore[import-untyped]
+        from pyhanko.sign.validation.generic_cms import message_imprint_checker
 
         return await self._timestamp(
             TimestampKind.SIGNATURE, token, message_imprint_checker(one.signer_info), one.signed_revision
         )
 
     async def _document_timestamp(self, one: EmbeddedPdfSignature) -> TimestampFacts:
-        facts = await self._timestamp(
-            TimestampKind.DOCUMENT, one.signed_data, one.compute_digest, one.signed_revision
-        )
+        facts = await self._timestamp(TimestampKind.DOCUMENT, one.signed_data, one.compute_digest, one.signed_revision)
         placed = self._placed("", one)
         if not (placed.covers_revision and placed.allowed):
             return evolve(facts, indication=Indication.FAILED, sub_indication="FORMAT_FAILURE")
@@ -281,7 +299,7 @@ class _Examiner:
     async def _timestamp(
         self, kind: TimestampKind, token: cms.SignedData, imprint: Callable[[str], bytes], revision: int
     ) -> TimestampFacts:
-        from pyhanko.sign.general import extract_certificate_info  # type: ignore[import-untyped]
+        from pyhanko.sign.general import extract_certificate_info
         from pyhanko.sign.validation.ades import ades_timestamp_validation
 
         time = token["encap_content_info"]["content"].parsed["gen_time"].native.astimezone(UTC)
@@ -321,7 +339,7 @@ class _Examiner:
         indication, _ = _read(result.ades_subindic)
         if indication is not Indication.PASSED or result.best_signature_time is None:
             return None
-        return result.best_signature_time.astimezone(UTC)  # type: ignore[no-any-return]
+        return result.best_signature_time.astimezone(UTC)
 
 
 _SOURCES: Final = {
@@ -348,7 +366,7 @@ def _specification(
         RevocationInfoGatheringSpec,
         SignatureValidationSpec,
     )
-    from pyhanko.sign.validation.settings import KeyUsageConstraints  # type: ignore[import-untyped]
+    from pyhanko.sign.validation.settings import KeyUsageConstraints
     from pyhanko_certvalidator.context import CertValidationPolicySpec
     from pyhanko_certvalidator.policy_decl import REQUIRE_REVINFO, CertRevTrustPolicy
 
@@ -390,18 +408,11 @@ def _no_network() -> Any:
 
 
 def _local(knowledge: Knowledge) -> Any:
-    from asn1crypto import crl, ocsp, x509
+    from asn1crypto import crl, ocsp
     from pyhanko.sign.validation.policy_decl import LocalKnowledge
     from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
 
-    certificates, ocsps, crls = [], [], []
-    for der in knowledge.certificates:
-        try:
-            one = x509.Certificate.load(der)
-            one.subject.hashable, one.issuer.hashable  # noqa: B018  # read lazily: broken ones show here
-            certificates.append(one)
-        except foreign():
-            continue  # a broken certificate in a document proves nothing, and hinders nothing
+    ocsps, crls = [], []
     for der in knowledge.ocsps:
         try:
             ocsps.extend(OCSPContainer.load_multi(ocsp.OCSPResponse.load(der)))
@@ -414,7 +425,22 @@ def _local(knowledge: Knowledge) -> Any:
             crls.append(CRLContainer(crl_data=revoked))
         except foreign():
             continue
-    return LocalKnowledge(known_ocsps=ocsps, known_crls=crls, known_certs=certificates)
+    return LocalKnowledge(known_ocsps=ocsps, known_crls=crls, known_certs=_loaded(knowledge.certificates))
+
+
+def _loaded(ders: Iterable[bytes]) -> list[x509.Certificate]:
+    """Read certificates; a broken one in a document proves nothing, and hinders nothing."""
+    from asn1crypto import x509
+
+    found = []
+    for der in ders:
+        try:
+            one = x509.Certificate.load(der)
+            one.subject.hashable, one.issuer.hashable  # noqa: B018  # read lazily: a broken one shows here
+        except foreign():
+            continue
+        found.append(one)
+    return found
 
 
 def _timing(at: datetime, *, now: datetime) -> Any:
@@ -439,7 +465,7 @@ def _path(status: Any) -> tuple[bytes, ...]:
 
 
 def _changes(diff: Any) -> Changes:
-    from pyhanko.sign.diff_analysis import DiffResult, ModificationLevel  # type: ignore[import-untyped]
+    from pyhanko.sign.diff_analysis import DiffResult, ModificationLevel
 
     if diff is None:
         return Changes.UNKNOWN
@@ -494,4 +520,4 @@ def _claimed(one: EmbeddedPdfSignature) -> datetime | None:
 
 
 def _unreadable(name: str) -> SignatureFacts:
-    return SignatureFacts(field=name, indication=Indication.FAILED, sub_indication="FORMAT_FAILURE")
+    return SignatureFacts(field_name=name, indication=Indication.FAILED, sub_indication="FORMAT_FAILURE")

@@ -32,7 +32,7 @@ _quiet: ContextVar[bool] = ContextVar("qcp_sdk_verification_quiet", default=Fals
 
 def foreign() -> tuple[type[Exception], ...]:
     """Give every kind of exception that a broken document may cause. Imports pyHanko."""
-    from pyhanko.pdf_utils.misc import PdfError  # type: ignore[import-untyped]
+    from pyhanko.pdf_utils.misc import PdfError
 
     return (PdfError, *FOREIGN)
 
@@ -54,7 +54,7 @@ def translated(what: str = "it is not a PDF that can be read") -> Iterator[None]
 
 
 class _Hush(logging.Filter):
-    def filter(self, record: logging.LogRecord) -> bool:
+    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002  # the interface's argument
         return not _quiet.get()
 
 

@@ -101,7 +101,7 @@ def _verified(content: bytes, operators: tuple[bytes, ...], where: str, issued_a
     from cryptography.exceptions import InvalidSignature
     from cryptography.x509 import load_der_x509_certificate
     from signxml.exceptions import SignXMLException
-    from signxml.xades import XAdESSignatureConfiguration, XAdESVerifier
+    from signxml.xades.xades import XAdESSignatureConfiguration, XAdESVerifier
 
     # The operator's certificate must have been valid when the list was issued; lists outlive it (TS 119 612 § 5.7).
     configuration = XAdESSignatureConfiguration(
@@ -116,7 +116,7 @@ def _verified(content: bytes, operators: tuple[bytes, ...], where: str, issued_a
         except (SignXMLException, InvalidSignature, ValueError, TypeError, KeyError, AttributeError) as error:
             failure = error
             continue
-        for result in found if isinstance(found, list) else [found]:
+        for result in found:
             if result.signed_xml is not None and result.signed_xml.tag == f"{_TSL}TrustServiceStatusList":
                 return _parse(result.signed_data)
     raise TrustListError(
@@ -128,7 +128,9 @@ def _list(root: _Element, sha256: str, where: str) -> TrustedList:
     scheme = _scheme(root)
     version, kind, territory = (_text(scheme, tag) for tag in ("TSLVersionIdentifier", "TSLType", "SchemeTerritory"))
     if version not in {"5", "6"}:
-        raise TrustListError(f"version `{version[:16]}` of the format is not known", mend="lists of version 5 and 6 are read")
+        raise TrustListError(
+            f"version `{version[:16]}` of the format is not known", mend="lists of version 5 and 6 are read"
+        )
     if kind not in {f"{_TYPES}EUgeneric", f"{_TYPES}{territory}list"}:
         raise TrustListError(
             "it is not a list of one territory's trust services",
@@ -160,16 +162,12 @@ def _service(element: _Element, *, provider: str, territory: str) -> Service:
         dict.fromkeys(
             base64.b64decode("".join((certificate.text or "").split()), validate=True)
             for entry in entries
-            for certificate in entry.iterfind(
-                f"{_TSL}ServiceDigitalIdentity/{_TSL}DigitalId/{_TSL}X509Certificate"
-            )
+            for certificate in entry.iterfind(f"{_TSL}ServiceDigitalIdentity/{_TSL}DigitalId/{_TSL}X509Certificate")
         )
     )
     started = sorted(((_moment(entry, "StatusStartingTime"), entry) for entry in entries), key=lambda one: one[0])
     ends: list[datetime | None] = [*(moment for moment, _ in started[1:]), None]
-    periods = tuple(
-        _period(entry, starts=starts, ends=end) for (starts, entry), end in zip(started, ends, strict=True)
-    )
+    periods = tuple(_period(entry, starts=starts, ends=end) for (starts, entry), end in zip(started, ends, strict=True))
     return Service(
         name=_name(present, "ServiceName"),
         provider=provider,

@@ -29,9 +29,7 @@ from qcp_sdk.verification.services import (
     holds,
 )
 
-_TAKES_AWAY: Final = frozenset(
-    {"NotQualified", "QCForLegalPerson", "QCForESeal", "QCForWSA", "QCNoSSCD", "QCNoQSCD"}
-)
+_TAKES_AWAY: Final = frozenset({"NotQualified", "QCForLegalPerson", "QCForESeal", "QCForWSA", "QCNoSSCD", "QCNoQSCD"})
 """Qualifiers that make it less: they apply when their criteria hold, and when nobody can tell."""
 _OTHER_TYPE: Final = frozenset({"QCForESeal", "QCForWSA", "QCForLegalPerson"})
 _IN_DEVICE: Final = frozenset({"QCWithSSCD", "QCWithQSCD", "QCQSCDManagedOnBehalf"})
@@ -52,9 +50,7 @@ class Assessment:
     """Why it is not qualified; empty when it is."""
 
 
-def assess(
-    certificate: Certificate, facts: CertificateFacts, services: Iterable[Service], at: datetime
-) -> Assessment:
+def assess(certificate: Certificate, facts: CertificateFacts, services: Iterable[Service], at: datetime) -> Assessment:
     """Say whether the certificate was qualified for electronic signatures at an instant.
 
     `services` are those of the lists in force whose certificate stands on the certificate's trust path.
@@ -64,7 +60,7 @@ def assess(
         return Assessment(qualified=False, reasons=(reason("issuer_not_qualified"),))
     answers = [_by_service(certificate, facts, service, at) for service in candidates]
     # A service that was not granted, or serves other purposes, says nothing: another may (§ 4.3.4).
-    speaking = [answer for answer in answers if answer is not None and not isinstance(answer, Reason)]
+    speaking = [answer for answer in answers if not isinstance(answer, Reason)]
     if not speaking:
         return Assessment(
             qualified=False, reasons=tuple(dict.fromkeys(answer for answer in answers if isinstance(answer, Reason)))

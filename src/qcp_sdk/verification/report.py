@@ -118,7 +118,7 @@ class TimestampReport:
 class SignatureReport:
     """One signature of the document, and the level that it reached."""
 
-    field: str
+    field_name: str
     """The name of the signature field."""
     indication: Indication
     sub_indication: str = ""
@@ -149,7 +149,7 @@ class SignatureReport:
     def to_json(self) -> dict[str, object]:
         """Give the JSON form."""
         return {
-            "field": self.field,
+            "field": self.field_name,
             "level_reached": self.level_reached.name if self.level_reached else None,
             "indication": self.indication.value,
             "sub_indication": self.sub_indication or None,

@@ -11,7 +11,7 @@ from qcp_sdk.errors import PortError
 
 if TYPE_CHECKING:
     from asn1crypto import x509  # type: ignore[import-untyped]
-    from pyhanko.pdf_utils.reader import PdfFileReader  # type: ignore[import-untyped]
+    from pyhanko.pdf_utils.reader import PdfFileReader
 
 MOST: Final = 500
 """Of each kind in one document: a document that brings more is not made for being verified."""
@@ -52,8 +52,8 @@ class Knowledge:
 
 def in_document(reader: PdfFileReader) -> Knowledge:
     """Give what the document security store holds (EN 319 142-1 § 5.4.2); nothing where there is none."""
-    from pyhanko.sign.validation.dss import DocumentSecurityStore  # type: ignore[import-untyped]
-    from pyhanko.sign.validation.errors import NoDSSFoundError  # type: ignore[import-untyped]
+    from pyhanko.sign.validation.dss import DocumentSecurityStore
+    from pyhanko.sign.validation.errors import NoDSSFoundError
 
     try:
         dss = DocumentSecurityStore.read_dss(reader)
@@ -66,9 +66,7 @@ def in_document(reader: PdfFileReader) -> Knowledge:
     )
 
 
-def asked(
-    source: RevocationSource, leaves: Iterable[x509.Certificate], pool: Iterable[x509.Certificate]
-) -> Knowledge:
+def asked(source: RevocationSource, leaves: Iterable[x509.Certificate], pool: Iterable[x509.Certificate]) -> Knowledge:
     """Ask a source about each of these certificates and the issuers that are in the pool or that it knows."""
     known = {one.subject.hashable: one for one in pool}
     certificates: list[bytes] = []

@@ -32,7 +32,9 @@ FOR_SIGNATURES: Final = f"{INFORMATION}ForeSignatures"
 
 EIDAS: Final = datetime(2016, 6, 30, 22, 0, tzinfo=UTC)
 """1 July 2016, midnight in Brussels: before it the statuses of Directive 1999/93/EC counted."""
-_BEFORE_EIDAS: Final = frozenset({f"{_STATUS}{word}" for word in ("undersupervision", "supervisionincessation", "accredited")})
+_BEFORE_EIDAS: Final = frozenset(
+    {f"{_STATUS}{word}" for word in ("undersupervision", "supervisionincessation", "accredited")}
+)
 _NATIONAL: Final = frozenset({f"{_STATUS}{word}" for word in ("recognisedatnationallevel", "setbynationallaw")})
 
 
@@ -194,7 +196,9 @@ class Period:
         """Whether the status means that the service is recognised, by the Union or nationally."""
         if self.incomprehensible:
             return False
-        return self.status == GRANTED or self.status in _NATIONAL or (self.status in _BEFORE_EIDAS and self.starts < EIDAS)
+        return (
+            self.status == GRANTED or self.status in _NATIONAL or (self.status in _BEFORE_EIDAS and self.starts < EIDAS)
+        )
 
     def granted(self, at: datetime) -> bool:
         """Whether the status is that of a qualified service at an instant within the period."""

@@ -58,8 +58,8 @@ REASONS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "The trusted list contradicts itself about this certificate; it is not taken as qualified.",
         ),
         "service_not_granted": (
-            "Le service « {service} » n’avait pas le statut « accordé » dans la liste de confiance le {date} (son statut "
-            "était « {status} »).",
+            "Le service « {service} » n’avait pas le statut « accordé » dans la liste de confiance le {date} (son "
+            "statut était « {status} »).",
             "Service “{service}” was not granted on the trusted list on {date} (its status was “{status}”).",
         ),
         "service_not_in_force": (
@@ -129,8 +129,8 @@ REASONS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "The certificate was not within its validity at the proven time of signing.",
         ),
         "revocation_unknown": (
-            "Aucune preuve assez récente n’indique si le certificat était révoqué. Fournissez la liste de révocation ou "
-            "la réponse OCSP de son émetteur.",
+            "Aucune preuve assez récente n’indique si le certificat était révoqué. Fournissez la liste de révocation "
+            "ou la réponse OCSP de son émetteur.",
             "No evidence that is recent enough says whether the certificate was revoked. Supply its issuer’s "
             "revocation list or OCSP answer.",
         ),
@@ -241,7 +241,10 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "indication.PASSED": ("validée", "passed"),
         "indication.FAILED": ("rejetée", "failed"),
         "indication.INDETERMINATE": ("indéterminée", "indeterminate"),
-        "source.signature_timestamp": ("prouvé par l’horodatage de la signature", "proven by the signature’s timestamp"),
+        "source.signature_timestamp": (
+            "prouvé par l’horodatage de la signature",
+            "proven by the signature’s timestamp",
+        ),
         "source.document_timestamp": ("prouvé par l’horodatage du document", "proven by the document’s timestamp"),
         "source.verification": (
             "moment de la vérification ; aucun horodatage ne prouve mieux",

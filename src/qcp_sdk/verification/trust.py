@@ -214,5 +214,7 @@ def _crl(path: Path) -> bytes:
         der = bytes(pem.unarmor(content)[2]) if pem.detect(content) else content
         crl.CertificateList.load(der, strict=True)["tbs_cert_list"]["this_update"].native  # noqa: B018  # same
     except (ValueError, TypeError, KeyError, IndexError) as error:
-        raise TrustListError("it is not a revocation list", where=path.name, mend="fetch it again, or remove it") from error
+        raise TrustListError(
+            "it is not a revocation list", where=path.name, mend="fetch it again, or remove it"
+        ) from error
     return der

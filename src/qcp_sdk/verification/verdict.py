@@ -22,8 +22,8 @@ from qcp_sdk.verification.report import (
     Qualification,
     Reason,
     SignatureReport,
-    TimestampReport,
     TimeSource,
+    TimestampReport,
     reason,
 )
 from qcp_sdk.verification.services import Service
@@ -34,7 +34,13 @@ _PERSON: Final = frozenset({"2.5.4.4", "2.5.4.42", "2.5.4.65"})
 """surname, givenName, pseudonym: one of them stands in every natural person's certificate (EN 319 412-2 § 4.2.4)."""
 
 _WORTH_NOTHING: Final = frozenset(
-    {"REVOKED", "REVOKED_NO_POE", "REVOKED_CA_NO_POE", "CRYPTO_CONSTRAINTS_FAILURE", "CRYPTO_CONSTRAINTS_FAILURE_NO_POE"}
+    {
+        "REVOKED",
+        "REVOKED_NO_POE",
+        "REVOKED_CA_NO_POE",
+        "CRYPTO_CONSTRAINTS_FAILURE",
+        "CRYPTO_CONSTRAINTS_FAILURE_NO_POE",
+    }
 )
 """Not even simple: the key may be anybody's by now."""
 
@@ -68,7 +74,7 @@ def verdict(
     """Say what a signature is worth. `names` are those of the trust path; `extra` reasons stand last."""
     certificate = standing.certificate
     report = SignatureReport(
-        field=facts.field,
+        field_name=facts.field_name,
         indication=facts.indication,
         sub_indication=facts.sub_indication,
         signer=_signer(certificate),
@@ -93,7 +99,7 @@ def verdict(
             indication=indication,
             sub_indication=sub_indication,
             level_reached=None if worthless else SignatureLevel.NIVEAU_1,
-            reasons=(*(broken or _why(facts, standing)), *_about_time(facts, timestamps), *extra),
+            reasons=(*(broken or _why(facts, standing, facts.proven or now)), *_about_time(facts, timestamps), *extra),
         )
     level, qualification, reasons = _worth(standing)
     return evolve(
@@ -118,26 +124,22 @@ def _integrity(facts: SignatureFacts) -> tuple[Indication, str, tuple[Reason, ..
     return facts.indication, facts.sub_indication, ()
 
 
-def _why(facts: SignatureFacts, standing: Standing) -> tuple[Reason, ...]:
+def _why(facts: SignatureFacts, standing: Standing, at: datetime) -> tuple[Reason, ...]:
     if facts.indication is Indication.PASSED:
         return (reason("not_an_ades"),)
     failed = next((one for one in facts.timestamps if one.indication is not Indication.PASSED), None)
     if failed is not None and failed.sub_indication == facts.sub_indication and facts.path:
         return ()  # the timestamp's own reason follows
-    date = (facts.revoked_at or facts.proven or facts.claimed or _EPOCH).isoformat()
+    date = (facts.revoked_at or at).isoformat()
     why = BY_SUB_INDICATION.get(facts.sub_indication, "not_passed")
     if why == "certificate_revoked" and facts.revoked_at is None:
         why = "not_passed"
     if why == "service_not_in_force":
-        return _out_of_force(facts, standing)
+        return _out_of_force(standing, at)
     return (reason(why, date=date, sub_indication=facts.sub_indication),)
 
 
-_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-
-
-def _out_of_force(facts: SignatureFacts, standing: Standing) -> tuple[Reason, ...]:
-    at = facts.at
+def _out_of_force(standing: Standing, at: datetime) -> tuple[Reason, ...]:
     for service in standing.services:
         period = service.at(at)
         if period is not None:

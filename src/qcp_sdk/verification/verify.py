@@ -14,7 +14,7 @@ from qcp_sdk.certificates import read as read_certificate
 from qcp_sdk.errors import CertificateError, DocumentError
 from qcp_sdk.values import content_hash, utc
 from qcp_sdk.verification import ades, qualification
-from qcp_sdk.verification.errors_border import foreign, quiet, translated
+from qcp_sdk.verification.errors_border import quiet, translated
 from qcp_sdk.verification.report import (
     Indication,
     Reason,
@@ -30,8 +30,8 @@ from qcp_sdk.verification.trust import Services, TrustStore
 from qcp_sdk.verification.verdict import Standing, verdict
 
 if TYPE_CHECKING:
-    from pyhanko.pdf_utils.reader import PdfFileReader  # type: ignore[import-untyped]
-    from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature  # type: ignore[import-untyped]
+    from pyhanko.pdf_utils.reader import PdfFileReader
+    from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
 LARGEST: Final = 256 * 1024 * 1024
 """Bytes of a document that is read."""
@@ -60,8 +60,8 @@ def verify(
     with quiet(), translated():
         reader, lenient = _opened(content)
         signatures = ades.embedded(reader)
-        knowledge = _knowledge(reader, signatures, trust, revocation)
         services = trust.services(moment)
+        knowledge = _knowledge(reader, signatures, trust, revocation, services.issuers)
         found = ades.examine(
             reader,
             signatures,
@@ -110,7 +110,7 @@ def _content(pdf: bytes | Path) -> bytes:
 
 def _opened(content: bytes) -> tuple[PdfFileReader, bool]:
     """Open strictly; what departs from the standard in a way that others repair too, leniently, and say so."""
-    from pyhanko.pdf_utils.misc import PdfStrictReadError  # type: ignore[import-untyped]
+    from pyhanko.pdf_utils.misc import PdfStrictReadError
     from pyhanko.pdf_utils.reader import PdfFileReader
 
     try:
@@ -120,7 +120,7 @@ def _opened(content: bytes) -> tuple[PdfFileReader, bool]:
     except PdfStrictReadError:
         reader, lenient = PdfFileReader(BytesIO(content), strict=False), True
     if reader.encrypted:
-        from pyhanko.pdf_utils.crypt import AuthStatus  # type: ignore[import-untyped]
+        from pyhanko.pdf_utils.crypt import AuthStatus
 
         if reader.decrypt("").status is AuthStatus.FAILED:
             raise DocumentError("it is encrypted", mend="verify a copy that opens without a password")
@@ -133,11 +133,12 @@ def _knowledge(
     signatures: list[tuple[str, EmbeddedPdfSignature | None]],
     trust: TrustStore,
     source: RevocationSource | None,
+    issuers: tuple[bytes, ...],
 ) -> Knowledge:
     knowledge = in_document(reader).plus(Knowledge(crls=trust.crls))
     if source is None:
         return knowledge
-    leaves, pool = ades.certificates(signatures, knowledge, trust.issuers)
+    leaves, pool = ades.certificates(signatures, knowledge, issuers)
     return knowledge.plus(asked(source, leaves, pool))
 
 

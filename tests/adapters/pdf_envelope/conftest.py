@@ -214,13 +214,11 @@ class Pki:
             .public_key(key.public_key())
             .serial_number(next(self._serials))
             .not_valid_before(NOW - timedelta(days=30))
-            .not_valid_after(NOW + timedelta(days=365))
+            .not_valid_after(NOW + timedelta(days=7300 if ca else 365))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
             .add_extension(x509.KeyUsage(**flags), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key()), critical=False
-            )
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key()), critical=False)
         )
         if issuer:
             url = x509.UniformResourceIdentifier("http://ocsp.qcp-sdk.test")
@@ -328,3 +326,8 @@ def large() -> Callable[[int], bytes]:
         return out.getvalue()
 
     return make
+
+
+@pytest.fixture
+def moment() -> datetime:
+    return NOW

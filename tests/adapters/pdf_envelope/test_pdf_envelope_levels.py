@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from asn1crypto import x509 as asn1_x509  # type: ignore[import-untyped]
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation import async_validate_pdf_signature
-from pyhanko.sign.validation.ades import ades_lta_validation
+from pyhanko.sign.validation.ades import ades_lta_validation, simulate_future_ades_lta_validation
 from pyhanko.sign.validation.dss import DocumentSecurityStore
 from pyhanko.sign.validation.policy_decl import PdfSignatureValidationSpec, SignatureValidationSpec
 from pyhanko.sign.validation.status import PdfSignatureStatus
 from pyhanko_certvalidator import ValidationContext
-from pyhanko_certvalidator.context import CertValidationPolicySpec
+from pyhanko_certvalidator.context import CertValidationPolicySpec, ValidationTimingInfo
 from pyhanko_certvalidator.policy_decl import REQUIRE_REVINFO, CertRevTrustPolicy
 from pyhanko_certvalidator.registry import SimpleTrustManager
 
@@ -51,12 +53,10 @@ def sign(
 
 
 def root_of(pki: Pki) -> Any:
-    from cryptography.hazmat.primitives.serialization import Encoding
-
     return asn1_x509.Certificate.load(pki.root.public_bytes(Encoding.DER))
 
 
-def statuses(content: bytes, pki: Pki, moment: Any, *, offline: bool) -> list[PdfSignatureStatus]:
+def statuses(content: bytes, pki: Pki, moment: datetime, *, offline: bool) -> list[PdfSignatureStatus]:
     """Validate every signature; `offline` demands that the file alone proves that nothing was revoked."""
     found = []
     for index in range(len(PdfFileReader(BytesIO(content)).embedded_regular_signatures)):
@@ -66,24 +66,11 @@ def statuses(content: bytes, pki: Pki, moment: Any, *, offline: bool) -> list[Pd
             settings["revocation_mode"] = "require"
             context = DocumentSecurityStore.read_dss(reader).as_validation_context(settings)
         else:
-            ca = asn1_x509.Certificate.load(pki.issuer(certificate=pki.tsu.public_bytes(_der())))
+            ca = asn1_x509.Certificate.load(pki.issuer(certificate=pki.tsu.public_bytes(Encoding.DER)))
             context = ValidationContext(other_certs=[ca], **settings)
         signature = reader.embedded_regular_signatures[index]
         found.append(asyncio.run(async_validate_pdf_signature(signature, context)))
     return found
-
-
-def _der() -> Any:
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    return Encoding.DER
-
-
-@pytest.fixture
-def moment() -> Any:
-    from datetime import UTC, datetime
-
-    return datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
 
 
 @pytest.fixture(params=["rsa", "p256"])
@@ -93,7 +80,7 @@ def holder(request: pytest.FixtureRequest, pki: Pki, rsa_key: Any) -> Holder:
 
 @pytest.mark.parametrize("level", LEVELS, ids=lambda level: level.name)
 def test_every_level_verifies_for_every_kind_of_key(
-    level: PadesLevel, holder: Holder, pki: Pki, shelf: FileShelf, pdf: bytes, envelope: Make, moment: Any
+    level: PadesLevel, holder: Holder, pki: Pki, shelf: FileShelf, pdf: bytes, envelope: Make, moment: datetime
 ) -> None:
     base = shelf.keep(content=pdf)
 
@@ -115,26 +102,25 @@ def test_every_level_verifies_for_every_kind_of_key(
     assert ("/DSS" in reader.root) is level.long_term
     if level.long_term:
         assert "/VRI" not in reader.root["/DSS"]
-        assert root_of(pki).dump() not in signed  # whoever verifies brings the anchor
 
 
-def test_an_archive_signature_passes_the_long_term_algorithm_years_later(
-    pki: Pki, shelf: FileShelf, pdf: bytes, envelope: Make, moment: Any
+def _specification(pki: Pki) -> PdfSignatureValidationSpec:
+    policy = CertValidationPolicySpec(
+        trust_manager=SimpleTrustManager.build([root_of(pki)]), revinfo_policy=CertRevTrustPolicy(REQUIRE_REVINFO)
+    )
+    return PdfSignatureValidationSpec(SignatureValidationSpec(policy))
+
+
+def test_an_archive_signature_passes_the_long_term_algorithm(
+    pki: Pki, shelf: FileShelf, pdf: bytes, envelope: Make, moment: datetime
 ) -> None:
     base = shelf.keep(content=pdf)
-    signed = shelf.read(
-        document=sign(envelope(PadesLevel.B_LTA), pki.holder("Zoé Œuvrard"), "s/1", base, base, moment)
-    )
+    holder = pki.holder("Zoé Œuvrard")
+    signed = shelf.read(document=sign(envelope(PadesLevel.B_LTA), holder, "s/1", base, base, moment))
 
-    policy = CertValidationPolicySpec(
-        trust_manager=SimpleTrustManager.build([root_of(pki)]),
-        revinfo_policy=CertRevTrustPolicy(REQUIRE_REVINFO),
-    )
     (signature,) = PdfFileReader(BytesIO(signed)).embedded_regular_signatures
     result = asyncio.run(
-        ades_lta_validation(
-            signature, PdfSignatureValidationSpec(SignatureValidationSpec(policy)), **_at(moment)
-        )
+        ades_lta_validation(signature, _specification(pki), timing_info=ValidationTimingInfo(moment, moment, True))
     )
 
     assert result.ades_subindic.status.name == "PASSED"
@@ -142,15 +128,29 @@ def test_an_archive_signature_passes_the_long_term_algorithm_years_later(
     assert result.api_status.bottom_line
 
 
-def _at(moment: Any) -> dict[str, Any]:
-    from pyhanko.sign.validation.ades import ValidationTimingInfo  # type: ignore[attr-defined]
+@pytest.mark.parametrize("level", [PadesLevel.B_LT, PadesLevel.B_LTA], ids=lambda level: level.name)
+def test_a_long_term_signature_can_be_maintained_for_eight_years(
+    level: PadesLevel, pki: Pki, shelf: FileShelf, pdf: bytes, envelope: Make, moment: datetime
+) -> None:
+    base = shelf.keep(content=pdf)
+    signed = shelf.read(document=sign(envelope(level), pki.holder("Zoé Œuvrard"), "s/1", base, base, moment))
 
-    return {"timing_info": ValidationTimingInfo(moment, moment, True)}
+    (signature,) = PdfFileReader(BytesIO(signed)).embedded_regular_signatures
+    result = asyncio.run(
+        simulate_future_ades_lta_validation(
+            signature,
+            _specification(pki),
+            future_validation_time=moment + timedelta(days=8 * 365),
+            current_reference_time=moment,
+        )
+    )
+
+    assert result.ades_subindic.status.name == "PASSED"
 
 
 @pytest.mark.parametrize("level", LEVELS, ids=lambda level: level.name)
 def test_the_second_signatory_leaves_the_first_signature_valid(
-    level: PadesLevel, pki: Pki, shelf: FileShelf, pdf: bytes, envelope: Make, moment: Any
+    level: PadesLevel, pki: Pki, shelf: FileShelf, pdf: bytes, envelope: Make, moment: datetime
 ) -> None:
     base = shelf.keep(content=pdf)
     first = sign(envelope(level), pki.holder("Zoé Œuvrard"), "s/1", base, base, moment)
@@ -164,7 +164,7 @@ def test_the_second_signatory_leaves_the_first_signature_valid(
 
 
 def test_what_one_signatory_needs_is_all_that_is_asked_for_them(
-    pki: Pki, shelf: FileShelf, pdf: bytes, envelope: Make, moment: Any
+    pki: Pki, shelf: FileShelf, pdf: bytes, envelope: Make, moment: datetime
 ) -> None:
     base = shelf.keep(content=pdf)
     for number in range(2):
@@ -176,7 +176,7 @@ def test_what_one_signatory_needs_is_all_that_is_asked_for_them(
 
 
 def test_the_same_key_prepares_the_same_bytes_in_any_process(
-    pki: Pki, shelf: FileShelf, pdf: bytes, envelope: Make, moment: Any
+    pki: Pki, shelf: FileShelf, pdf: bytes, envelope: Make, moment: datetime
 ) -> None:
     base, holder = shelf.keep(content=pdf), pki.holder("Zoé Œuvrard")
     shown = Appearance(page=1, box=(50, 50, 250, 110), name="Zoé Œuvrard", level="niveau 3")
@@ -193,7 +193,7 @@ def test_the_same_key_prepares_the_same_bytes_in_any_process(
 
 
 def test_a_place_survives_a_crash_between_its_two_steps(
-    pki: Pki, shelf: FileShelf, pdf: bytes, envelope: Make, moment: Any, tmp_path: Path
+    pki: Pki, shelf: FileShelf, pdf: bytes, envelope: Make, moment: datetime, tmp_path: Path
 ) -> None:
     base, holder = shelf.keep(content=pdf), pki.holder("Zoé Œuvrard")
     before = envelope().prepare(key=Key("s/1"), validated=base, base=base, credential=holder.credential, at=moment)
@@ -214,7 +214,7 @@ def test_a_place_survives_a_crash_between_its_two_steps(
 
 
 def test_an_embedding_asked_again_answers_the_same_and_buys_no_second_timestamp(
-    pki: Pki, shelf: FileShelf, pdf: bytes, envelope: Make, moment: Any, tmp_path: Path
+    pki: Pki, shelf: FileShelf, pdf: bytes, envelope: Make, moment: datetime, tmp_path: Path
 ) -> None:
     base, holder = shelf.keep(content=pdf), pki.holder("Zoé Œuvrard")
     prepared = envelope().prepare(key=Key("s/1"), validated=base, base=base, credential=holder.credential, at=moment)
@@ -222,16 +222,14 @@ def test_an_embedding_asked_again_answers_the_same_and_buys_no_second_timestamp(
 
     def embed() -> ContentHash:
         made = envelope(PadesLevel.B_LT, KeptAnswers(tmp_path / "answers"))
-        return ContentHash(
-            made.embed(key=Key("s/2"), prepared=prepared, credential=holder.credential, value=value)
-        )
+        return ContentHash(made.embed(key=Key("s/2"), prepared=prepared, credential=holder.credential, value=value))
 
     assert embed() == embed()
     assert pki.tokens == 1
 
 
 def test_a_chain_is_completed_from_the_source(
-    pki: Pki, shelf: FileShelf, pdf: bytes, envelope: Make, moment: Any
+    pki: Pki, shelf: FileShelf, pdf: bytes, envelope: Make, moment: datetime
 ) -> None:
     from attrs import evolve
 
@@ -245,7 +243,7 @@ def test_a_chain_is_completed_from_the_source(
 
 
 def test_it_works_inside_a_running_event_loop(
-    pki: Pki, shelf: FileShelf, pdf: bytes, envelope: Make, moment: Any
+    pki: Pki, shelf: FileShelf, pdf: bytes, envelope: Make, moment: datetime
 ) -> None:
     base, holder = shelf.keep(content=pdf), pki.holder("Zoé Œuvrard")
 
@@ -256,10 +254,12 @@ def test_it_works_inside_a_running_event_loop(
 
 
 def test_a_visible_signature_shows_every_letter_and_stays_valid(
-    pki: Pki, shelf: FileShelf, pdf: bytes, envelope: Make, moment: Any
+    pki: Pki, shelf: FileShelf, pdf: bytes, envelope: Make, moment: datetime
 ) -> None:
     base = shelf.keep(content=pdf)
-    shown = Appearance(page=1, box=(50, 60, 250, 120), name="Žofie Œuvrard-Łódź", level="niveau 3", url="https://a.test")
+    shown = Appearance(
+        page=1, box=(50, 60, 250, 120), name="Žofie Œuvrard-Łódź", level="niveau 3", url="https://a.test"
+    )
 
     signed = shelf.read(
         document=sign(envelope(), pki.holder("Žofie"), "s/1", base, base, moment, appearance=shown, reason="Lu ✓")
@@ -277,7 +277,7 @@ def test_a_visible_signature_shows_every_letter_and_stays_valid(
 
 
 def test_memory_does_not_grow_with_the_document(
-    pki: Pki, shelf: FileShelf, envelope: Make, moment: Any, large: Callable[[int], bytes]
+    pki: Pki, shelf: FileShelf, envelope: Make, moment: datetime, large: Callable[[int], bytes]
 ) -> None:
     import tracemalloc
 
@@ -297,7 +297,7 @@ def test_memory_does_not_grow_with_the_document(
     assert peak < size // 3
 
 
-def test_a_local_key_signs_in_one_call(pki: Pki, pdf: bytes, moment: Any, stopped: Any) -> None:
+def test_a_local_key_signs_in_one_call(pki: Pki, pdf: bytes, moment: datetime, stopped: Any) -> None:
     seal = pki.holder("Seal of the platform")
 
     sealed = pades.sign(

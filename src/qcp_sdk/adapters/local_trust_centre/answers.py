@@ -22,10 +22,10 @@ def asked(call: str, *arguments: str) -> str:
 
 
 def recall(connection: Connection, *, key: Key, asked: str) -> dict[str, str] | None:
-    """Give the answer that this key has, or None.
+    """Give the answer that this key has, a refusal included, or None.
 
     Raises:
-        Rejected: The remembered refusal; or `key_reused`: the key was used for something else.
+        Rejected: `key_reused`: the key was used for something else.
     """
     row = connection.execute(select(answers).where(answers.c.key == key)).first()
     if row is None:
@@ -33,9 +33,17 @@ def recall(connection: Connection, *, key: Key, asked: str) -> dict[str, str] | 
     if row.asked != asked:
         raise Rejected("this key was used for something else", reason="key_reused", mend="derive a key for each intent")
     answer: dict[str, str] = json.loads(row.answer)
+    return answer
+
+
+def accepted(answer: Mapping[str, str]) -> None:
+    """Return, unless the answer is a refusal. Call it after the transaction, so that refusals are kept too.
+
+    Raises:
+        Rejected: As remembered.
+    """
     if REJECTED in answer:
         raise Rejected(answer["what"], reason=answer[REJECTED])
-    return answer
 
 
 def remember(connection: Connection, *, key: Key, asked: str, answer: Mapping[str, str]) -> None:
@@ -44,5 +52,5 @@ def remember(connection: Connection, *, key: Key, asked: str, answer: Mapping[st
 
 
 def refusal(what: str, *, reason: str) -> dict[str, str]:
-    """Give the answer that `recall` turns back into a `Rejected`."""
+    """Give the answer that `accepted` turns into a `Rejected`."""
     return {REJECTED: reason, "what": what}

@@ -6,11 +6,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from sqlalchemy import Connection, Select, delete, insert, select, update
 
-from qcp_sdk.adapters.local_trust_centre.answers import REJECTED, asked, recall, refusal, remember
+from qcp_sdk import matching
+from qcp_sdk.adapters.local_trust_centre.answers import REJECTED, accepted, asked, recall, refusal, remember
 from qcp_sdk.adapters.local_trust_centre.hierarchy import Hierarchy, Person, instant
 from qcp_sdk.adapters.local_trust_centre.profiles import HOLDERS, ROLES
 from qcp_sdk.adapters.local_trust_centre.revocation import REASON_FLAGS
@@ -53,6 +54,9 @@ MINIMUM_PROOFING: Final[Mapping[CertificateLevel, Proofing]] = {
 class LocalAuthority:
     """Implements the `CertificateAuthority` port for one level."""
 
+    simulated: ClassVar[bool] = True
+    """Never in production: the engine's guard reads this."""
+
     def __init__(
         self,
         *,
@@ -80,23 +84,29 @@ class LocalAuthority:
             Unavailable: Nothing was issued: again with the same key.
         """
         intent = asked("submit", self._level.name, application.subscription, application.account.id, request)
-        applicant = self._applicant(application, request)
         with self._database.write() as connection:
             answer = recall(connection, key=key, asked=intent)
             if answer is None:
-                answer = self._first_answer(connection, key=key, application=application, applicant=applicant)
+                answer = self._first_answer(connection, key=key, application=application, request=request)
                 remember(connection, key=key, asked=intent, answer=answer)
-            return self._told(connection, answer)
+            decision = self._told(connection, answer) if REJECTED not in answer else None
+        accepted(answer)
+        assert decision is not None
+        return decision
 
     def _first_answer(
-        self, connection: Connection, *, key: Key, application: Application, applicant: Person
+        self, connection: Connection, *, key: Key, application: Application, request: ContentHash
     ) -> dict[str, str]:
+        try:
+            content_hash(request)
+            applicant = _person(application.account, application.identity.issuing_country)
+        except InvalidValue as error:
+            return refusal(f"the application cannot be read: {error}", reason="malformed")
         reference = hashlib.sha256(f"{self._level.name}|{key}".encode()).hexdigest()[:32]
-        if (reason := self._objection(connection, application)) is None and not self._decision_after:
-            return self._issue(connection, applicant, reference)
+        reason = self._objection(connection, application)
         decision = {"refused": reason} if reason else None
-        if decision and not self._decision_after:
-            return decision
+        if not self._decision_after:
+            return decision or self._issue(connection, applicant, reference)
         connection.execute(
             insert(applications).values(
                 reference=reference,
@@ -147,12 +157,11 @@ class LocalAuthority:
         """
         intent = asked("revoke", self._level.name, fingerprint, reason)
         with self._database.write() as connection:
-            if recall(connection, key=key, asked=intent) is None:
+            answer = recall(connection, key=key, asked=intent)
+            if answer is None:
                 answer = self._revoke(connection, fingerprint=fingerprint, reason=reason)
                 remember(connection, key=key, asked=intent, answer=answer)
-        # Recalled from what was committed: a refusal is remembered too, and raised here.
-        with self._database.read() as connection:
-            answer = recall(connection, key=key, asked=intent) or {}
+        accepted(answer)
         return CertificateRevoked(
             fingerprint=fingerprint, at=datetime.fromisoformat(answer["at"]), reason=answer["reason"]
         )
@@ -224,9 +233,7 @@ class LocalAuthority:
 
     def enrol(self, *, account: Account, country: str) -> Holding:
         """Issue to an account without any application, as if its holder had been here before."""
-        person = Person(
-            name=account.name, country=_country(country), account=account.id, email=account.email, mobile=account.mobile
-        )
+        person = _person(account, country)
         with self._database.write() as connection:
             number = len(connection.execute(self._mine().where(certificates.c.account == account.id)).all()) + 1
             self._issue(connection, person, hashlib.sha256(f"{account.id}|{number}".encode()).hexdigest()[:32])
@@ -236,20 +243,6 @@ class LocalAuthority:
         """Refuse the next application that arrives, for this reason."""
         with self._database.write() as connection:
             connection.execute(insert(refusals).values(level=int(self._level), reason=reason))
-
-    def _applicant(self, application: Application, request: ContentHash) -> Person:
-        try:
-            content_hash(request)
-            account = application.account
-            return Person(
-                name=application.identity.name,
-                country=_country(application.identity.issuing_country),
-                account=account.id,
-                email=account.email,
-                mobile=account.mobile,
-            )
-        except InvalidValue as error:
-            raise Rejected("the application cannot be read", reason="malformed", mend="see its cause") from error
 
     def _objection(self, connection: Connection, application: Application) -> str | None:
         """Say why this application is refused: a script's reason, or what any authority must check itself."""
@@ -261,6 +254,9 @@ class LocalAuthority:
             return str(scripted.reason)
         if application.evidence.proofing < MINIMUM_PROOFING[self._level]:
             return "proofing_too_low"
+        proven = matching.match(account=application.account, document=application.identity)
+        if proven.verdict is matching.Verdict.NO_MATCH:
+            return "identity_mismatch"
         until = application.identity.valid_until
         return "document_expired" if until is not None and until < self._clock.now().date() else None
 
@@ -287,6 +283,13 @@ class LocalAuthority:
             revoked_at=revoked_at,
             reason=reason,
         )
+
+
+def _person(account: Account, country: str) -> Person:
+    """Certify the account's name: the one that the identity was compared with, and the LCP certificate bears (A4)."""
+    return Person(
+        name=account.name, country=_country(country), account=account.id, email=account.email, mobile=account.mobile
+    )
 
 
 def _country(text: str) -> str:

@@ -195,6 +195,7 @@ class Hierarchy:
             ocsp=f"{self._url}/ocsp/{issuer}" if issuer in RESPONDERS else "",
             crl=f"{self._url}/lists/{issuer}.crl",
             disclosure=(("en", f"{secure}/disclosure/en.pdf"), ("fr", f"{secure}/disclosure/fr.pdf")),
+            registration=f"{self._url}/subjects",
         )
 
     def _ageing(self, held: Held) -> bool:

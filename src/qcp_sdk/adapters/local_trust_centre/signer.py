@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from attrs import frozen
 from sqlalchemy import Connection, insert, select, update
 
 from qcp_sdk import otp
-from qcp_sdk.adapters.local_trust_centre.answers import asked, recall, refusal, remember
+from qcp_sdk.adapters.local_trust_centre.answers import accepted, asked, recall, refusal, remember
 from qcp_sdk.adapters.local_trust_centre.hierarchy import Hierarchy
 from qcp_sdk.adapters.local_trust_centre.storage import (
     Database,
@@ -61,6 +60,9 @@ class LocalSigner:
     With `answer_after` an activation is answered that much later, as by a service with a queue.
     """
 
+    simulated: ClassVar[bool] = True
+    """Never in production: the engine's guard reads this."""
+
     def __init__(
         self,
         *,
@@ -103,22 +105,27 @@ class LocalSigner:
             Unavailable: No code was sent: again with the same key.
             Unconfirmed: A code may be on its way: the same key sends the very same one.
         """
-        _check_digests(digests)
         intent = asked("challenge", fingerprint, *(digest.hex() for digest in digests))
         with self._database.write() as connection:
-            holder = self._holder(connection, fingerprint)
             answer = recall(connection, key=key, asked=intent)
             if answer is None:
-                # A refusal undoes this transaction: nothing was sent, and later the same key may find it possible.
-                self._may_challenge(connection, self._usable(connection, fingerprint), digests)
-                answer = self._open(connection, key=key, fingerprint=fingerprint, digests=digests)
+                try:
+                    self._may_challenge(connection, self._usable(connection, fingerprint), digests)
+                    answer = self._open(connection, key=key, fingerprint=fingerprint, digests=digests)
+                except Rejected as rejected:
+                    answer = refusal(rejected.what, reason=rejected.reason)
                 remember(connection, key=key, asked=intent, answer=answer)
+        accepted(answer)
+        with self._database.read() as connection:
             row = connection.execute(select(challenges).where(challenges.c.id == answer["challenge"])).one()
+            holder = self._holder(connection, fingerprint)
         if not row.sent:
             self._deliver(key=key, holder=holder, row=row, language=language)
         return SigningChallenge(id=ChallengeId(row.id), not_after=row.not_after, masked=holder.mobile.masked)
 
     def _may_challenge(self, connection: Connection, holder: _Holder, digests: tuple[bytes, ...]) -> None:
+        if not digests or any(len(digest) != DIGEST_LENGTH for digest in digests):
+            raise Rejected("these are no SHA-256 digests", reason="bad_digest", mend="pass one or more of 32 bytes")
         if len(digests) > self._batch:
             raise Rejected(f"one activation signs {self._batch} digests at most", reason="too_many", mend="split them")
         asked_at = connection.execute(
@@ -182,19 +189,17 @@ class LocalSigner:
         Raises:
             Rejected: `wrong_code`, `expired` (or replaced by a newer challenge), `locked` (five wrong entries on
                 this challenge, or twenty in a day), `spent`, `hash_not_authorised`, `unknown_challenge`,
-                `bad_digest`, `key_reused`.
+                `key_reused`.
             Unavailable: Nothing was counted or signed: again with the same key.
         """
-        _check_digests(digests)
         intent = asked("activate", challenge, *(digest.hex() for digest in digests))
         with self._database.write() as connection:
             answer = recall(connection, key=key, asked=intent)
             if answer is None:
                 answer = self._activate(connection, key=key, challenge=challenge, digests=digests, code=code)
                 remember(connection, key=key, asked=intent, answer=answer)
-        with self._database.read() as connection:
-            answer = recall(connection, key=key, asked=intent) or answer  # raises what was remembered as refused
-            return self._told(connection, answer["handle"])
+        accepted(answer)
+        return self.poll(handle=answer["handle"])
 
     def _activate(
         self, connection: Connection, *, key: Key, challenge: ChallengeId, digests: tuple[bytes, ...], code: Secret
@@ -207,12 +212,13 @@ class LocalSigner:
         latest = select(challenges.c.id).where(challenges.c.fingerprint == row.fingerprint)
         superseded = connection.execute(latest.order_by(challenges.c.sequence.desc()).limit(1)).scalar_one() != row.id
         locked = otp.lock_end(otp.Attempts(wrong=self._wrong(connection, holder)), now) is not None
+        authorised = bool(digests) and set(digests) <= set(_split(row.digests))
         for holds, reason, what in (
+            (not authorised, "hash_not_authorised", "the code is for other digests"),
             (row.spent, "spent", "this code was used"),
             (locked, "locked", "codes are locked"),
             (row.wrong >= otp.WRONG_PER_CHALLENGE, "locked", "too many wrong codes"),
             (now >= row.not_after or superseded, "expired", "this code has expired"),
-            (not set(digests) <= set(_split(row.digests)), "hash_not_authorised", "the code is for other digests"),
         ):
             if holds:
                 return refusal(what, reason=reason)
@@ -246,10 +252,7 @@ class LocalSigner:
             Unavailable: Ask again.
         """
         with self._database.read() as connection:
-            return self._told(connection, handle)
-
-    def _told(self, connection: Connection, handle: str) -> Answers | SigningPending:
-        row = connection.execute(select(activations).where(activations.c.handle == handle)).first()
+            row = connection.execute(select(activations).where(activations.c.handle == handle)).first()
         if row is None:
             raise Rejected("no activation is known under this handle", reason="unknown_handle")
         if self._clock.now() < row.ready_at:
@@ -293,11 +296,6 @@ class LocalSigner:
             mobile=PhoneNumber(row.mobile),
             ended=row.revoked_at is not None or self._clock.now() > row.not_after,
         )
-
-
-def _check_digests(digests: Sequence[bytes]) -> None:
-    if not digests or any(len(digest) != DIGEST_LENGTH for digest in digests):
-        raise Rejected("a SHA-256 digest has 32 bytes", reason="bad_digest", mend="pass one digest or more")
 
 
 def _split(joined: bytes) -> list[bytes]:

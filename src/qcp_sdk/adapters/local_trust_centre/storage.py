@@ -193,10 +193,6 @@ def _engine(path: Path) -> Engine:
     def prepare(connection: object, _record: object) -> None:
         # The driver's own transactions begin too late for "read, decide, write"; ours begin below.
         connection.isolation_level = None  # type: ignore[attr-defined]
-        cursor = connection.cursor()  # type: ignore[attr-defined]
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.close()
 
     @listen(engine, "begin")
     def begin(connection: Connection) -> None:

@@ -160,7 +160,7 @@ class MemoryLedger:
         entries, held, captured, broken = Counter[str](), Counter[str](), 0, []
         with self._lock:
             for each in self._transfers:
-                if len(each.entries) != 2 or sum(amount for _, amount in each.entries):
+                if len(each.entries) != 2 or sum(int(amount) for _, amount in each.entries) != 0:
                     broken.append(each.key)
                 for name, amount in each.entries:
                     entries[name] += int(amount)

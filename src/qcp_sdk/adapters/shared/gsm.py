@@ -16,13 +16,14 @@ ONE_MESSAGE: Final = 160
 
 _REPLACED: Final = {
     "’": "'", "‘": "'", "“": '"', "”": '"', "«": '"', "»": '"', "–": "-", "—": "-", "…": "...", "œ": "oe", "Œ": "OE",
-    "€": "EUR", "\u00a0": " ", "\u202f": " ", "\t": " ",
+    "€": "EUR", "Ł": "L", "ł": "l", "Đ": "D", "đ": "d", "ı": "i", "\u00a0": " ", "\u202f": " ", "\t": " ",
 }  # fmt: skip
 
 
 def fold(text: str) -> str:
     """Give the text in this alphabet: accents that it lacks are dropped, what has no likeness becomes `?`."""
     folded: list[str] = []
+    text = text.replace("«\u00a0", '"').replace("\u00a0»", '"')
     for character in unicodedata.normalize("NFC", text):
         if character in GSM7:
             folded.append(character)

@@ -239,7 +239,7 @@ class Renderer:
 
 def _environment(texts: Texts, form: str, directory: Path | None) -> jinja2.Environment:
     folders = [TEMPLATES] if directory is None else [directory, TEMPLATES]
-    environment = jinja2.Environment(
+    environment = jinja2.Environment(  # noqa: S701  # plain text is not to be escaped; HTML is
         loader=_Loader(folders, texts.language),
         autoescape=form == "html",
         undefined=jinja2.StrictUndefined,

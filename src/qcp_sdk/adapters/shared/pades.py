@@ -311,7 +311,9 @@ def _check_signable(reader: PdfFileReader, field_name: str) -> None:
     signatures = [(name, value, reference.get_object()) for name, value, reference in enumerate_sig_fields(reader)]
     if any(name == field_name and value is not None for name, value, _ in signatures):
         raise Rejected("the document holds this very signature already", reason="not_allowed")
-    forbidding = [holder for _, value, one in signatures if value is not None for holder in _permissions(value.get_object(), one)]
+    forbidding = [
+        holder for _, value, one in signatures if value is not None for holder in _permissions(value.get_object(), one)
+    ]
     if "/Perms" in reader.root and "/DocMDP" in reader.root["/Perms"]:
         forbidding += _permissions(reader.root["/Perms"]["/DocMDP"], {})
     if any(holder.get("/P") == _NO_CHANGES for holder in forbidding):
@@ -322,9 +324,7 @@ def _check_signable(reader: PdfFileReader, field_name: str) -> None:
         )
 
 
-def _permissions(
-    signature: Mapping[str, Any], signature_field: Mapping[str, Any]
-) -> list[Mapping[str, Any]]:
+def _permissions(signature: Mapping[str, Any], signature_field: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Every dictionary of a signature and its field that may say what is allowed after it."""
     holders = [reference.get_object().get("/TransformParams") for reference in signature.get("/Reference", ())]
     return [holder for holder in (*holders, signature_field.get("/Lock")) if holder is not None]

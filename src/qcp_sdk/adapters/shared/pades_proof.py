@@ -33,9 +33,11 @@ _CLOCK_SKEW: Final = timedelta(minutes=1)
 
 @frozen(kw_only=True)
 class Proof:
-    """What goes into the document security store. Objects of asn1crypto; anchors are not among the certificates."""
+    """What goes into the document security store. Objects of asn1crypto."""
 
     certificates: tuple[x509.Certificate, ...] = field(repr=False)
+    """Anchors included: long-term validation looks for the issuer of a root's CRL in the document (run: pyHanko's
+    `ades_lta_validation` answers NO_POE without it)."""
     ocsps: tuple[ocsp.OCSPResponse, ...] = field(repr=False)
     crls: tuple[crl.CertificateList, ...] = field(repr=False)
 
@@ -75,7 +77,7 @@ def gather(*, chains: Iterable[tuple[bytes, ...]], revocation: RevocationSource,
                 seen.add(name)
                 _collect(certificate, issuer, revocation, ocsps, crls)
     _validate(paths, ocsps, crls, now)
-    kept = {certificate.sha256_fingerprint: certificate for path in paths for certificate in path[:-1]}
+    kept = {certificate.sha256_fingerprint: certificate for path in paths for certificate in path}
     return Proof(certificates=tuple(kept.values()), ocsps=tuple(ocsps.values()), crls=tuple(crls.values()))
 
 

@@ -1,4 +1,4 @@
-"""The words of one language: tables of sentences, dates, hours and levels, as `templates/texts/<language>.toml` has them.
+"""The words of one language: sentences, dates, hours and levels, by the tables of `templates/texts/<language>.toml`.
 
 A host's own folder may hold a `texts/<language>.toml` too: what stands there replaces ours, key by key.
 """
@@ -26,7 +26,7 @@ _FRENCH: Final = (
     (re.compile(r"(?<=\S) (?=[:»])"), "\u00a0"),
     (re.compile(r"(?<=«) (?=\S)"), "\u00a0"),
     (re.compile(r"(?<=\S) (?=[;?]|!(?!=))"), "\u202f"),
-    (re.compile(r"(?<=\d) (?=[^\W\d_])"), "\u00a0"),
+    (re.compile(r"(?<=\d) (?=[^\W\d_])|(?<=niveau) (?=\d)"), "\u00a0"),
 )
 """Where French typography wants a space that does not break; so that nobody has to type what cannot be seen."""
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final, TypeAlias
 
 from asn1crypto import core  # type: ignore[import-untyped]
+from asn1crypto import x509 as asn1_x509
 from attrs import frozen
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -67,6 +68,8 @@ class Addresses:
     crl: str = ""
     disclosure: tuple[tuple[str, str], ...] = ()
     """(language, https address) of each disclosure statement."""
+    registration: str = ""
+    """Who hands out the subjects' serial numbers."""
 
 
 @frozen(kw_only=True)
@@ -85,6 +88,10 @@ class _Statements(core.SequenceOf):  # type: ignore[misc]
     _child_spec = _Info
 
 
+class _Semantics(core.Sequence):  # type: ignore[misc]
+    _fields: ClassVar[list[object]] = [("id", core.ObjectIdentifier), ("authorities", asn1_x509.GeneralNames)]
+
+
 class _Identifiers(core.SequenceOf):  # type: ignore[misc]
     _child_spec = core.ObjectIdentifier
 
@@ -97,19 +104,21 @@ class _Locations(core.SequenceOf):  # type: ignore[misc]
     _child_spec = _Location
 
 
-def qualified_statements(disclosure: tuple[tuple[str, str], ...]) -> bytes:
+def qualified_statements(*, disclosure: tuple[tuple[str, str], ...], registration: str) -> bytes:
     """Give the DER of the statements of a QCP-n certificate: compliance, eSignature, disclosure, natural person.
 
     No QcSSCD: the key is not in a qualified device. No legislation: absent means the Union (EN 319 412-5 § 4.2.4).
     """
     locations = [{"url": url, "language": language} for language, url in disclosure]
+    authority = asn1_x509.GeneralName(name="uniform_resource_identifier", value=registration)
     statements = _Statements(
         [
             {"id": "0.4.0.1862.1.1"},
             {"id": "0.4.0.1862.1.6", "info": _Identifiers(["0.4.0.1862.1.6.1"])},
             {"id": "0.4.0.1862.1.5", "info": _Locations(locations)},
-            # pkixQCSyntax-v2, RFC 3739 § 3.2.6.1, with the natural person semantics of EN 319 412-1 § 5.1.
-            {"id": "1.3.6.1.5.5.7.11.2", "info": _Identifiers(["0.4.0.194121.1.1"])},
+            # pkixQCSyntax-v2, RFC 3739 § 3.2.6.1, with the natural person semantics of EN 319 412-1 § 5.1.3; the
+            # authority must be named because the subject's serial number is of a scheme of its own.
+            {"id": "1.3.6.1.5.5.7.11.2", "info": _Semantics({"id": "0.4.0.194121.1.1", "authorities": [authority]})},
         ]
     )
     return bytes(statements.dump())
@@ -205,7 +214,7 @@ def _stated(profile: Profile, addresses: Addresses, emails: tuple[str, ...]) -> 
         point = x509.DistributionPoint([x509.UniformResourceIdentifier(addresses.crl)], None, None, None)
         found.append((x509.CRLDistributionPoints([point]), False))
     if profile.qualified:
-        statements = qualified_statements(addresses.disclosure)
+        statements = qualified_statements(disclosure=addresses.disclosure, registration=addresses.registration)
         found.append((x509.UnrecognizedExtension(ObjectIdentifier("1.3.6.1.5.5.7.1.3"), statements), False))
     if profile.no_check:
         found.append((x509.OCSPNoCheck(), False))

@@ -241,13 +241,13 @@ class SqlLedger:
         def act(work: Work) -> Answer:
             name = spendable(cabinet)
             # Reserving is one statement, so that of two holds racing for the last euros one finds too little.
-            if work.run(self._statements.reserve, {"of": name, "amount": amount}) != 1:
+            if work.run(self._statements.reserve, {"of": name, "amount": int(amount)}) != 1:
                 known = work.one(self._statements.balance, {"of": name}) is not None
                 return Answer(arguments=asked, reason="insufficient_funds" if known else "unknown_cabinet")
             made = hold_id(key)
             work.run(
                 self._statements.hold,
-                {"id": made, "cabinet": cabinet, "amount": amount, "memo": memo, "state": HoldState.HELD.value},
+                {"id": made, "cabinet": cabinet, "amount": int(amount), "memo": memo, "state": HoldState.HELD.value},
             )
             self._move(work, Movement.HOLD, key, cabinet, amount, memo, reserved=name)
             return Answer(arguments=asked, reference=made)
@@ -382,16 +382,16 @@ class SqlLedger:
                 "at": ticks(self._clock.now()),
                 "movement": movement.value,
                 "cabinet": cabinet,
-                "amount": amount,
+                "amount": int(amount),
                 "memo": memo,
             },
         )
         for name, change in legs(movement, cabinet, amount):
-            changed = name == reserved or work.run(self._statements.change, {"of": name, "change": change}) == 1
+            changed = name == reserved or work.run(self._statements.change, {"of": name, "change": int(change)}) == 1
             if not changed:
                 work.run(self._statements.open, {"name": name, "balance": 0})
-                work.run(self._statements.change, {"of": name, "change": change})
-            work.run(self._statements.enter, {"transfer": key, "account": name, "amount": change})
+                work.run(self._statements.change, {"of": name, "change": int(change)})
+            work.run(self._statements.enter, {"transfer": key, "account": name, "amount": int(change)})
 
 
 def _amounts(work: Work, statement: Statement) -> dict[str, int]:

@@ -20,13 +20,17 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import ClassVar, Final, TypeVar
 
 import pytest
 
+from qcp_sdk.adapters.memory.clock import ManualClock
 from qcp_sdk.errors import PortError, Rejected, Unavailable, Unconfirmed
+from qcp_sdk.testing.conformance.examples import START
 
 PROMISE: Final = re.compile(r"([a-z]+-[0-9]+): (.+)", re.DOTALL)
 """How the docstring of a promise begins."""
@@ -70,6 +74,20 @@ class Conformance:
         return dict(sorted(found.items(), key=lambda item: int(item[0].rpartition("-")[2])))
 
 
+class Timed(Conformance):
+    """A suite whose adapter tells the time: `clock` is made for every test, and stands still until told to move."""
+
+    clock: ManualClock
+
+    def setup_method(self) -> None:
+        """Start the clock of this test."""
+        self.clock = ManualClock(START)
+
+    def pass_time(self, by: timedelta) -> None:
+        """Let time pass, as the adapter sees it. Override it where the adapter's clock is not `self.clock`."""
+        self.clock.advance(by)
+
+
 def _copy(promise: Callable[..., object]) -> Callable[..., object]:
     """Wrap a test, so that marking it in one subclass marks it in no other."""
 
@@ -103,3 +121,9 @@ def only_port_errors(call: Callable[[], T]) -> T | PortError:
         return told
     except Exception as foreign:  # noqa: BLE001  # whatever it is: this is the promise itself
         pytest.fail(f"`{type(foreign).__module__}.{type(foreign).__qualname__}` came out of a port")
+
+
+def at_once(call: Callable[[], T], *, times: int = 4) -> Sequence[T]:
+    """Make the same call from several threads at once, and give every answer."""
+    with ThreadPoolExecutor(max_workers=times) as threads:
+        return [asked.result() for asked in [threads.submit(call) for _ in range(times)]]

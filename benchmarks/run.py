@@ -1,0 +1,17 @@
+"""Everything that `make bench` compares, one after the other; exits non-zero when a goal is missed."""
+
+from __future__ import annotations
+
+import platform
+import sys
+
+from benchmarks import step
+
+
+def main() -> int:
+    print(f"Python {platform.python_version()} on {platform.machine()}")
+    return step.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What a host calls, part by part: subscriptions, collectes, records. `qcp_sdk.sdk.Qcp` holds one of each."""

@@ -1,0 +1,234 @@
+"""Collectes, from the host's side: assessing and enforcing levels, and the signatories' ceremonies."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import frozen
+
+from qcp_sdk import otp
+from qcp_sdk.ceremony import machine
+from qcp_sdk.ceremony.facts import CeremonyOpened, CeremonyRoutes, CeremonyWaits, CollecteEnded
+from qcp_sdk.ceremony.stages import CEREMONY_FINAL, CeremonyPlan, CeremonyStage
+from qcp_sdk.ceremony.state import Ceremony
+from qcp_sdk.certificates import Certificate, Holding
+from qcp_sdk.collectes import Collecte, Order, Signatory
+from qcp_sdk.engine import Engine
+from qcp_sdk.engine.collaborators import DEFAULT, routed
+from qcp_sdk.engine.signing import activate
+from qcp_sdk.errors import CodeRefused, Conflict, FactRefused, InvalidValue, NotFound
+from qcp_sdk.facts import Fact
+from qcp_sdk.host.saying import Code, not_for_callers
+from qcp_sdk.levels import SignatureLevel
+from qcp_sdk.people import Account
+from qcp_sdk.policy.assess import assess, enforce, recheck
+from qcp_sdk.policy.decision import Choice, Decision, Verdict
+from qcp_sdk.policy.evidence import Evidence
+from qcp_sdk.policy.shapes import Policy
+from qcp_sdk.values import CeremonyId, CollecteId, ContentHash, SignatoryId, TenantId
+from qcp_sdk.views import CeremonyShown, show_ceremony
+
+
+@frozen(kw_only=True)
+class CeremonyView:
+    """A ceremony as the host sees it at one moment. Immutable: `say` gives the next view."""
+
+    id: CeremonyId
+    stage: CeremonyStage
+    can: tuple[type[Fact], ...]
+    """What the signatory may say now. Where it holds `ActivationAsked`, say `Code(text)` instead."""
+    show: CeremonyShown
+    signatory: SignatoryId
+    _collectes: Collectes
+
+    def say(self, what: Fact | Code) -> CeremonyView:
+        """Say what the signatory did, and give the view after it.
+
+        Raises:
+            CodeRefused: A code was wrong, expired, or may not be asked for yet.
+            FactRefused: It may not be said now; `document_busy`: another signatory is signing, try again shortly.
+        """
+        return self._collectes.say(self.id, what)
+
+
+class Collectes:
+    """The collectes of one installation, as far as levels and signatures go; the host owns the rest."""
+
+    def __init__(self, engine: Engine, policy: Policy) -> None:
+        self._engine, self._ports, self._policy = engine, engine.ports, policy
+
+    def assess(self, collecte: Collecte) -> Decision:
+        """Say for every signatory and level whether it may be used, with every reason (E1)."""
+        return assess(collecte, self._evidence(collecte), now=self._ports.clock.now(), policy=self._policy)
+
+    def enforce(self, collecte: Collecte) -> Decision:
+        """Insist on the levels that were chosen (E3): call this where a collecte is created.
+
+        Raises:
+            LevelRefused: Once, with everything; nothing is ever lowered in silence.
+        """
+        return enforce(collecte, self._evidence(collecte), now=self._ports.clock.now(), policy=self._policy)
+
+    def keep(self, content: bytes | Path) -> ContentHash:
+        """Keep a document's exact bytes, and give the name under which a collecte refers to them."""
+        return routed(self._ports.documents, DEFAULT, "documents").keep(content=content)
+
+    def read(self, document: ContentHash) -> bytes:
+        """Give the bytes of a kept document.
+
+        Raises:
+            Rejected: `unknown_document`, `damaged`.
+        """
+        return routed(self._ports.documents, DEFAULT, "documents").read(document=document)
+
+    def start(
+        self,
+        collecte: Collecte,
+        *,
+        routes: CeremonyRoutes = CeremonyRoutes(),
+        waits: CeremonyWaits = CeremonyWaits(),
+        plan: CeremonyPlan = CeremonyPlan.OURS,
+    ) -> tuple[CeremonyView, ...]:
+        """Enforce the levels, invite the signatories and give their ceremonies, in signing order. Repeatable: a
+        second call for the same collecte opens what the first did not come to.
+
+        Raises:
+            LevelRefused: As `enforce`; nobody was invited.
+            InvalidValue: A signatory is to sign at niveau 1, which needs no certificate and is the host's own.
+        """
+        simple = [one.id for one in collecte.signatories if one.level < SignatureLevel.NIVEAU_2]
+        if simple:
+            raise InvalidValue(
+                f"`{simple[0]}` is to sign at niveau 1",
+                where="signatories",
+                mend="niveau 1 needs no certificate: collect it yourself, or ask for niveau 2",
+            )
+        decision = self.enforce(collecte)
+        evidence = self._evidence(collecte)
+        for place, signatory in enumerate(collecte.signatories):
+            id = self._ceremony_id(collecte, signatory.id)
+            fact = CeremonyOpened(
+                id=id,
+                collecte=collecte,
+                signatory=signatory.id,
+                certificate=_chosen(decision.of(signatory.id).chosen, evidence.get(signatory.id, ())),
+                decision=decision.hash,
+                my_turn=place == 0 or collecte.order is Order.PARALLEL,
+                plan=plan,
+                routes=routes,
+                waits=waits,
+            )
+            if self._ports.store.load(id=id) is None:
+                self._engine.record(id, fact, opens="ceremony")
+        return self.ceremonies(collecte.id, tenant=collecte.tenant)
+
+    def ceremonies(self, collecte: CollecteId, *, tenant: TenantId = TenantId("")) -> tuple[CeremonyView, ...]:
+        """Give the ceremonies of a collecte, in signing order."""
+        return tuple(self._view(one) for one in self._engine.ceremonies(tenant, collecte))
+
+    def ceremony(self, id: CeremonyId) -> CeremonyView:
+        """Give a ceremony as it stands.
+
+        Raises:
+            NotFound: Nothing is known under this id.
+        """
+        return self._view(self._ceremony(id))
+
+    def say(self, id: CeremonyId, what: Fact | Code) -> CeremonyView:
+        """Say what the signatory did: see `CeremonyView.say`."""
+        if isinstance(what, Code):
+            return self._activate(id, what)
+        not_for_callers(what)
+        try:
+            self._engine.record(id, what)
+        except Conflict as conflict:
+            if conflict.where.startswith("claim "):
+                raise FactRefused(
+                    "another signatory is signing this document", reason="document_busy", mend="try again shortly"
+                ) from conflict
+            raise
+        view = self.ceremony(id)
+        if view.stage is CeremonyStage.LAPSED:
+            raise FactRefused("the collecte has ended", reason="too_late", mend="nothing more can be signed")
+        return view
+
+    def _activate(self, id: CeremonyId, code: Code) -> CeremonyView:
+        before = self._ceremony(id)
+        collecte, signatory = before.opened.collecte, before.signatory
+        chosen = before.opened.certificate
+        answer = recheck(
+            collecte,
+            signatory.id,
+            self._evidence_of(signatory),
+            chosen=Choice(level=chosen.level, certificate=chosen.fingerprint) if chosen and chosen.level else None,
+            now=self._ports.clock.now(),
+            policy=self._policy,
+        )
+        allowed = answer.at(signatory.level).verdict is Verdict.PASSED
+        after = activate(
+            self._engine, id, code.text, allowed=allowed, findings=tuple(one.rule for one in answer.findings)
+        )
+        if after.stage is CeremonyStage.AWAITING_CODE:
+            left = otp.WRONG_PER_CHALLENGE - after.challenge.wrong if after.challenge else 0
+            reason = "wrong" if after.problem == "wrong_code" else after.problem
+            raise CodeRefused(
+                "the code was not accepted", reason=reason, tries_left=left, mend="type it again, or ask for a new one"
+            )
+        return self.ceremony(id)
+
+    def end(self, collecte: CollecteId, *, cause: str = "cancelled", tenant: TenantId = TenantId("")) -> None:
+        """End every open ceremony of a collecte: the host cancelled it, or it expired there."""
+        for one in self._engine.ceremonies(tenant, collecte):
+            if one.stage not in CEREMONY_FINAL:
+                self._engine.record(one.id, CollecteEnded(cause=cause))
+
+    # --- inside ---------------------------------------------------------------------------------------------
+
+    def _ceremony(self, id: CeremonyId) -> Ceremony:
+        state = self._engine.streams.load(id).state
+        if not isinstance(state, Ceremony):
+            raise NotFound(f"`{id}` is not a ceremony", mend="check the id")
+        return state
+
+    def _view(self, c: Ceremony) -> CeremonyView:
+        return CeremonyView(
+            id=c.id,
+            stage=c.stage,
+            can=machine.sayable(c),
+            show=show_ceremony(c, self._ports.clock.now()),
+            signatory=c.opened.signatory,
+            collectes=self,
+        )
+
+    def _ceremony_id(self, collecte: Collecte, signatory: SignatoryId) -> CeremonyId:
+        # Derived, so that starting a collecte twice opens nothing twice.
+        parts = "\x00".join((collecte.tenant, collecte.id, signatory))
+        return CeremonyId(f"c-{hashlib.sha256(parts.encode()).hexdigest()[:32]}")
+
+    def _evidence_of(self, signatory: Signatory) -> tuple[Evidence, ...]:
+        if signatory.account is None:
+            return ()
+        person = Account(id=signatory.account, name=signatory.name, email=signatory.email, mobile=signatory.mobile)
+        found: dict[str, Evidence] = {}
+        for authority in dict.fromkeys(self._ports.authorities.values()):
+            for holding in authority.holdings(account=person):
+                found[holding.certificate.fingerprint] = holding
+        return tuple(found.values())
+
+    def _evidence(self, collecte: Collecte) -> Mapping[SignatoryId, tuple[Evidence, ...]]:
+        return {one.id: self._evidence_of(one) for one in collecte.signatories}
+
+
+def _chosen(choice: Choice | None, evidence: tuple[Evidence, ...]) -> Certificate | None:
+    if choice is None:
+        return None
+    return next(
+        (
+            one.certificate
+            for one in evidence
+            if isinstance(one, Holding) and one.certificate.fingerprint == choice.certificate
+        ),
+        None,
+    )

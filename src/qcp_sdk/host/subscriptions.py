@@ -1,0 +1,236 @@
+"""Subscriptions, from the host's side: the certificates page, opening, and saying what the person did."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from attrs import frozen
+
+from qcp_sdk import matching, otp
+from qcp_sdk.certificates import Holding, StatusKind
+from qcp_sdk.engine import Engine
+from qcp_sdk.engine.collaborators import routed
+from qcp_sdk.errors import CodeRefused, Conflict, FactRefused, NotFound, SubscriptionRefused
+from qcp_sdk.facts import CodeEntered, CodeRequested, Fact
+from qcp_sdk.host.saying import Code, not_for_callers
+from qcp_sdk.offers import Offer, Offers
+from qcp_sdk.people import Account
+from qcp_sdk.subscription import machine
+from qcp_sdk.subscription.facts import SubscriptionOpened
+from qcp_sdk.subscription.opening import PURPOSES
+from qcp_sdk.subscription.stages import FINAL, Ending, Stage
+from qcp_sdk.subscription.state import Subscription
+from qcp_sdk.values import AccountId, CabinetId, SessionId, SubscriptionId, TenantId
+from qcp_sdk.views import CabinetShown, CertificatesShown, SubscriptionShown, show_holding, show_subscription
+
+if TYPE_CHECKING:
+    from qcp_sdk.ports.ledger import Ledger
+
+LCP: Final = "lcp"
+"""Route of the authority that issued the LCP certificates which subscriptions rest on."""
+
+
+@frozen(kw_only=True)
+class SubscriptionView:
+    """A subscription as the host sees it at one moment. Immutable: `say` gives the next view."""
+
+    id: SubscriptionId
+    stage: Stage
+    can: tuple[type[Fact], ...]
+    """What the person may say now, from TRANSITIONS: fact classes of `qcp_sdk.subscription.facts`. Where it holds
+    `CodeEntered`, say `Code(text)` instead: whether it is right is not for the caller to say."""
+    show: SubscriptionShown
+    _subscriptions: Subscriptions
+
+    def say(self, what: Fact | Code) -> SubscriptionView:
+        """Say what the person did, and give the view after it.
+
+        Raises:
+            CodeRefused: A code was wrong, expired, spent, or may not be asked for yet.
+            FactRefused: It may not be said at this stage, or came too late.
+        """
+        return self._subscriptions.say(self.id, what)
+
+
+class Subscriptions:
+    """The subscriptions of one installation."""
+
+    def __init__(self, engine: Engine, offers: Offers) -> None:
+        self._engine, self._ports, self._offers = engine, engine.ports, offers
+
+    def page(
+        self, *, account: AccountId, cabinet: CabinetId | None = None, tenant: TenantId = TenantId("")
+    ) -> CertificatesShown:
+        """Give the certificates page of an account (A1 to A5); the price is that of `cabinet`, or of its first.
+
+        Raises:
+            Rejected: `unknown_account`.
+        """
+        person = self._ports.accounts.account(id=account)
+        now = self._ports.clock.now()
+        offers = {one.id: self._offers(tenant, one.id) for one in person.cabinets}
+        chosen = offers.get(cabinet) if cabinet else next(iter(offers.values()), None)
+        offer = chosen or Offer()
+        lcp = self._lcp_of(person)
+        qcp = self._newest(self._holdings(person, offer.routes.authority), now)
+        return CertificatesShown(
+            lcp=show_holding(lcp, now) if lcp else None,
+            qcp=show_holding(qcp, now) if qcp else None,
+            in_progress=next((one.id for one in self._of_account(tenant, account) if _in_progress(one)), None),
+            price=offer.price,
+            cabinets=tuple(
+                CabinetShown(cabinet=one, balance=balance, suffices=balance >= offers[one.id].price)
+                for one in person.cabinets
+                for balance in (self._ledger(offers[one.id]).balance(cabinet=one.id),)
+            ),
+            differences=matching.differing_fields(person, lcp) if lcp else (),
+        )
+
+    def open(self, *, account: AccountId, cabinet: CabinetId, tenant: TenantId = TenantId("")) -> SubscriptionView:
+        """Open a subscription paid by a cabinet; nothing is charged unless a certificate is issued.
+
+        Raises:
+            SubscriptionRefused: With every reason: `no_lcp_certificate`, `differs_from_lcp:<field>`,
+                `balance_too_small`, `already_open`, `qualified_certificate_held` …
+            Rejected: `unknown_account`, `unknown_cabinet`.
+        """
+        person = self._ports.accounts.account(id=account)
+        paying = next((one for one in person.cabinets if one.id == cabinet), None)
+        if paying is None:
+            raise SubscriptionRefused(("not_a_member_of_the_cabinet",), mend="choose one of the account's cabinets")
+        offer = self._offers(tenant, cabinet)
+        routes = offer.routes
+        authority = routed(self._ports.authorities, routes.authority, "authorities")
+        now = self._ports.clock.now()
+        held = [one for one in self._of_account(tenant, account) if one.stage in (Stage.ACTIVE, Stage.REVOKING)]
+        fact = SubscriptionOpened(
+            id=SubscriptionId(self._ports.ids.new()),
+            tenant=tenant,
+            account=person,
+            cabinet=paying,
+            price=offer.price,
+            balance=self._ledger(offer).balance(cabinet=cabinet),
+            lcp=self._lcp_of(person),
+            qcp=self._newest(self._holdings(person, routes.authority), now),
+            plan=offer.plan,
+            issuer=offer.issuer or authority.issuer,
+            slot=1 - held[-1].terms.slot if held else 0,
+            routes=routes,
+            waits=offer.waits,
+            minimum_proofing=offer.minimum_proofing,
+            accepted_close=offer.accepted_close,
+            attestation_suffices=offer.attestation_suffices,
+        )
+        try:
+            self._engine.record(fact.id, fact, opens="subscription")
+        except Conflict as conflict:
+            if conflict.where.startswith("claim "):
+                raise SubscriptionRefused(("already_open",), mend="resume the one in progress") from conflict
+            raise
+        return self.get(fact.id)
+
+    def get(self, id: SubscriptionId) -> SubscriptionView:
+        """Give a subscription as it stands.
+
+        Raises:
+            NotFound: Nothing is known under this id.
+        """
+        s = self._load(id)
+        return SubscriptionView(
+            id=s.id,
+            stage=s.stage,
+            can=machine.sayable(s),
+            show=show_subscription(s, self._ports.clock.now()),
+            subscriptions=self,
+        )
+
+    def say(self, id: SubscriptionId, what: Fact | Code) -> SubscriptionView:
+        """Say what the person did: see `SubscriptionView.say`."""
+        if isinstance(what, Code):
+            self._enter(id, what)
+        elif isinstance(what, CodeRequested):
+            s = self._load(id)
+            purpose = PURPOSES.get(s.stage)
+            if purpose is None:
+                self._engine.record(id, what)  # refused by the machine, in its own words
+            else:
+                self._engine.request_code(id, what, purpose=purpose, subject=s.terms.account.id)
+        else:
+            not_for_callers(what)
+            after = self._engine.record(id, what).state
+            _refuse_if_too_late(after, what)
+        return self.get(id)
+
+    def _enter(self, id: SubscriptionId, code: Code) -> None:
+        s = self._load(id)
+        purpose, now = PURPOSES.get(s.stage), self._ports.clock.now()
+        if purpose is None:
+            raise CodeRefused("no code is asked for at this stage", reason="none_sent", mend="look at `can`")
+        challenge = otp.usable(s.codes, purpose=purpose, now=now)
+        expected = otp.derive(
+            self._ports.keys.derive(purpose="codes"),
+            purpose=purpose,
+            subject=s.terms.account.id,
+            challenge=challenge.id,
+        )
+        fact = CodeEntered(challenge=challenge.id, matched=otp.matches(expected, code.text))
+        after = self._engine.enter_code(
+            id, matched=fact.matched, purpose=purpose, subject=s.terms.account.id, fact=fact
+        ).state
+        _refuse_if_too_late(after, fact)
+        if not fact.matched:
+            left = otp.WRONG_PER_CHALLENGE - challenge.wrong - 1
+            raise CodeRefused(
+                "this code is not the one that was sent", reason="wrong", tries_left=left, mend="type it again"
+            )
+
+    def hint(self, session: SessionId) -> None:
+        """Look now at how an identity or registration session stands: call this when its provider says that
+        something happened. What the provider said is not believed; its answer to our question is.
+        """
+        for id in self._ports.store.find(index="session", value=self._engine.streams.blind("session", session)):
+            self._engine.ask_now(id)
+
+    # --- inside ---------------------------------------------------------------------------------------------
+
+    def _load(self, id: SubscriptionId) -> Subscription:
+        state = self._engine.streams.load(id).state
+        if not isinstance(state, Subscription):
+            raise NotFound(f"`{id}` is not a subscription", mend="check the id")
+        return state
+
+    def _of_account(self, tenant: TenantId, account: AccountId) -> list[Subscription]:
+        value = self._engine.streams.blind("account", f"{tenant}/{account}")
+        found = [self._load(SubscriptionId(id)) for id in self._ports.store.find(index="account", value=value)]
+        return [one for one in found if one.stage not in FINAL]
+
+    def _ledger(self, offer: Offer) -> Ledger:
+        return routed(self._ports.ledgers, offer.routes.ledger, "ledgers")
+
+    def _holdings(self, account: Account, route: str) -> tuple[Holding, ...]:
+        return routed(self._ports.authorities, route, "authorities").holdings(account=account)
+
+    def _lcp_of(self, account: Account) -> Holding | None:
+        return self._newest(self._holdings(account, LCP), self._ports.clock.now())
+
+    @staticmethod
+    def _newest(holdings: tuple[Holding, ...], now: datetime) -> Holding | None:
+        """The usable one that lasts longest; failing that, the newest."""
+        usable = [
+            one
+            for one in holdings
+            if one.status.kind is StatusKind.GOOD and one.certificate.not_before <= now < one.certificate.not_after
+        ]
+        if usable:
+            return max(usable, key=lambda one: one.certificate.not_after)
+        return holdings[0] if holdings else None
+
+
+def _in_progress(s: Subscription) -> bool:
+    return s.stage not in (Stage.ACTIVE, Stage.REVOKING)
+
+
+def _refuse_if_too_late(after: Subscription, what: Fact) -> None:
+    if after.ending is Ending.DEADLINE_PASSED:
+        raise FactRefused(f"`{what.kind}` came after the deadline", reason="too_late", mend="open a new subscription")
