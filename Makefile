@@ -13,7 +13,7 @@ PDF ?=
 PYTEST ?=
 
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet --quiet
 # One stamp an interpreter: asking for another one under the same VENV is noticed instead of ignored.
 MADE := $(VENV)/.made-with-$(notdir $(PYTHON))
 SHORT := import sys; print("%d.%d" % sys.version_info[:2])

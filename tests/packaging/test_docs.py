@@ -21,7 +21,7 @@ def name(page: Path) -> str:
 
 
 def program(text: str) -> str:
-    """Put the blocks of a page together, each on the lines where it stands, so that a traceback names the page's line."""
+    """Put the blocks of a page together, each on its own lines of the page, so that a traceback names them."""
     lines = [""] * (text.count("\n") + 1)
     for block in BLOCK.finditer(text):
         if block["mark"].strip() == "no-run":

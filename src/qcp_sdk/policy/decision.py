@@ -24,6 +24,7 @@ from attrs import frozen
 
 from qcp_sdk.errors import InvalidValue
 from qcp_sdk.levels import CertificateLevel, SignatureLevel
+from qcp_sdk.people import LANGUAGES
 from qcp_sdk.policy import texts
 from qcp_sdk.policy.words import Detail, plain
 from qcp_sdk.values import CollecteId, ContentHash, Fingerprint, SignatoryId
@@ -72,9 +73,9 @@ class Finding:
         """Say what would help, in `fr` or `en`; empty when nothing needs to."""
         return texts.remedy(self.rule, self.outcome, self.fields, self.details, language)
 
-    def as_data(self) -> dict[str, object]:
-        """Give it as JSON can hold it, without its wording."""
-        return {
+    def as_data(self, *, worded: bool = False) -> dict[str, object]:
+        """Give it as JSON can hold it, with its wording where asked for."""
+        data: dict[str, object] = {
             "rule": self.rule,
             "outcome": self.outcome,
             "verdict": self.verdict.value,
@@ -84,6 +85,10 @@ class Finding:
             "fields": list(self.fields),
             "details": {key: plain(detail) for key, detail in self.details},
         }
+        if worded:
+            data["message"] = {language: self.message(language) for language in LANGUAGES}
+            data["remedy"] = {language: self.remedy(language) for language in LANGUAGES}
+        return data
 
 
 @frozen(kw_only=True)
@@ -125,14 +130,14 @@ class Assessment:
         against = self.findings if self.verdict is not Verdict.PASSED else ()
         return tuple(finding for finding in (*self.demands, *against) if finding.verdict is not Verdict.PASSED)
 
-    def as_data(self) -> dict[str, object]:
-        """Give it as JSON can hold it."""
+    def as_data(self, *, worded: bool = False) -> dict[str, object]:
+        """Give it as JSON can hold it, with its wording where asked for."""
         return {
             "level": self.level.name,
             "verdict": self.verdict.value,
             "offered": self.offered,
-            "findings": [finding.as_data() for finding in self.findings],
-            "demands": [finding.as_data() for finding in self.demands],
+            "findings": [finding.as_data(worded=worded) for finding in self.findings],
+            "demands": [finding.as_data(worded=worded) for finding in self.demands],
             "chosen": self.chosen.as_data() if self.chosen else None,
         }
 
@@ -184,8 +189,8 @@ class SignatoryDecision:
         above = self.at(self.level_required).reasons if self.level_required > self.requested else ()
         return tuple(dict.fromkeys((*asked, *above)))
 
-    def as_data(self) -> dict[str, object]:
-        """Give it as JSON can hold it."""
+    def as_data(self, *, worded: bool = False) -> dict[str, object]:
+        """Give it as JSON can hold it, with its wording where asked for."""
         return {
             "signatory": self.signatory,
             "requested": self.requested.name,
@@ -195,7 +200,7 @@ class SignatoryDecision:
             "levels_offered": [level.name for level in self.levels_offered],
             "chosen": self.chosen.as_data() if self.chosen else None,
             "certificates": list(self.certificates),
-            "assessments": [each.as_data() for each in self.assessments],
+            "assessments": [each.as_data(worded=worded) for each in self.assessments],
         }
 
 
@@ -251,12 +256,12 @@ class Decision:
         text = json.dumps(self.as_data(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return ContentHash(f"sha256:{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}")
 
-    def as_data(self) -> dict[str, object]:
-        """Give it as JSON can hold it; `report.as_json` adds the wording and the hash."""
+    def as_data(self, *, worded: bool = False) -> dict[str, object]:
+        """Give it as JSON can hold it, with its wording where asked for. What is hashed is without."""
         return {
             "collecte": self.collecte,
             "at": plain(self.at),
             "policy": {"version": self.policy_version, "hash": self.policy_hash},
             "verdict": self.verdict.value,
-            "signatories": [each.as_data() for each in self.signatories],
+            "signatories": [each.as_data(worded=worded) for each in self.signatories],
         }

@@ -14,6 +14,13 @@ Detail: TypeAlias = str | datetime | SignatureLevel | CertificateLevel | tuple[T
 """What a finding may have to name."""
 Details: TypeAlias = Sequence[tuple[str, Detail]]
 
+_SPACES: Final = (
+    (" :", "\u00a0:"),
+    (" ;", "\u202f;"),
+    ("« ", "«\u00a0"),
+    (" »", "\u00a0»"),
+    ("niveau 3", "niveau\u00a03"),
+)
 _LONGEST: Final = 200
 """Characters of an issuer's name that a message repeats."""
 _FIELDS: Final = {
@@ -108,5 +115,7 @@ def _word(detail: Detail, language: str) -> str:
 
 
 def _spaced(french: str) -> str:
-    """French sets a non-breaking space before : and a thin one before ; ! ?"""
-    return french.replace(" :", "\u00a0:").replace(" ;", "\u202f;").replace("niveau 3", "niveau\u00a03")
+    """French sets non-breaking spaces before : and ; and inside its quotation marks."""
+    for typed, typeset in _SPACES:
+        french = french.replace(typed, typeset)
+    return french

@@ -53,12 +53,16 @@ class Envelope(Protocol):
         """Make a place for a signature in `base`, which must begin with the exact bytes of `validated`.
 
         Raises:
-            Rejected: `document_changed`, `unreadable`, `encrypted`, `not_allowed` (a certification forbids it).
+            Rejected: `document_changed`, `unreadable`, `encrypted`, `not_allowed` (a certification forbids it),
+                `credential_unusable`, `appearance_unsupported`; `unknown_document`, `damaged` from the shelf.
         """
 
     def embed(self, *, key: Key, prepared: PreparedSignature, credential: Credential, value: bytes) -> ContentHash:
         """Put the signature value in, with timestamp and revocation data as configured, and keep the result.
 
         Raises:
-            Rejected: `value_refused`: it does not verify against the certificate.
+            Rejected: `value_refused`: it does not verify against the certificate. `certificate_revoked`,
+                `certificate_expired`: its issuer says so by now. `credential_unusable`, `place_too_small`,
+                `unknown_state`; `unknown_document`, `damaged` from the shelf.
+            Unavailable: No timestamp or no revocation data for the moment: again later, with the same value.
         """

@@ -16,18 +16,26 @@ signature whose certificate has expired without any revocation check, and one wh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+import dataclasses
+from collections.abc import Awaitable, Callable, Iterable
 from contextvars import copy_context
 from datetime import UTC, datetime
-from functools import lru_cache
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 from qcp_sdk.verification.errors_border import foreign
+from qcp_sdk.verification.facts import DocumentFacts, SignatureFacts, TimestampFacts, Trust
 from qcp_sdk.verification.report import Changes, Indication, TimeSource, TimestampKind
 from qcp_sdk.verification.revocation import Knowledge
+from qcp_sdk.verification.specification import (
+    loaded,
+    revocation_claims,
+    specification,
+    timing,
+    without_revocation,
+)
 
 if TYPE_CHECKING:
     from asn1crypto import cms, x509  # type: ignore[import-untyped]
@@ -36,68 +44,6 @@ if TYPE_CHECKING:
     from pyhanko.sign.validation.policy_decl import SignatureValidationSpec
 
 MOST_SIGNATURES: Final = 200
-
-Accepts = Callable[[Sequence[bytes], datetime], bool]
-"""Whether a path (DER, the certificate first, the listed one last) ends at a service in force at an instant."""
-
-
-@frozen(kw_only=True)
-class Trust:
-    """Where trust paths may end, and which of them count at an instant."""
-
-    issuers: tuple[bytes, ...] = field(repr=False)
-    stampers: tuple[bytes, ...] = field(repr=False)
-    accepts: Accepts = field(repr=False)
-
-
-@frozen(kw_only=True)
-class TimestampFacts:
-    """What was found of one timestamp."""
-
-    kind: TimestampKind
-    time: datetime
-    indication: Indication
-    sub_indication: str = ""
-    path: tuple[bytes, ...] = field(default=(), repr=False)
-    """DER, the time-stamping unit's certificate first; only that one where no path was found."""
-    revision: int = 0
-
-
-@frozen(kw_only=True)
-class SignatureFacts:
-    """What was found of one signature, before anyone asks what it is worth."""
-
-    field_name: str
-    indication: Indication
-    sub_indication: str = ""
-    certificate: bytes = field(default=b"", repr=False)
-    path: tuple[bytes, ...] = field(default=(), repr=False)
-    """DER, the signer's certificate first, the listed one last; empty where no path was found."""
-    format: str = ""
-    proven: datetime | None = None
-    """The earliest time at which it is proven to have existed."""
-    source: TimeSource = TimeSource.VERIFICATION
-    claimed: datetime | None = None
-    covers_whole_document: bool = False
-    covers_revision: bool = False
-    changes: Changes = Changes.UNKNOWN
-    allowed: bool = False
-    """Whether the changes are of a kind that the document allows after this signature."""
-    later_revisions: int = 0
-    names_certificate: bool = False
-    """Whether the signed attributes name the certificate (ESS signing-certificate, RFC 5035)."""
-    intact: bool = False
-    """Whether digest and signature value hold, whatever is known of the certificate."""
-    revoked_at: datetime | None = None
-    timestamps: tuple[TimestampFacts, ...] = ()
-
-
-@frozen(kw_only=True)
-class DocumentFacts:
-    """What was found in a document."""
-
-    signatures: tuple[SignatureFacts, ...] = ()
-    timestamps: tuple[TimestampFacts, ...] = ()
 
 
 def embedded(reader: PdfFileReader) -> list[tuple[str, EmbeddedPdfSignature | None]]:
@@ -137,7 +83,7 @@ def certificates(
             found = extract_certificate_info(signed)
             leaves[found.signer_cert.dump()] = found.signer_cert
             pool.extend(found.other_certs)
-    pool.extend(_loaded(knowledge.certificates))
+    pool.extend(loaded(knowledge.certificates))
     return list(leaves.values()), pool
 
 
@@ -181,12 +127,43 @@ def _outside_any_loop(work: Callable[[], T]) -> T:
     return outcome[0]
 
 
+@frozen(kw_only=True)
+class Judged:
+    """The answer of one building block."""
+
+    indication: Indication
+    sub_indication: str = ""
+    path: tuple[bytes, ...] = ()
+    intact: bool = False
+    revoked_at: datetime | None = None
+
+    @classmethod
+    def of(cls, result: Any) -> Judged:
+        """Read pyHanko's answer; where it leaves one out it is the standard's GENERIC."""
+        found, status = result.ades_subindic, result.api_status
+        indication = Indication(found.status.name) if found is not None else Indication.INDETERMINATE
+        path = getattr(status, "validation_path", None)
+        revocation = getattr(status, "revocation_details", None)
+        return cls(
+            indication=indication,
+            sub_indication="" if indication is Indication.PASSED else found.standard_name if found else "GENERIC",
+            path=() if path is None else tuple(one.dump() for one in path.iter_certs(include_root=True))[::-1],
+            intact=bool(status is not None and status.intact and status.valid),
+            revoked_at=None if revocation is None else revocation.revocation_date,
+        )
+
+
+Block = Callable[["SignatureValidationSpec", datetime], Awaitable[Any]]
+"""A building block of EN 319 102-1, to be run under a policy at an instant."""
+
+
 class _Examiner:
     """One document, one moment, one trust."""
 
     def __init__(self, reader: PdfFileReader, *, trust: Trust, knowledge: Knowledge, now: datetime) -> None:
         self._reader, self._trust, self._now = reader, trust, now
-        self._spec = _specification(trust.issuers, trust.stampers, knowledge)
+        self._spec = specification(trust.issuers, trust.stampers, knowledge)
+        self._unchecked = without_revocation(self._spec)
 
     async def document(self, signatures: list[tuple[str, EmbeddedPdfSignature | None]]) -> DocumentFacts:
         stamps = [(name, one) for name, one in signatures if one is not None and _is_timestamp(one)]
@@ -260,27 +237,48 @@ class _Examiner:
     async def _basic(self, one: EmbeddedPdfSignature, facts: SignatureFacts) -> SignatureFacts:
         from pyhanko.sign.validation.ades import ades_basic_validation
 
+        digest = one.compute_digest()
+
+        async def block(spec: SignatureValidationSpec, at: datetime) -> Any:
+            return await ades_basic_validation(
+                signed_data=one.signed_data,
+                validation_spec=spec,
+                timing_info=timing(at, now=self._now),
+                raw_digest=digest,
+            )
+
         at = facts.proven or self._now
-        result = await ades_basic_validation(
-            signed_data=one.signed_data,
-            validation_spec=self._spec,
-            timing_info=_timing(at, now=self._now),
-            raw_digest=one.compute_digest(),
-        )
-        indication, sub_indication = _read(result.ades_subindic)
-        status = result.api_status
-        details = getattr(status, "revocation_details", None)
+        judged = await self._judged(block, one.signer_cert, at)
         facts = evolve(
             facts,
-            indication=indication,
-            sub_indication=sub_indication,
-            path=_path(status),
-            intact=bool(status is not None and status.intact and status.valid),
-            revoked_at=None if details is None else details.revocation_date,
+            indication=judged.indication,
+            sub_indication=judged.sub_indication,
+            path=judged.path,
+            intact=judged.intact,
+            revoked_at=judged.revoked_at,
         )
-        if indication is Indication.PASSED and not self._trust.accepts(facts.path, at):
+        if judged.indication is Indication.PASSED and not self._trust.accepts(facts.path, at):
             return evolve(facts, indication=Indication.INDETERMINATE, sub_indication="CHAIN_CONSTRAINTS_FAILURE")
         return facts
+
+    async def _judged(self, block: Block, certificate: x509.Certificate, at: datetime) -> Judged:
+        """Run a building block, and hear the other side.
+
+        pyHanko stops at the first answer that says "good": an older one in the document would silence a newer one
+        that says "revoked". So each claim of a revocation until `at` is tried by itself; it counts if it is authentic.
+        And where no revocation data was found at all, pyHanko says that the chain is invalid: it is not, it is unknown.
+        """
+        judged = Judged.of(await block(self._spec, at))
+        if judged.indication is Indication.PASSED:
+            for alone, moment in revocation_claims(self._spec.local_knowledge, certificate, at):
+                claim = Judged.of(await block(dataclasses.replace(self._spec, local_knowledge=alone), moment))
+                if claim.sub_indication == "REVOKED_NO_POE":
+                    return claim
+        if judged.sub_indication == "CERTIFICATE_CHAIN_GENERAL_FAILURE":
+            lenient = Judged.of(await block(self._unchecked, at))
+            if lenient.indication is Indication.PASSED:
+                return evolve(judged, sub_indication="TRY_LATER")
+        return judged
 
     async def _signature_timestamp(self, one: EmbeddedPdfSignature, token: cms.SignedData) -> TimestampFacts:
         from pyhanko.sign.validation.generic_cms import message_imprint_checker
@@ -302,28 +300,33 @@ class _Examiner:
         from pyhanko.sign.general import extract_certificate_info
         from pyhanko.sign.validation.ades import ades_timestamp_validation
 
-        time = token["encap_content_info"]["content"].parsed["gen_time"].native.astimezone(UTC)
-        unit = extract_certificate_info(token).signer_cert.dump()
-        facts = TimestampFacts(
-            kind=kind, time=time, indication=Indication.FAILED, sub_indication="FORMAT_FAILURE", path=(unit,),
-            revision=revision,
-        )  # fmt: skip
-        try:
-            result = await ades_timestamp_validation(
+        async def block(spec: SignatureValidationSpec, at: datetime) -> Any:
+            return await ades_timestamp_validation(
                 tst_signed_data=token,
-                validation_spec=self._spec,
+                validation_spec=spec,
                 expected_tst_imprint=imprint,
-                timing_info=_timing(self._now, now=self._now),
+                timing_info=timing(at, now=self._now),
             )
+
+        time = token["encap_content_info"]["content"].parsed["gen_time"].native.astimezone(UTC)
+        unit = extract_certificate_info(token).signer_cert
+        try:
+            judged = await self._judged(block, unit, self._now)
         except foreign():
-            return facts
-        indication, sub_indication = _read(result.ades_subindic)
-        path = _path(result.api_status) or (unit,)
-        if indication is Indication.PASSED and not self._trust.accepts(path, time):
-            indication, sub_indication = Indication.INDETERMINATE, "CHAIN_CONSTRAINTS_FAILURE"
-        if indication is Indication.PASSED and time > self._now:
-            indication, sub_indication = Indication.INDETERMINATE, "TIMESTAMP_ORDER_FAILURE"
-        return evolve(facts, indication=indication, sub_indication=sub_indication, path=path)
+            judged = Judged(indication=Indication.FAILED, sub_indication="FORMAT_FAILURE")
+        path = judged.path or (unit.dump(),)
+        if judged.indication is Indication.PASSED and not self._trust.accepts(path, time):
+            judged = Judged(indication=Indication.INDETERMINATE, sub_indication="CHAIN_CONSTRAINTS_FAILURE")
+        if judged.indication is Indication.PASSED and time > self._now:
+            judged = Judged(indication=Indication.INDETERMINATE, sub_indication="TIMESTAMP_ORDER_FAILURE")
+        return TimestampFacts(
+            kind=kind,
+            time=time,
+            indication=judged.indication,
+            sub_indication=judged.sub_indication,
+            path=path,
+            revision=revision,
+        )
 
     async def _long_term(self, one: EmbeddedPdfSignature) -> datetime | None:
         """Give the time that the whole long-term process proves, or None where it does not pass."""
@@ -332,12 +335,11 @@ class _Examiner:
 
         try:
             result = await ades_lta_validation(
-                one, PdfSignatureValidationSpec(self._spec), timing_info=_timing(self._now, now=self._now)
+                one, PdfSignatureValidationSpec(self._spec), timing_info=timing(self._now, now=self._now)
             )
         except foreign():
             return None
-        indication, _ = _read(result.ades_subindic)
-        if indication is not Indication.PASSED or result.best_signature_time is None:
+        if Judged.of(result).indication is not Indication.PASSED or result.best_signature_time is None:
             return None
         return result.best_signature_time.astimezone(UTC)
 
@@ -346,122 +348,6 @@ _SOURCES: Final = {
     TimestampKind.SIGNATURE: TimeSource.SIGNATURE_TIMESTAMP,
     TimestampKind.DOCUMENT: TimeSource.DOCUMENT_TIMESTAMP,
 }
-
-
-@lru_cache(maxsize=8)
-def _trust_manager(certificates: tuple[bytes, ...], authorities_only: bool) -> Any:
-    from asn1crypto import x509
-    from pyhanko_certvalidator.registry import SimpleTrustManager
-
-    loaded = [x509.Certificate.load(der) for der in certificates]
-    # A list may name a service by a certificate that is no CA's: then nothing it "issued" is trusted.
-    return SimpleTrustManager.build(trust_roots=[one for one in loaded if one.ca or not authorities_only])
-
-
-def _specification(
-    issuers: tuple[bytes, ...], stampers: tuple[bytes, ...], knowledge: Knowledge
-) -> SignatureValidationSpec:
-    from pyhanko.sign.validation.policy_decl import (
-        RevinfoOnlineFetchingRule,
-        RevocationInfoGatheringSpec,
-        SignatureValidationSpec,
-    )
-    from pyhanko.sign.validation.settings import KeyUsageConstraints
-    from pyhanko_certvalidator.context import CertValidationPolicySpec
-    from pyhanko_certvalidator.policy_decl import REQUIRE_REVINFO, CertRevTrustPolicy
-
-    # Revocation is final under eIDAS art. 28(4): what a later answer calls good was good before. So an answer
-    # that was made after the signing time counts for it (EN 319 102-1 § 5.2.5.4: it is fresher than needed).
-    revocation = CertRevTrustPolicy(REQUIRE_REVINFO, retroactive_revinfo=True)
-    return SignatureValidationSpec(
-        cert_validation_policy=CertValidationPolicySpec(
-            trust_manager=_trust_manager(issuers, authorities_only=True), revinfo_policy=revocation
-        ),
-        # A qualified TSU is often listed itself and carries no QcStatements, and pyHanko's own check asks for them.
-        ts_cert_validation_policy=CertValidationPolicySpec(
-            trust_manager=_trust_manager((*stampers, *issuers), authorities_only=False), revinfo_policy=revocation
-        ),
-        revinfo_gathering_policy=RevocationInfoGatheringSpec(
-            online_fetching_rule=RevinfoOnlineFetchingRule.LOCAL_ONLY, fetcher_backend=_no_network()
-        ),
-        local_knowledge=_local(knowledge),
-        # EN 319 412-2 § 4.3.2: types A, B, C and F sign; which of them a qualified signature wants is the list's word.
-        key_usage_settings=KeyUsageConstraints(
-            key_usage={"non_repudiation", "digital_signature"}, match_all_key_usages=False
-        ),
-    )
-
-
-@lru_cache(maxsize=1)
-def _no_network() -> Any:
-    """A fetcher backend without fetchers: pyHanko makes an HTTP session of its own for each validation otherwise."""
-    from pyhanko_certvalidator.fetchers import FetcherBackend
-
-    class NoNetwork(FetcherBackend):
-        def get_fetchers(self) -> Any:
-            raise NotImplementedError("verification opens no connection")
-
-        async def close(self) -> None:
-            return None
-
-    return NoNetwork()
-
-
-def _local(knowledge: Knowledge) -> Any:
-    from asn1crypto import crl, ocsp
-    from pyhanko.sign.validation.policy_decl import LocalKnowledge
-    from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
-
-    ocsps, crls = [], []
-    for der in knowledge.ocsps:
-        try:
-            ocsps.extend(OCSPContainer.load_multi(ocsp.OCSPResponse.load(der)))
-        except foreign():
-            continue
-    for der in knowledge.crls:
-        try:
-            revoked = crl.CertificateList.load(der)
-            revoked["tbs_cert_list"]["this_update"].native  # noqa: B018
-            crls.append(CRLContainer(crl_data=revoked))
-        except foreign():
-            continue
-    return LocalKnowledge(known_ocsps=ocsps, known_crls=crls, known_certs=_loaded(knowledge.certificates))
-
-
-def _loaded(ders: Iterable[bytes]) -> list[x509.Certificate]:
-    """Read certificates; a broken one in a document proves nothing, and hinders nothing."""
-    from asn1crypto import x509
-
-    found = []
-    for der in ders:
-        try:
-            one = x509.Certificate.load(der)
-            one.subject.hashable, one.issuer.hashable  # noqa: B018  # read lazily: a broken one shows here
-        except foreign():
-            continue
-        found.append(one)
-    return found
-
-
-def _timing(at: datetime, *, now: datetime) -> Any:
-    from pyhanko_certvalidator.ltv.types import ValidationTimingInfo
-
-    return ValidationTimingInfo(validation_time=at, best_signature_time=at, point_in_time_validation=at != now)
-
-
-def _read(sub_indication: Any) -> tuple[Indication, str]:
-    """Read pyHanko's answer; one that it leaves out is the standard's GENERIC."""
-    if sub_indication is None:
-        return Indication.INDETERMINATE, "GENERIC"
-    indication = Indication(sub_indication.status.name)
-    return indication, "" if indication is Indication.PASSED else sub_indication.standard_name
-
-
-def _path(status: Any) -> tuple[bytes, ...]:
-    path = getattr(status, "validation_path", None)
-    if path is None:
-        return ()
-    return tuple(one.dump() for one in path.iter_certs(include_root=True))[::-1]
 
 
 def _changes(diff: Any) -> Changes:

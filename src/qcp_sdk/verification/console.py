@@ -23,7 +23,8 @@ def _lines(report: Report, language: str) -> Iterator[str]:
     yield from _row("document", str(report.document), language)
     yield from _row("verified_at", _moment(report.verified_at.isoformat(), language), language)
     lists = [
-        f"{one.territory} n°\u00a0{one.sequence}" + (f" ({say('expired', language)})" if one.expired else "")
+        f"{one.territory} {say('number', language)}\u00a0{one.sequence}"
+        + (f" ({say('expired', language)})" if one.expired else "")
         for one in report.lists
     ]
     yield from _row("lists", ", ".join(lists) or say("no_lists", language), language)

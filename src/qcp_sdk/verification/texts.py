@@ -216,6 +216,7 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "verified_at": ("Vérifié le", "Verified on"),
         "lists": ("Listes de confiance", "Trusted lists"),
         "no_lists": ("aucune", "none"),
+        "number": ("n°", "no."),
         "expired": ("périmée", "expired"),
         "signature": ("Signature {number}", "Signature {number}"),
         "signer": ("Signataire", "Signatory"),

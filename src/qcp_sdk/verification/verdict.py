@@ -15,7 +15,7 @@ from attrs import evolve, field, frozen
 
 from qcp_sdk.certificates import QC_TYPE_ESEAL, QC_TYPE_ESIGN, Certificate
 from qcp_sdk.levels import SignatureLevel
-from qcp_sdk.verification.ades import SignatureFacts
+from qcp_sdk.verification.facts import SignatureFacts
 from qcp_sdk.verification.qualification import Assessment
 from qcp_sdk.verification.report import (
     Indication,

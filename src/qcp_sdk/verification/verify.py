@@ -15,6 +15,7 @@ from qcp_sdk.errors import CertificateError, DocumentError
 from qcp_sdk.values import content_hash, utc
 from qcp_sdk.verification import ades, qualification
 from qcp_sdk.verification.errors_border import quiet, translated
+from qcp_sdk.verification.facts import SignatureFacts, TimestampFacts, Trust
 from qcp_sdk.verification.report import (
     Indication,
     Reason,
@@ -65,7 +66,7 @@ def verify(
         found = ades.examine(
             reader,
             signatures,
-            trust=ades.Trust(
+            trust=Trust(
                 issuers=services.issuers,
                 stampers=services.stampers,
                 accepts=lambda path, at: _in_force(services, path, at),
@@ -147,9 +148,7 @@ def _in_force(services: Services, path: Sequence[bytes], at: datetime) -> bool:
     return any(period is not None and period.in_force for period in periods)
 
 
-def _signature(
-    facts: ades.SignatureFacts, services: Services, now: datetime, extra: tuple[Reason, ...]
-) -> SignatureReport:
+def _signature(facts: SignatureFacts, services: Services, now: datetime, extra: tuple[Reason, ...]) -> SignatureReport:
     certificate = _certificate(facts.certificate)
     standing = Standing(certificate=certificate)
     if certificate is not None:
@@ -176,7 +175,7 @@ def _signature(
     )
 
 
-def _timestamp(facts: ades.TimestampFacts, services: Services) -> TimestampReport:
+def _timestamp(facts: TimestampFacts, services: Services) -> TimestampReport:
     passed = facts.indication is Indication.PASSED
     qualified = passed and qualification.qualified_timestamps(services.on(facts.path), facts.time)
     why: tuple[Reason, ...] = ()

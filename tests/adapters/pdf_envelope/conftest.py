@@ -24,12 +24,13 @@ from pyhanko.sign.timestamps.dummy_client import DummyTimeStamper
 
 from qcp_sdk.adapters.pdf_envelope import PadesLevel, PdfEnvelope
 from qcp_sdk.adapters.shared.answers import KeptAnswers
-from qcp_sdk.adapters.shared.pades_cms import signing_with
+from qcp_sdk.adapters.shared.keystore import algorithm, sign_digest
 from qcp_sdk.adapters.shelf import FileShelf
 from qcp_sdk.ports.signer import Credential
 from qcp_sdk.values import Fingerprint
 
-NOW = datetime(2026, 11, 23, 14, 5, tzinfo=UTC)
+NOW = datetime(2026, 1, 15, 14, 5, tzinfo=UTC)
+# In the past of every machine: pyHanko's long-term algorithm reads the wall clock besides the time it is given.
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
@@ -67,11 +68,11 @@ class Holder:
         return Credential(
             fingerprint=Fingerprint(hashlib.sha256(self.chain[0]).hexdigest()),
             chain=self.chain,
-            algorithm=signing_with(self.key)[0],
+            algorithm=algorithm(self.key),
         )
 
     def sign(self, digest: bytes) -> bytes:
-        return signing_with(self.key)[1](digest)
+        return sign_digest(self.key, digest)
 
 
 class Pki:
@@ -148,7 +149,7 @@ class Pki:
             .add_response(
                 cert=subject,
                 issuer=self.ca,
-                algorithm=hashes.SHA1(),  # noqa: S303  # the usual CertID of RFC 6960
+                algorithm=hashes.SHA1(),  # the usual CertID of RFC 6960
                 cert_status=ocsp.OCSPCertStatus.REVOKED if revoked else ocsp.OCSPCertStatus.GOOD,
                 this_update=NOW - timedelta(seconds=1),
                 next_update=NOW + timedelta(hours=1),
@@ -288,17 +289,6 @@ def envelope(pki: Pki, shelf: FileShelf) -> Iterator[Make]:
     yield make
 
 
-def encrypted(pdf: bytes) -> bytes:
-    from pyhanko.pdf_utils.reader import PdfFileReader
-    from pyhanko.pdf_utils.writer import copy_into_new_writer
-
-    writer = copy_into_new_writer(PdfFileReader(BytesIO(pdf)))
-    writer.encrypt("owner", "user")
-    out = BytesIO()
-    writer.write(out)
-    return out.getvalue()
-
-
 @pytest.fixture
 def rsa_key() -> rsa.RSAPrivateKey:
     return an_rsa_key()
@@ -314,15 +304,21 @@ def large() -> Callable[[int], bytes]:
     """Make a document with an attachment of so many bytes that do not compress."""
 
     def make(size: int) -> bytes:
-        from pyhanko.pdf_utils import generic
-        from pyhanko.pdf_utils.writer import PageObject, PdfFileWriter
-
-        writer = PdfFileWriter()
-        content = writer.add_object(generic.StreamObject(stream_data=b"q Q"))
-        writer.insert_page(PageObject(contents=content, media_box=(0, 0, 595, 842)))
-        writer.root["/Blob"] = writer.add_object(generic.StreamObject(stream_data=bytes(size)))
         out = BytesIO()
-        writer.write(out)
+        out.write(b"%PDF-1.7\n%\xc3\xa9\xc3\xa9\n")
+        offsets = []
+        for body in (
+            b"<< /Type /Catalog /Pages 2 0 R /Blob 4 0 R >>",
+            b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Resources << >> >>",
+            b"<< /Length %d >>\nstream\n%s\nendstream" % (size, bytes(size)),
+        ):
+            offsets.append(out.tell())
+            out.write(b"%d 0 obj\n%s\nendobj\n" % (len(offsets), body))
+        xref = out.tell()
+        out.write(b"xref\n0 5\n0000000000 65535 f \n")
+        out.write(b"".join(b"%010d 00000 n \n" % offset for offset in offsets))
+        out.write(b"trailer\n<< /Size 5 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % xref)
         return out.getvalue()
 
     return make

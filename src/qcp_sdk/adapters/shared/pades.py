@@ -266,7 +266,7 @@ def sign(
     reason: str = "",
 ) -> bytes:
     """Sign a small document with a key at hand, for example a seal: `signing` turns a SHA-256 digest into the raw
-    signature (`pades_cms.signing_with` makes one from a private key). `name`, `chain` and the rest as `prepare`.
+    signature (`keystore.sign_digest` does). `name`, `chain` and the rest as `prepare`.
 
     Raises:
         Rejected, Unavailable, ConfigurationError: As `prepare` and `complete`.
@@ -386,9 +386,10 @@ def _seal_with_time(file: Path, proof: Proof, seed: bytes, timestamps: Timestamp
         writer = _Revision(stream, seed=seed)
         _supply(writer, proof)
         spec = SigFieldSpec(sig_field_name=field_name, invis_sig_settings=_INVISIBLE, readable_field_name="Timestamp")
+        placeholder = DocumentTimestamp(bytes_reserved=2 * room)  # type: ignore[no-untyped-call]
         embedding = PdfCMSEmbedder(new_field_spec=spec).write_cms(field_name=field_name, writer=writer)
         next(embedding)
-        embedding.send(SigObjSetup(sig_placeholder=DocumentTimestamp(2 * room)))
+        embedding.send(SigObjSetup(sig_placeholder=placeholder))
         hole, _ = embedding.send(SigIOSetup(md_algorithm="sha256", in_place=True, chunk_size=CHUNK))
         token, _ = _timestamp(hole.document_digest, timestamps)
         if len(token) > room:

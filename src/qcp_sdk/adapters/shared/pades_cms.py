@@ -7,7 +7,7 @@ takes ten times as long (asn1crypto re-encodes every level). asn1crypto reads; t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -230,14 +230,3 @@ def check_token(*, token: bytes, digest: bytes) -> tuple[bytes, ...]:
     if not (intact and valid):
         raise Unavailable("the signature of the timestamping authority's answer does not hold", mend="ask again")
     return (certificates.signer_cert.dump(), *(other.dump() for other in certificates.other_certs))
-
-
-def signing_with(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> tuple[str, Callable[[bytes], bytes]]:
-    """Give the algorithm's name and a function from SHA-256 digests to raw signatures for a key that is at hand.
-
-    The key stays loaded: loading an RSA key costs more than fifty signatures.
-    """
-    sha256 = Prehashed(hashes.SHA256())
-    if isinstance(key, rsa.RSAPrivateKey):
-        return "sha256_rsa", lambda digest: key.sign(digest, padding.PKCS1v15(), sha256)
-    return "sha256_ecdsa", lambda digest: key.sign(digest, ec.ECDSA(sha256))

@@ -68,6 +68,8 @@ def gather(*, chains: Iterable[tuple[bytes, ...]], revocation: RevocationSource,
     """
     hush()
     paths = [_completed(chain, revocation) for chain in chains]
+    if any(not _valid(certificate, now) for path in paths for certificate in path):
+        raise Rejected("a certificate of the signature is not valid now", reason="certificate_expired")
     ocsps: dict[str, ocsp.OCSPResponse] = {}
     crls: dict[str, crl.CertificateList] = {}
     seen: set[str] = set()
@@ -102,6 +104,10 @@ def _may_have_issued(issuer: x509.Certificate, certificate: x509.Certificate) ->
         return False
     named, own = certificate.authority_key_identifier, issuer.key_identifier
     return named is None or own is None or bool(named == own)
+
+
+def _valid(certificate: x509.Certificate, now: datetime) -> bool:
+    return bool(certificate.not_valid_before - _CLOCK_SKEW <= now <= certificate.not_valid_after)
 
 
 def _collect(
@@ -156,7 +162,7 @@ def _validate(
     now: datetime,
 ) -> None:
     from pyhanko_certvalidator import CertificateValidator, ValidationContext
-    from pyhanko_certvalidator.errors import ExpiredError, InsufficientRevinfoError, NotYetValidError, RevokedError
+    from pyhanko_certvalidator.errors import InsufficientRevinfoError, RevokedError
 
     context = ValidationContext(
         trust_roots=[path[-1] for path in paths],
@@ -177,8 +183,6 @@ def _validate(
         run(validate())
     except RevokedError as error:
         raise Rejected("a certificate of the signature is revoked", reason="certificate_revoked") from error
-    except (ExpiredError, NotYetValidError) as error:
-        raise Rejected("a certificate of the signature is not valid now", reason="certificate_expired") from error
     except InsufficientRevinfoError as error:
         raise Unavailable(
             "the issuers' answers do not prove that every certificate is good now", mend="ask again later"

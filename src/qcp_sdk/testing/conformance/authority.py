@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from datetime import timedelta
 from typing import ClassVar, Final
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qcp_sdk.certificates import Certificate, StatusKind, conformity
@@ -19,7 +19,7 @@ from qcp_sdk.subscription.facts import (
     CertificateRefused,
     CertificateRevoked,
 )
-from qcp_sdk.testing.conformance.base import Timed, at_once, only_port_errors, rejected
+from qcp_sdk.testing.conformance.base import PROPERTY, Timed, at_once, only_port_errors, rejected
 from qcp_sdk.testing.conformance.examples import account, application, name_of
 from qcp_sdk.values import Fingerprint, Key
 
@@ -160,7 +160,7 @@ class AuthorityConformance(Timed, ABC):
         outcome = authority.outcome(key=KEY)
         assert (outcome.kind, outcome.reason) == (OutcomeKind.REFUSED, refused.reason)
 
-    @settings(deadline=None, max_examples=20)
+    @PROPERTY
     @given(text=st.text(max_size=60))
     def test_authority_14_only_port_errors_come_out(self, text: str) -> None:
         """authority-14: whatever is asked, only an answer or one of the three port errors comes out."""

@@ -27,6 +27,7 @@ from datetime import timedelta
 from typing import ClassVar, Final, TypeVar
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from qcp_sdk.adapters.memory.clock import ManualClock
 from qcp_sdk.errors import PortError, Rejected, Unavailable, Unconfirmed
@@ -37,6 +38,15 @@ PROMISE: Final = re.compile(r"([a-z]+-[0-9]+): (.+)", re.DOTALL)
 
 PORT_ERRORS: Final = (Rejected, Unavailable, Unconfirmed)
 """All that a port may raise."""
+
+PROPERTY: Final = settings(
+    deadline=None,
+    derandomize=True,
+    max_examples=20,
+    # One property is examined on every adapter that sits the suite, each a class of its own, as it is meant to be.
+    suppress_health_check=[HealthCheck.differing_executors],
+)
+"""How the suites' properties run: the same examples every time, and no stopwatch."""
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import ClassVar, Final, assert_never
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qcp_sdk.identity import Proofing
@@ -23,7 +23,7 @@ from qcp_sdk.subscription.facts import (
     IdentityRefused,
     IdentityRetryable,
 )
-from qcp_sdk.testing.conformance.base import Timed, at_once, only_port_errors, rejected
+from qcp_sdk.testing.conformance.base import PROPERTY, Timed, at_once, only_port_errors, rejected
 from qcp_sdk.testing.conformance.examples import account
 from qcp_sdk.values import Key, SessionId, SubscriptionId
 
@@ -174,7 +174,7 @@ class IdentityConformance(Timed, ABC):
         self._decided(identity, Ending.REFUSED)
         assert isinstance(identity.ask(session=other), Pending)
 
-    @settings(deadline=None, max_examples=20)
+    @PROPERTY
     @given(text=st.text(max_size=60))
     def test_identity_14_only_port_errors_come_out(self, text: str) -> None:
         """identity-14: whatever is asked, only an answer or one of the three port errors comes out."""

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import ClassVar, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qcp_sdk.levels import CertificateLevel
@@ -21,7 +21,7 @@ from qcp_sdk.subscription.facts import (
     RegistrationOpened,
     RegistrationRefused,
 )
-from qcp_sdk.testing.conformance.base import Timed, at_once, only_port_errors, rejected
+from qcp_sdk.testing.conformance.base import PROPERTY, Timed, at_once, only_port_errors, rejected
 from qcp_sdk.testing.conformance.examples import account
 from qcp_sdk.values import Key, SessionId, SubscriptionId
 
@@ -160,7 +160,7 @@ class RegistrationConformance(Timed, ABC):
         assert ended.certificate.level is not None
         assert ended.certificate.level >= CertificateLevel.QCP_N
 
-    @settings(deadline=None, max_examples=20)
+    @PROPERTY
     @given(text=st.text(max_size=60))
     def test_registration_13_only_port_errors_come_out(self, text: str) -> None:
         """registration-13: whatever is asked, only an answer or one of the three port errors comes out."""

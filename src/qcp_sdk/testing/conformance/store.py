@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 import pytest
 from attrs import evolve
@@ -16,12 +14,11 @@ from attrs import evolve
 from qcp_sdk.errors import Conflict, QcpError
 from qcp_sdk.ports.store import FIRST_TOKEN, Batch, JournalRow, LeasedEffect, OutboxRow, Store, StoredStream
 from qcp_sdk.testing.conformance.base import Conformance
+from qcp_sdk.testing.conformance.together import together
 from qcp_sdk.values import Key
 
 NOW: Final = datetime(2031, 3, 30, 1, 59, 59, 999_999, tzinfo=UTC)
 LEASE: Final = timedelta(seconds=30)
-
-T = TypeVar("T")
 
 
 def stream(
@@ -442,15 +439,3 @@ def committed(store: Store, batch: Batch) -> bool:
     except Conflict:
         return False
     return True
-
-
-def together(count: int, call: Callable[[int], T]) -> list[T]:
-    """Make the call from so many threads at the same moment, and give their answers in order."""
-    start = threading.Barrier(count)
-
-    def run(number: int) -> T:
-        start.wait()
-        return call(number)
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(run, range(count)))

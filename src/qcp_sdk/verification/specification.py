@@ -1,0 +1,167 @@
+"""By which rules pyHanko validates for us: where paths may end, what is known of revocation, and no network at all."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from qcp_sdk.verification.errors_border import foreign
+from qcp_sdk.verification.revocation import Knowledge
+
+if TYPE_CHECKING:
+    from asn1crypto import x509  # type: ignore[import-untyped]
+    from pyhanko.sign.validation.policy_decl import LocalKnowledge, SignatureValidationSpec
+
+
+@lru_cache(maxsize=8)
+def _trust_manager(certificates: tuple[bytes, ...], authorities_only: bool) -> Any:
+    from asn1crypto import x509
+    from pyhanko_certvalidator.registry import SimpleTrustManager
+
+    loaded = [x509.Certificate.load(der) for der in certificates]
+    # A list may name a service by a certificate that is no CA's: then nothing it "issued" is trusted.
+    return SimpleTrustManager.build(trust_roots=[one for one in loaded if one.ca or not authorities_only])
+
+
+def specification(
+    issuers: tuple[bytes, ...], stampers: tuple[bytes, ...], knowledge: Knowledge
+) -> SignatureValidationSpec:
+    from pyhanko.sign.validation.policy_decl import (
+        RevinfoOnlineFetchingRule,
+        RevocationInfoGatheringSpec,
+        SignatureValidationSpec,
+    )
+    from pyhanko.sign.validation.settings import KeyUsageConstraints
+    from pyhanko_certvalidator.context import CertValidationPolicySpec
+    from pyhanko_certvalidator.policy_decl import REQUIRE_REVINFO, CertRevTrustPolicy
+
+    # Revocation is final under eIDAS art. 28(4): what a later answer calls good was good before. So an answer
+    # that was made after the signing time counts for it (EN 319 102-1 § 5.2.5.4: it is fresher than needed).
+    revocation = CertRevTrustPolicy(REQUIRE_REVINFO, retroactive_revinfo=True)
+    return SignatureValidationSpec(
+        cert_validation_policy=CertValidationPolicySpec(
+            trust_manager=_trust_manager(issuers, authorities_only=True), revinfo_policy=revocation
+        ),
+        # A qualified TSU is often listed itself and carries no QcStatements, and pyHanko's own check asks for them.
+        ts_cert_validation_policy=CertValidationPolicySpec(
+            trust_manager=_trust_manager((*stampers, *issuers), authorities_only=False), revinfo_policy=revocation
+        ),
+        revinfo_gathering_policy=RevocationInfoGatheringSpec(
+            online_fetching_rule=RevinfoOnlineFetchingRule.LOCAL_ONLY, fetcher_backend=_no_network()
+        ),
+        local_knowledge=_local(knowledge),
+        # EN 319 412-2 § 4.3.2: types A, B, C and F sign; which of them a qualified signature wants is the list's word.
+        key_usage_settings=KeyUsageConstraints(
+            key_usage={"non_repudiation", "digital_signature"}, match_all_key_usages=False
+        ),
+    )
+
+
+@lru_cache(maxsize=1)
+def _no_network() -> Any:
+    """A fetcher backend without fetchers: pyHanko makes an HTTP session of its own for each validation otherwise."""
+    from pyhanko_certvalidator.fetchers import FetcherBackend
+
+    class NoNetwork(FetcherBackend):
+        def get_fetchers(self) -> Any:
+            raise NotImplementedError("verification opens no connection")
+
+        async def close(self) -> None:
+            return None
+
+    return NoNetwork()
+
+
+def _local(knowledge: Knowledge) -> Any:
+    from asn1crypto import crl, ocsp
+    from pyhanko.sign.validation.policy_decl import LocalKnowledge
+    from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
+
+    ocsps, crls = [], []
+    for der in knowledge.ocsps:
+        try:
+            ocsps.extend(OCSPContainer.load_multi(ocsp.OCSPResponse.load(der)))
+        except foreign():
+            continue
+    for der in knowledge.crls:
+        try:
+            revoked = crl.CertificateList.load(der)
+            revoked["tbs_cert_list"]["this_update"].native  # noqa: B018
+            crls.append(CRLContainer(crl_data=revoked))
+        except foreign():
+            continue
+    return LocalKnowledge(known_ocsps=ocsps, known_crls=crls, known_certs=loaded(knowledge.certificates))
+
+
+def loaded(ders: Iterable[bytes]) -> list[x509.Certificate]:
+    """Read certificates; a broken one in a document proves nothing, and hinders nothing."""
+    from asn1crypto import x509
+
+    found = []
+    for der in ders:
+        try:
+            one = x509.Certificate.load(der)
+            one.subject.hashable, one.issuer.hashable  # noqa: B018  # read lazily: a broken one shows here
+        except foreign():
+            continue
+        found.append(one)
+    return found
+
+
+def timing(at: datetime, *, now: datetime) -> Any:
+    from pyhanko_certvalidator.ltv.types import ValidationTimingInfo
+
+    return ValidationTimingInfo(validation_time=at, best_signature_time=at, point_in_time_validation=at != now)
+
+
+def without_revocation(spec: SignatureValidationSpec) -> SignatureValidationSpec:
+    """Give the same rules without any demand for revocation data: to find out whether that was what was missing."""
+    from pyhanko_certvalidator.policy_decl import NO_REVOCATION, CertRevTrustPolicy
+
+    lenient = CertRevTrustPolicy(NO_REVOCATION)
+    stamping = spec.ts_cert_validation_policy or spec.cert_validation_policy
+    return dataclasses.replace(
+        spec,
+        cert_validation_policy=dataclasses.replace(spec.cert_validation_policy, revinfo_policy=lenient),
+        ts_cert_validation_policy=dataclasses.replace(stamping, revinfo_policy=lenient),
+    )
+
+
+def revocation_claims(
+    knowledge: LocalKnowledge, certificate: x509.Certificate, at: datetime
+) -> Iterator[tuple[LocalKnowledge, datetime]]:
+    """Give each piece of data that says the certificate was revoked by an instant, alone, with when to judge it.
+
+    Nothing is authenticated here. A revocation is final, so one that was said in time still counts when the data
+    that says it have grown old: they are judged at the last instant at which they were current.
+    """
+    serial, issuer = certificate.serial_number, certificate.issuer.hashable
+    for answer in knowledge.known_ocsps:
+        single = answer.extract_single_response()
+        if single is None or single["cert_id"]["serial_number"].native != serial:
+            continue
+        status = single["cert_status"]
+        if status.name == "revoked" and status.chosen["revocation_time"].native <= at:
+            until = single["next_update"].native
+            alone = dataclasses.replace(knowledge, known_ocsps=[answer], known_crls=[])
+            yield alone, min(at, until) if until else at
+    for revoked in knowledge.known_crls:
+        body = revoked.crl_data["tbs_cert_list"]
+        if body["issuer"].hashable == issuer and _revoked_at(revoked.crl_data.dump(), serial, at):
+            until = body["next_update"].native
+            alone = dataclasses.replace(knowledge, known_ocsps=[], known_crls=[revoked])
+            yield alone, min(at, until) if until else at
+
+
+def _revoked_at(crl: bytes, serial: int, at: datetime) -> bool:
+    # cryptography finds one serial among a hundred thousand at once; asn1crypto would read them all, for seconds.
+    from cryptography.x509 import load_der_x509_crl
+
+    try:
+        entry = load_der_x509_crl(crl).get_revoked_certificate_by_serial_number(serial)
+    except ValueError:
+        return False
+    return entry is not None and entry.revocation_date_utc.replace(tzinfo=UTC) <= at
