@@ -143,7 +143,8 @@ class TestSqliteLedger(_OurLedger):
         ledger = self.make_ledger({CABINET: Cents(5_000)})
         hold = ledger.hold(key=Key("h"), cabinet=CABINET, amount=Cents(2_000), memo="QCP")
         self.engines[0].dispose()
-        again = SqlLedger(sqlite_engine(self.folder / "0.db"), clock=self.clock)
+        self.engines.append(sqlite_engine(self.folder / "0.db"))
+        again = SqlLedger(self.engines[-1], clock=self.clock)
         again.create_schema()
         assert again.hold(key=Key("h"), cabinet=CABINET, amount=Cents(2_000), memo="QCP") == hold
         assert again.balance(cabinet=CABINET) == 3_000

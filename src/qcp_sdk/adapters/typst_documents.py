@@ -11,9 +11,21 @@ from qcp_sdk.adapters.shared.texts import Texts, load_texts, read_zone
 from qcp_sdk.adapters.shared.typesetting import set_pdf
 from qcp_sdk.errors import ConfigurationError, Rejected
 from qcp_sdk.people import LANGUAGES
-from qcp_sdk.ports.documents import Documents
 from qcp_sdk.subscription.effects import Application
-from qcp_sdk.values import ContentHash, Key, content_hash
+from qcp_sdk.values import ContentHash, Key, content_hash, utc
+
+
+class Shelf(Protocol):
+    """Keeps documents by their exact bytes; `adapters.shelf.FileShelf` does."""
+
+    def keep(self, *, content: bytes | Path) -> ContentHash:
+        """As `ports.documents.Documents`."""
+
+    def read(self, *, document: ContentHash) -> bytes:
+        """As `ports.documents.Documents`."""
+
+    def path(self, *, document: ContentHash) -> Path:
+        """As `ports.documents.Documents`."""
 
 
 class Sealing(Protocol):
@@ -31,9 +43,9 @@ class Sealing(Protocol):
 class TypstDocuments:
     """Implements the `Documents` port over a shelf.
 
-    `shelf` keeps the documents: any `Documents` that keeps, reads and gives paths, usually a `FileShelf`. `answers`
-    is a folder that remembers what each key answered. `platform` and `issuer` are named in the request, `years` is
-    how long the issuer's certificates live, `zone` that of the dates, and `directory` holds the host's own templates.
+    `shelf` keeps the documents, `seal` signs the accepted request, and `answers` is a folder that remembers what each
+    key answered. `platform` and `issuer` are named in the request, `years` is how long the issuer's certificates
+    live, `zone` that of the dates, and `directory` holds the host's own templates.
 
     Raises:
         ConfigurationError: An unknown zone, or an empty name.
@@ -150,3 +162,9 @@ class TypstDocuments:
             "proofing": texts.phrase("proofing", evidence.proofing.name.lower()),
             "at": texts.moment(at),
         }
+
+
+def _evidence(signatory: str, challenge: str, verified_at: datetime) -> str:
+    """Say on whose word the seal was put, in both languages, for whoever opens the file's signature panel."""
+    moment = utc(verified_at, "verified_at").isoformat(timespec="seconds")
+    return f"Demande acceptée par / Request accepted by: {signatory}; code: {challenge}; {moment}"

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import field, frozen
 
 from qcp_sdk.errors import FactRefused
 from qcp_sdk.facts import Fact, Origin
 from qcp_sdk.values import Secret
 
 
+def _secret(text: str | Secret) -> Secret:
+    return text if isinstance(text, Secret) else Secret(text)
+
+
 @frozen
 class Code:
     """A one-time code that a person typed. Forgives case, spaces and dashes; never printed."""
 
-    text: Secret
-
-    def __init__(self, text: str | Secret) -> None:
-        self.__attrs_init__(text if isinstance(text, Secret) else Secret(text))  # type: ignore[attr-defined]
+    text: Secret = field(converter=_secret)
 
 
 def not_for_callers(fact: Fact) -> None:

@@ -185,6 +185,15 @@ class Subscriptions:
                 "this code is not the one that was sent", reason="wrong", tries_left=left, mend="type it again"
             )
 
+    def refresh(self, id: SubscriptionId) -> SubscriptionView:
+        """Ask now what is being waited for, and give the view after it: what a "check again" button does.
+
+        Raises:
+            NotFound: Nothing is known under this id.
+        """
+        self._engine.ask_now(id)
+        return self.get(id)
+
     def hint(self, session: SessionId) -> None:
         """Look now at how an identity or registration session stands: call this when its provider says that
         something happened. What the provider said is not believed; its answer to our question is.

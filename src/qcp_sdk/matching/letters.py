@@ -61,10 +61,11 @@ def units(text: str) -> tuple[Unit, ...]:
     if text.isascii() and text.isalpha():  # most names, and twenty times faster
         return (tuple((letter,) for letter in text.upper()),)
     found: list[Unit] = []
-    for word in unicodedata.normalize("NFC", text).upper().split():
+    # Upper-casing can take a letter apart (i̇), so composing comes last; a mark that still stands alone is dropped.
+    for word in unicodedata.normalize("NFC", text.upper()).split():
         letters = []
         for character in word:
-            if character in _LEFT_OUT:
+            if character in _LEFT_OUT or unicodedata.combining(character):
                 continue
             letter = _letter(character)
             if letter is None:

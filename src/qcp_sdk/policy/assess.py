@@ -147,11 +147,8 @@ class _Case:
             default=SignatureLevel.NIVEAU_1,
         )
         bound = self.policy.third_party_highest and self.signatory.role is Role.THIRD_PARTY
-        demands: list[tuple[str, SignatureLevel]] = []
-        if floor > SignatureLevel.NIVEAU_1:
-            demands.append(("level.floor", floor))
-        if bound and held > SignatureLevel.NIVEAU_1:
-            demands.append(("level.highest", held))
+        wanted = (("level.floor", floor), ("level.highest", held if bound else SignatureLevel.NIVEAU_1))
+        demands = [(rule, least) for rule, least in wanted if least > SignatureLevel.NIVEAU_1]
         return SignatoryDecision(
             signatory=self.signatory.id,
             requested=self.signatory.level,

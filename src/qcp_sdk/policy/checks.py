@@ -74,12 +74,16 @@ def is_for_signing(_q: Question, holding: Holding) -> Answer:
 
 
 def issuer_is_trusted(q: Question, holding: Holding) -> Answer:
-    """Say whether the issuer is trusted for a level from the one needed up to the one that the certificate states."""
+    """Say whether the issuer is trusted for a level from the one needed up to the one that the certificate states.
+
+    A certificate that states less than is needed is told so by `certificate.level`, and here judged by what it states.
+    """
     certificate, policy = holding.certificate, q.policy
     named = (("issuer", certificate.issuer_organisation or certificate.issuer),)
-    if certificate.level is None:
-        return Answer("refused", (), named)
-    span = frozenset(level for level in CertificateLevel if q.needed <= level <= certificate.level)
+    stated = certificate.level
+    lowest = q.needed if stated is None else min(q.needed, stated)
+    highest = CertificateLevel.QCP_N_QSCD if stated is None else stated
+    span = frozenset(level for level in CertificateLevel if lowest <= level <= highest)
     wanting = False  # somebody would have to look before this can be answered
     for issuer in policy.issuers:
         if issuer.levels & span and issuer.names(certificate):

@@ -223,6 +223,7 @@ class _Examiner:
         try:
             one.compute_integrity_info()  # type: ignore[no-untyped-call]
             summary = one.summarise_integrity_info()
+            hybrid = _hybrid_since(self._reader, one.signed_revision)
         except foreign():
             return facts
         coverage = summary["coverage"]
@@ -231,7 +232,7 @@ class _Examiner:
             covers_whole_document=coverage == SignatureCoverageLevel.ENTIRE_FILE,
             covers_revision=coverage >= SignatureCoverageLevel.ENTIRE_REVISION,
             changes=_changes(summary["diff_result"]),
-            allowed=summary["docmdp_ok"] is True,
+            allowed=summary["docmdp_ok"] is True and not hybrid,
         )
 
     async def _basic(self, one: EmbeddedPdfSignature, facts: SignatureFacts) -> SignatureFacts:
@@ -274,6 +275,8 @@ class _Examiner:
                 claim = Judged.of(await block(dataclasses.replace(self._spec, local_knowledge=alone), moment))
                 if claim.sub_indication == "REVOKED_NO_POE":
                     return claim
+        if judged.sub_indication == "CHAIN_CONSTRAINTS_FAILURE" and certificate.self_issued:
+            return evolve(judged, sub_indication="NO_CERTIFICATE_CHAIN_FOUND")  # its own issuer: that is no chain
         if judged.sub_indication == "CERTIFICATE_CHAIN_GENERAL_FAILURE":
             lenient = Judged.of(await block(self._unchecked, at))
             if lenient.indication is Indication.PASSED:
@@ -380,6 +383,11 @@ def _format(
     if "/DSS" not in reader.root:
         return "PAdES-B-T"
     return "PAdES-B-LTA" if later else "PAdES-B-LT"
+
+
+def _hybrid_since(reader: PdfFileReader, revision: int) -> bool:
+    """Whether a later update has a hybrid cross-reference table: two readers would see two documents."""
+    return any(section.xref_data.hybrid is not None for section in reader.xrefs._xref_sections[revision + 1 :])
 
 
 def _is_timestamp(one: EmbeddedPdfSignature) -> bool:

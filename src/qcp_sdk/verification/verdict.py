@@ -134,6 +134,8 @@ def _why(facts: SignatureFacts, standing: Standing, at: datetime) -> tuple[Reaso
     why = BY_SUB_INDICATION.get(facts.sub_indication, "not_passed")
     if why == "certificate_revoked" and facts.revoked_at is None:
         why = "not_passed"
+    if why == "service_not_in_force" and not facts.path:
+        why = "constraints_not_met"  # of the certificate itself, for example its key usage
     if why == "service_not_in_force":
         return _out_of_force(standing, at)
     return (reason(why, date=date, sub_indication=facts.sub_indication),)

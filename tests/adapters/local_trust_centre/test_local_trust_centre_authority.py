@@ -5,13 +5,13 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from attrs import evolve
-from cryptography import x509
+from cryptography.x509 import ocsp
 
 from qcp_sdk.adapters.local_trust_centre import LocalTrustCentre
 from qcp_sdk.adapters.memory.clock import ManualClock
@@ -75,7 +75,7 @@ def test_every_name_says_test(world: World) -> None:
 def test_a_very_long_name_still_says_test(world: World) -> None:
     account = evolve(world.person(), name=PersonName(given="É" * 120, last="Z" * 120))
     certificate = world.centre.enrol(account, level=QCP_N).certificate
-    assert certificate.common_name == "É" * 57 + " (TEST)"
+    assert certificate.common_name == "É" * 28 + " (TEST)"  # 64 bytes at most
     assert certificate.name == account.name
 
 
@@ -265,7 +265,6 @@ def test_holdings_are_newest_first(world: World) -> None:
 def test_it_serves_the_port(world: World) -> None:
     authority: CertificateAuthority = world.centre.authority(LCP)
     assert authority.issuer == "QCP SDK TEST LCP CA"
-    assert issubclass(type(authority), object)
     assert all(part.simulated for part in (world.centre, world.centre.authority(QCP_N), world.centre.timestamps()))
     with pytest.raises(ConfigurationError):
         world.centre.authority(CertificateLevel.QCP_N_QSCD)
@@ -288,7 +287,7 @@ def test_the_hierarchy_outlives_its_short_certificates(world: World) -> None:
     assert before.timestamps == after.timestamps  # ten
     answer = world.centre.ocsp(certificate=holder.der, issuer=after.qcp)
     assert answer is not None
-    responder = x509.ocsp.load_der_ocsp_response(answer).certificates[0]
+    responder = ocsp.load_der_ocsp_response(answer).certificates[0]
     assert responder.not_valid_before_utc < world.clock.now() < responder.not_valid_after_utc
     assert world.reopened().centre.certificates() == after
 
@@ -319,7 +318,7 @@ def test_a_lost_database_is_unavailable_and_nothing_else(world: World) -> None:
 
 
 def _opened(directory: str, start: str, passphrase: str) -> bytes:
-    clock = ManualClock(__import__("datetime").datetime.fromisoformat(start))
+    clock = ManualClock(datetime.fromisoformat(start))
     centre = LocalTrustCentre(Path(directory), clock=clock, passphrase=Secret(passphrase))
     return centre.certificates().qcp
 

@@ -5,13 +5,13 @@ Nothing here comes from our adapters but the publisher of the local trusted list
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 
 import pytest
-from asn1crypto import core, keys, tsp  # type: ignore[import-untyped]
+from asn1crypto import core, keys  # type: ignore[import-untyped]
 from asn1crypto import x509 as asn1_x509
 from attrs import evolve, field, frozen
 from cryptography import x509
@@ -29,7 +29,7 @@ from pyhanko.sign.timestamps import DummyTimeStamper
 from pyhanko.sign.validation.dss import DocumentSecurityStore
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from qcp_sdk.adapters.local_scheme import ListedService, Purpose, Qualifier, ServiceStatus, ServiceType, publish
+from qcp_sdk.adapters.local_scheme import ListedService, Purpose, ServiceStatus, ServiceType, publish
 from qcp_sdk.verification import Report, RevocationSource, TrustStore, verify
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -94,13 +94,7 @@ def issue(
     stamps = purpose == ExtendedKeyUsageOID.TIME_STAMPING
     key = rsa.generate_private_key(65_537, 2_048) if stamps else ec.generate_private_key(ec.SECP256R1())
     above = issuer.certificate if issuer else None
-    usage = {
-        name: False
-        for name in (
-            "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
-            "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
-        )
-    }  # fmt: skip
+    usage = dict.fromkeys(("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only"), False)  # fmt: skip
     usage |= {"key_cert_sign": authority, "crl_sign": authority}
     usage |= {"content_commitment": not authority and not purpose, "digital_signature": purpose is not None}
     builder = (
@@ -281,6 +275,69 @@ class World:
         pdf = self.sign(blank(), who, **options)  # type: ignore[arg-type]
         return self.augment(pdf, ocsps=[ocsp_answer(who, self.qc_ca, self.responder)])
 
+    def blank(self) -> bytes:
+        """An unsigned PDF."""
+        return blank()
+
+    def encrypted(self) -> bytes:
+        """An unsigned PDF that opens with a password only."""
+        writer = PdfFileWriter()
+        writer.insert_page(
+            PageObject(contents=writer.add_object(generic.StreamObject(stream_data=b"")), media_box=(0, 0, 9, 9))
+        )
+        writer.encrypt("secret", "secret")
+        out = BytesIO()
+        writer.write(out)
+        return out.getvalue()
+
+    def statements(self, *, compliance: bool = True, types: Sequence[str] = (ESIGN,), qscd: bool = False) -> bytes:
+        """DER of the QCStatements extension."""
+        return statements(compliance=compliance, types=types, qscd=qscd)
+
+    def ocsp_answer(
+        self, party: Party, authority: Party, responder: Party, *, revoked: datetime | None = None
+    ) -> bytes:
+        """An OCSP answer."""
+        return ocsp_answer(party, authority, responder, revoked=revoked)
+
+    def crl(self, authority: Party, *, revoked: dict[int, datetime] | None = None) -> bytes:
+        """A revocation list."""
+        return crl(authority, revoked=revoked)
+
+    def crls(
+        self, revoked: dict[Party, datetime] | None = None, *, at: datetime = NOW - timedelta(hours=2)
+    ) -> list[bytes]:
+        """The lists of both authorities; who is revoked is on the qualified one's."""
+        serials = {party.certificate.serial_number: when for party, when in (revoked or {}).items()}
+        return [crl(self.qc_ca, revoked=serials, at=at), crl(self.lcp_ca)]
+
+    def impostor(self) -> Party:
+        """Another authority of the same name."""
+        return issue(self.qc_ca.certificate.subject, None, authority=True)
+
+    def unknown_tsu(self) -> Party:
+        """A time-stamping unit that no list knows."""
+        return issue(_name("Unknown TSU"), None, purpose=ExtendedKeyUsageOID.TIME_STAMPING)
+
+    def short_lived_tsu(self, *, until: datetime) -> Party:
+        """A time-stamping unit under an authority of its own, which ends soon."""
+        authority = issue(_name("TEST TSA CA", organisation="TEST"), None, authority=True)
+        return issue(_name("TEST TSU 2"), authority, purpose=ExtendedKeyUsageOID.TIME_STAMPING, end=until)
+
+    def trust_units(
+        self, unit: Party, *, status: ServiceStatus = ServiceStatus.GRANTED, now: datetime = NOW - timedelta(days=1)
+    ) -> TrustStore:
+        """Publish and load, with this time-stamping unit (or its authority) listed besides."""
+        listed = unit.chain[0].public_bytes(Encoding.DER) if unit.chain else unit.der
+        mine = ListedService(
+            name="Other timestamps",
+            type=ServiceType.QTST,
+            certificate=listed,
+            history=((status, NOW - timedelta(days=500)),),
+        )
+        others = [one for one in self.services() if one.certificate != listed]
+        return TrustStore.load(self.publish([*others, mine], now=now, next_update=now + timedelta(days=30)))
+
     def services(self) -> list[ListedService]:
         """The three services as they are listed by default, granted for 500 days."""
         since = NOW - timedelta(days=500)
@@ -359,9 +416,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         lcp_ca=lcp_ca,
         responder=issue(_name("TEST OCSP"), qc_ca, purpose=ExtendedKeyUsageOID.OCSP_SIGNING, no_check=True),
         tsu=issue(_name("TEST TSU"), None, purpose=ExtendedKeyUsageOID.TIME_STAMPING),
-        jeanne=issue(
-            _name("Jeanne Moreau", person=("Jeanne", "Moreau")), qc_ca, policies=(QCP_N,), qc=statements()
-        ),
+        jeanne=issue(_name("Jeanne Moreau", person=("Jeanne", "Moreau")), qc_ca, policies=(QCP_N,), qc=statements()),
         paul=issue(_name("Paul Durand", person=("Paul", "Durand")), lcp_ca, policies=(LCP,)),
         directory=tmp_path_factory.mktemp("trust"),
     )
@@ -377,6 +432,3 @@ def trusted(world: World) -> TrustStore:
 def contract(world: World) -> bytes:
     """A B-LT document of one signature, QCP-n."""
     return world.signed()
-
-
-__all__ = ["Callable", "Qualifier", "tsp"]

@@ -26,7 +26,7 @@ from qcp_sdk.adapters.local_trust_centre.profiles import (
 )
 from qcp_sdk.adapters.local_trust_centre.storage import Database, certificates
 from qcp_sdk.adapters.shared.keystore import KeyStore, KeyType, PrivateKey
-from qcp_sdk.adapters.shared.x509 import COMMON_NAME_LENGTH, Addresses, Issuer, Profile, PublicKey, build, der, name
+from qcp_sdk.adapters.shared.x509 import Addresses, Issuer, Profile, PublicKey, build, common_name, der, name
 from qcp_sdk.certificates import fingerprint
 from qcp_sdk.errors import Unavailable
 from qcp_sdk.levels import CertificateLevel
@@ -117,7 +117,7 @@ class Hierarchy:
             issuer=holder.issuer,
             subject=name(
                 (NameOID.COUNTRY_NAME, person.country),
-                (NameOID.COMMON_NAME, person.name.full[: COMMON_NAME_LENGTH - len(MARK)] + MARK),
+                (NameOID.COMMON_NAME, common_name(person.name.full, MARK)),
                 (NameOID.GIVEN_NAME, person.name.given),
                 (NameOID.SURNAME, person.name.last),
                 (NameOID.SERIAL_NUMBER, self._subject_serial(person.account)),

@@ -35,7 +35,7 @@ from qcp_sdk.subscription.facts import (
     CertificateRefused,
     CertificateRevoked,
 )
-from qcp_sdk.values import ContentHash, Fingerprint, Key, PersonName, SubscriptionId
+from qcp_sdk.values import AccountId, ContentHash, Fingerprint, Key, PersonName, SubscriptionId
 
 VALIDITY: Final = timedelta(days=5 * 365)
 """The guide's five years (feature D4)."""
@@ -140,7 +140,8 @@ class MemoryAuthority(Fake):
         self._requests: dict[str, _Request] = {}
         self._decided: dict[str, CertificateIssued | CertificateRefused] = {}
         self._issued: dict[Fingerprint, _Issued] = {}
-        self._revocable: str = ""
+        self._held: dict[AccountId, list[Fingerprint]] = {}
+        self._revocable = ""
         self._revocation_after = timedelta(0)
         self._revoking: dict[Key, datetime] = {}
 
@@ -149,7 +150,7 @@ class MemoryAuthority(Fake):
         """The authority's name as a person reads it."""
         return self._issuer
 
-    @keyed
+    @keyed("application", "request")
     def submit(self, *, key: Key, application: Application, request: ContentHash) -> Decision:
         """Ask for a certificate; decided as scripted.
 
@@ -177,7 +178,7 @@ class MemoryAuthority(Fake):
             raise Rejected("no such request", reason="unknown_reference")
         return self._decide(reference)
 
-    @keyed
+    @keyed("fingerprint", "reason")
     def revoke(self, *, key: Key, fingerprint: Fingerprint, reason: str) -> CertificateRevoked | Pending:
         """Revoke, for good. A certificate that is revoked already answers with the first instant and reason.
 
@@ -213,8 +214,7 @@ class MemoryAuthority(Fake):
     @asked
     def holdings(self, *, account: Account) -> tuple[Holding, ...]:
         """Give the certificates issued to this account, newest first, ended ones included."""
-        held = [issued for issued in self._issued.values() if issued.holder.id == account.id]
-        return tuple(self._holding(issued) for issued in reversed(held))
+        return self.held_by(account.id)
 
     @asked
     def outcome(self, *, key: Key) -> Outcome:
@@ -270,6 +270,12 @@ class MemoryAuthority(Fake):
         with self._lock:
             issued = self._issued.get(fingerprint)
             return None if issued is None else self._holding(issued)
+
+    def held_by(self, account: AccountId) -> tuple[Holding, ...]:
+        """Give the certificates issued to this account, newest first, without any failure."""
+        with self._lock:
+            held = self._held.get(account, ())
+            return tuple(self._holding(self._issued[fingerprint]) for fingerprint in reversed(held))
 
     def _decide(self, reference: str) -> CertificateIssued | CertificateRefused | Pending:
         decided = self._decided.get(reference)
@@ -330,6 +336,7 @@ class MemoryAuthority(Fake):
         )
         issued = _Issued(holder=holder, certificate=certificate)
         self._issued[certificate.fingerprint] = issued
+        self._held.setdefault(holder.id, []).append(certificate.fingerprint)
         return issued
 
     def _holding(self, issued: _Issued) -> Holding:

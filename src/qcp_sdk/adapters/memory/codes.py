@@ -35,7 +35,7 @@ class MemoryCodes(Fake):
         self._outbox: list[SentCode] = []
         self._unreachable: set[EmailAddress | PhoneNumber] = set()
 
-    @keyed
+    @keyed("to", "purpose")
     def send(
         self,
         *,

@@ -64,7 +64,7 @@ class MemoryDocuments(Fake):
         path.write_bytes(content)
         return path
 
-    @keyed
+    @keyed("application")
     def compose_request(
         self,
         *,
@@ -94,7 +94,7 @@ class MemoryDocuments(Fake):
         }
         return self._keep(b"%PDF-1.7 (in memory)\n" + json.dumps(said, ensure_ascii=False).encode() + b"\n%%EOF\n")
 
-    @keyed
+    @keyed("document")
     def seal_request(
         self,
         *,

@@ -42,7 +42,7 @@ class MemoryEnvelope(Fake):
         self._documents = documents
         self._refusals: dict[ContentHash, str] = {}
 
-    @keyed
+    @keyed("validated", "base")
     def prepare(
         self,
         *,
@@ -80,7 +80,7 @@ class MemoryEnvelope(Fake):
             state=str(len(head)).encode(),
         )
 
-    @keyed
+    @keyed("prepared")
     def embed(
         self,
         *,

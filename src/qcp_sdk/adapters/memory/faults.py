@@ -108,7 +108,8 @@ class Fake:
 
     _lock: threading.RLock
     _faults: Faults | None
-    _answers: dict[tuple[str, str], object]
+    _answers: dict[tuple[str, str], tuple[object, tuple[object, ...]]]
+    """(method, key) to what it answered, and what it was asked for."""
 
     def _prepare(self, faults: Faults | None) -> None:
         self._lock, self._faults, self._answers = threading.RLock(), faults, {}
@@ -146,34 +147,46 @@ def asked(method: Callable[Concatenate[F, P], R]) -> Callable[Concatenate[F, P],
     return call
 
 
-def keyed(method: Callable[Concatenate[F, P], R]) -> Callable[Concatenate[F, P], R]:
-    """As `asked`, for a method with a `key`: the same key acts once and answers, or is refused, the same again."""
-    name = method.__name__
+def keyed(
+    *intent: str,
+) -> Callable[[Callable[Concatenate[F, P], R]], Callable[Concatenate[F, P], R]]:
+    """As `asked`, for a method with a `key`: the same key acts once and answers, or is refused, the same again.
 
-    @functools.wraps(method)
-    def once(self: F, /, *arguments: P.args, **named: P.kwargs) -> R:
-        place = (name, str(named["key"]))
-        if place in self._answers:
-            told = self._answers[place]
-            if isinstance(told, Rejected):
-                # A new exception: raising one object again would pile up tracebacks on it.
-                raise Rejected(told.what, reason=told.reason, where=told.where, mend=told.mend)
-            return told  # type: ignore[return-value]  # what `method` answered under this very name and key
-        try:
-            answer = method(self, *arguments, **named)
-        except Rejected as refusal:
-            self._answers[place] = refusal
-            raise
-        if not isinstance(answer, Pending):  # which is no answer yet
-            self._answers[place] = answer
-        return answer
+    `intent` names the arguments that say what the key is for: with others, it is rejected as `key_reused`.
+    """
 
-    return asked(once)
+    def kept(method: Callable[Concatenate[F, P], R]) -> Callable[Concatenate[F, P], R]:
+        name = method.__name__
+
+        @functools.wraps(method)
+        def once(self: F, /, *arguments: P.args, **named: P.kwargs) -> R:
+            place = (name, str(named["key"]))
+            meant = tuple(named.get(argument) for argument in intent)
+            if place in self._answers:
+                told, before = self._answers[place]
+                if meant != before:
+                    raise Rejected("this key was used for something else", reason="key_reused", mend="derive another")
+                if isinstance(told, Rejected):
+                    # A new exception: raising one object again would pile up tracebacks on it.
+                    raise Rejected(told.what, reason=told.reason, where=told.where, mend=told.mend)
+                return told  # type: ignore[return-value]  # what `method` answered under this very name and key
+            try:
+                answer = method(self, *arguments, **named)
+            except Rejected as refusal:
+                self._answers[place] = refusal, meant
+                raise
+            if not isinstance(answer, Pending):  # which is no answer yet
+                self._answers[place] = answer, meant
+            return answer
+
+        return asked(once)
+
+    return kept
 
 
 def remembered(fake: Fake, method: str, key: Key) -> object | None:
     """Give what a keyed method answered under this key (perhaps a `Rejected`), or None where it was never asked."""
-    return fake._answers.get((method, key))
+    return fake._answers.get((method, key), (None, ()))[0]
 
 
 def _lost(port: str, method: str) -> Unconfirmed:

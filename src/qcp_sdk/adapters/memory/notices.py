@@ -32,7 +32,7 @@ class MemoryNotices(Fake):
         self._outbox: list[SentNotice] = []
         self._unreachable: set[EmailAddress] = set()
 
-    @keyed
+    @keyed("to", "notice")
     def send(self, *, key: Key, to: Recipient, notice: Notice, attachments: tuple[Attachment, ...] = ()) -> None:
         """Put the message into the outbox; the same key does so once.
 

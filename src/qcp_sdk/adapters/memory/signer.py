@@ -125,7 +125,7 @@ class MemorySigner(Fake):
             fingerprint=fingerprint, chain=(holding.certificate.der,), algorithm="sha256_rsa", batch=self._batch
         )
 
-    @keyed
+    @keyed("fingerprint", "digests")
     def challenge(
         self, *, key: Key, fingerprint: Fingerprint, digests: tuple[bytes, ...], language: str
     ) -> SigningChallenge:
@@ -165,7 +165,7 @@ class MemorySigner(Fake):
         self._challenges[sent.id] = _Asked(fingerprint=fingerprint, digests=digests)
         return SigningChallenge(id=sent.id, not_after=sent.not_after, masked=mobile.masked)
 
-    @keyed
+    @keyed("challenge", "digests")
     def activate(
         self, *, key: Key, challenge: ChallengeId, digests: tuple[bytes, ...], code: Secret
     ) -> tuple[HashAnswer, ...] | SigningPending:

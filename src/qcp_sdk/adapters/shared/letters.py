@@ -65,7 +65,6 @@ def write_letter(
     letter["Message-ID"] = message_id(key, sender)
     letter["Auto-Submitted"] = "auto-generated"
     letter["X-Auto-Response-Suppress"] = "All"
-    letter["Content-Language"] = language
     letter.set_content(message.text or message.sms)
     if message.html:
         letter.add_alternative(message.html, subtype="html")
@@ -73,6 +72,7 @@ def write_letter(
         kind = "application/pdf" if content.startswith(b"%PDF-") else mimetypes.guess_type(name)[0]
         main, _, sub = (kind or "application/octet-stream").partition("/")
         letter.add_attachment(content, maintype=main, subtype=sub, filename=_file_name(name))
+    letter["Content-Language"] = language  # last: each part that is added takes the Content headers so far
     return letter
 
 

@@ -12,14 +12,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, ObjectIdentifier
 
 from qcp_sdk.adapters.shared.keystore import PrivateKey
 
 PublicKey: TypeAlias = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
 COMMON_NAME_LENGTH: Final = 64
-"""RFC 5280, ub-common-name."""
+"""RFC 5280, ub-common-name: characters; counted in bytes of UTF-8 here, as some libraries do."""
 
 KEY_USAGES: Final = (
     "digital_signature",
@@ -125,14 +125,14 @@ def qualified_statements(*, disclosure: tuple[tuple[str, str], ...], registratio
 
 
 def name(*attributes: tuple[ObjectIdentifier, str]) -> x509.Name:
-    """Give a distinguished name, in this order; a common name that is too long is cut."""
-    return x509.Name(
-        [
-            x509.NameAttribute(oid, text[:COMMON_NAME_LENGTH] if oid == NameOID.COMMON_NAME else text)
-            for oid, text in attributes
-            if text
-        ]
-    )
+    """Give a distinguished name, in this order; empty attributes are left out."""
+    return x509.Name([x509.NameAttribute(oid, text) for oid, text in attributes if text])
+
+
+def common_name(text: str, ending: str = "") -> str:
+    """Give the text with its ending, the text cut where both would be too long for a common name."""
+    room = COMMON_NAME_LENGTH - len(ending.encode())
+    return text.encode()[:room].decode(errors="ignore").rstrip() + ending
 
 
 def later(moment: datetime, *, years: int = 0, days: int = 0) -> datetime:

@@ -162,7 +162,7 @@ class Database:
         try:
             with self.engine.execution_options(qcp_begin="IMMEDIATE").begin() as connection:
                 metadata.create_all(connection)
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, self._error) as error:
             raise Unavailable("the tables could not be made", where="database", mend="look at its cause") from error
 
     @contextmanager
@@ -202,7 +202,7 @@ class Database:
     def _session(self, *, writes: bool) -> Iterator[Work]:
         try:
             connection = self.engine.raw_connection()
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, self._error) as error:
             raise Unavailable("no connection could be made", where="database") from error
         work = Work(cast("_Cursor", connection.cursor()))
         try:

@@ -74,12 +74,16 @@ def sqlite_engine(path: str | Path, *, patience: timedelta = PATIENCE) -> Engine
     def connected(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout={milliseconds}")
-        cursor.execute("PRAGMA journal_mode")
-        if cursor.fetchone() != ("wal",):
-            cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA foreign_keys=ON")
+        try:
+            cursor.execute(f"PRAGMA busy_timeout={milliseconds}")
+            cursor.execute("PRAGMA journal_mode")
+            if cursor.fetchone() != ("wal",):
+                cursor.execute("PRAGMA journal_mode=WAL")
+            cursor.execute("PRAGMA synchronous=FULL")
+            cursor.execute("PRAGMA foreign_keys=ON")
+        except BaseException:
+            connection.close()
+            raise
         cursor.close()
 
     def begun(connection: Connection) -> None:

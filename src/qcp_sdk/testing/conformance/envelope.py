@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import Final
 
 from attrs import evolve
@@ -131,11 +132,8 @@ class EnvelopeConformance(Timed, ABC):
             (evolve(prepared, prepared=base), self.sign(prepared.digest)),
             (prepared, octets),
         ):
-            only_port_errors(
-                lambda spoilt=spoilt, value=value: envelope.embed(
-                    key=key, prepared=spoilt, credential=self.credential(), value=value
-                )
-            )
+            embed = partial(envelope.embed, key=key, credential=self.credential())
+            only_port_errors(partial(embed, prepared=spoilt, value=value))
 
     _made: tuple[Envelope, PreparedSignature] | None = None
 

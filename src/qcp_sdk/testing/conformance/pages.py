@@ -102,7 +102,7 @@ class PagesConformance(Timed, ABC):
         assert pages.ask(session=opened.session) == TransactionEnded(session=opened.session, reason="refused")
 
     def test_pages_7_a_closed_transaction_signs_nothing(self) -> None:
-        """pages-7: a transaction closed in time has ended, whatever the person still does; closing twice is harmless."""
+        """pages-7: a transaction closed in time has ended, whatever the person does; closing it again is no error."""
         pages, opened = self._opened()
         for _ in range(2):
             pages.close(key=CLOSING, session=opened.session)

@@ -71,7 +71,7 @@ class SignerConformance(Timed, ABC):
             _challenge(signer, NOBODY_S)
 
     def test_signer_3_a_disabled_credential_signs_nothing(self) -> None:
-        """signer-3: a certificate that is revoked or disabled is rejected, and a code sent before then signs nothing."""
+        """signer-3: a certificate that is revoked or disabled is rejected, and a code sent before signs nothing."""
         signer, fingerprint = self.make_signer()
         challenge = _challenge(signer, fingerprint)
         self.disable(signer, fingerprint)
@@ -191,7 +191,7 @@ class SignerConformance(Timed, ABC):
         assert isinstance(_activate(signer, newer, self.codes(signer)[-1], key=Key("ceremony-0/10/0")), tuple)
 
     def test_signer_15_an_unknown_challenge_is_rejected(self) -> None:
-        """signer-15: a challenge that was never opened is rejected as `unknown_challenge`, a handle as `unknown_handle`."""
+        """signer-15: a challenge or handle that never was is rejected as `unknown_challenge` or `unknown_handle`."""
         signer, _ = self.make_signer()
         with rejected("unknown_challenge"):
             signer.activate(key=ACTIVATING, challenge=ChallengeId("never"), digests=DIGESTS, code=Secret("0000000"))

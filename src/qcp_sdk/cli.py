@@ -1,0 +1,177 @@
+"""`qcp-sdk`: verify a signed PDF, show and try a policy, check a journal, draw the machines.
+
+Exit status: 0 when the answer is yes (valid, allowed, intact), 1 when it is no, 2 when the question cannot be answered
+(a file that cannot be read, a wrong argument). Errors are one line on standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from qcp_sdk.errors import InvalidInput, QcpError
+
+YES, NO, UNANSWERED = 0, 1, 2
+TRUST: Final = "QCP_TRUST"
+"""Environment variable that names the trust directory when `--trust` does not."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Give the parser; the CLI's documentation is made from it."""
+    parser = argparse.ArgumentParser(prog="qcp-sdk", description="Qualified certificates and niveau 3 signatures.")
+    parser.add_argument("--language", choices=("fr", "en"), default=_language(), help="language of what is printed")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    verify = commands.add_parser("verify", help="say which level every signature of a PDF reached, and why")
+    verify.add_argument("file", type=Path, metavar="FILE", help="the PDF")
+    verify.add_argument(
+        "--trust",
+        type=Path,
+        metavar="DIR",
+        help=f"trusted lists and their operators (lists/*.xml, operators/*.pem); by default ${TRUST}, then nobody",
+    )
+    verify.add_argument("--at", type=_instant, metavar="INSTANT", help="verify as of this instant, ISO 8601 with zone")
+    verify.add_argument("--json", action="store_true", help="print the report as JSON")
+    verify.set_defaults(run=_verify)
+
+    policy = commands.add_parser("policy", help="the level policy").add_subparsers(required=True, metavar="COMMAND")
+    show = policy.add_parser("show", help="print the default policy, commented")
+    show.set_defaults(run=_policy_show)
+    assess = policy.add_parser("assess", help="say who may sign a collecte at which level, and why")
+    assess.add_argument("file", type=Path, metavar="COLLECTE.json", help="the collecte, with the certificates known")
+    assess.add_argument("--policy", type=Path, metavar="FILE", help="a policy of your own, TOML")
+    assess.add_argument("--json", action="store_true", help="print the decision as JSON")
+    assess.set_defaults(run=_policy_assess)
+
+    journal = commands.add_parser("journal", help="journals").add_subparsers(required=True, metavar="COMMAND")
+    check = journal.add_parser("verify", help="check the hash chain of an exported journal")
+    check.add_argument("file", type=Path, metavar="FILE", help="the journal, JSON")
+    check.set_defaults(run=_journal_verify)
+
+    diagram = commands.add_parser("diagram", help="draw a machine as Mermaid text, from its table")
+    diagram.add_argument(
+        "machine", nargs="?", choices=("subscription", "ceremony", "money"), default="subscription", help="which one"
+    )
+    diagram.set_defaults(run=_diagram)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; give its exit status."""
+    parsed = build_parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = parsed.run
+    try:
+        return run(parsed)
+    except QcpError as error:
+        print(f"qcp-sdk: {error}", file=sys.stderr)
+        return UNANSWERED
+    except BrokenPipeError:
+        # Whoever reads has read enough; standard output is closed before the interpreter flushes it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNANSWERED
+
+
+def _language() -> str:
+    return "fr" if os.environ.get("LC_ALL", os.environ.get("LANG", "")).lower().startswith("fr") else "en"
+
+
+def _instant(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"`{text}` is not an instant such as 2026-11-23T09:00:00+00:00") from None
+    if moment.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"`{text}` has no time zone")
+    return moment
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidInput(
+            f"it cannot be read ({error.strerror})", where=path.name, mend="give the path of a file"
+        ) from error
+
+
+def _verify(asked: argparse.Namespace) -> int:
+    from qcp_sdk.verification.console import render
+    from qcp_sdk.verification.trust import TrustStore
+    from qcp_sdk.verification.verify import verify
+
+    named = asked.trust or (Path(os.environ[TRUST]) if os.environ.get(TRUST) else None)
+    trust = TrustStore.load(named) if named is not None else TrustStore()
+    _content(asked.file)
+    report = verify(asked.file, trust=trust, now=asked.at or datetime.now(UTC))
+    if asked.json:
+        print(json.dumps(report.to_json(), ensure_ascii=False, indent=2))
+    else:
+        print(render(report, asked.language))
+    return YES if report.level_reached is not None else NO
+
+
+def _policy_show(_asked: argparse.Namespace) -> int:
+    from qcp_sdk.policy.load import default_text
+
+    print(default_text(), end="")
+    return YES
+
+
+def _policy_assess(asked: argparse.Namespace) -> int:
+    from qcp_sdk.policy.assess import assess
+    from qcp_sdk.policy.collecte_json import load_collecte
+    from qcp_sdk.policy.decision import Verdict
+    from qcp_sdk.policy.load import default_policy, read_policy
+    from qcp_sdk.policy.report import as_json, as_text
+
+    enquiry = load_collecte(asked.file)
+    policy = read_policy(_content(asked.policy), name=asked.policy.name) if asked.policy else default_policy()
+    decision = assess(
+        enquiry.collecte,
+        enquiry.holdings,
+        now=enquiry.at or datetime.now(UTC),
+        policy=policy,
+        recognitions=enquiry.recognitions,
+    )
+    print(as_json(decision) if asked.json else as_text(decision, enquiry.collecte, asked.language), end="")
+    return YES if decision.verdict is Verdict.PASSED else NO
+
+
+def _journal_verify(asked: argparse.Namespace) -> int:
+    from qcp_sdk.errors import JournalError
+    from qcp_sdk.journal_file import check
+
+    content = _content(asked.file)
+    try:
+        file = check(content)
+    except JournalError as broken:
+        print(f"qcp-sdk: {broken}", file=sys.stderr)
+        return NO
+    words = {"fr": "{} faits, chaîne intacte, tête {}", "en": "{} facts, chain intact, head {}"}[asked.language]
+    print(words.format(len(file.entries), file.head.hex()))
+    return YES
+
+
+def _diagram(asked: argparse.Namespace) -> int:
+    from qcp_sdk.ceremony.machine import CEREMONY_TRANSITIONS
+    from qcp_sdk.diagrams import mermaid
+    from qcp_sdk.subscription.machine import TRANSITIONS
+    from qcp_sdk.subscription.money import MONEY
+
+    drawn = {
+        "subscription": lambda: mermaid(TRANSITIONS),
+        "ceremony": lambda: mermaid(CEREMONY_TRANSITIONS),
+        "money": lambda: mermaid(MONEY),
+    }
+    print(drawn[asked.machine](), end="")
+    return YES
+
+
+if __name__ == "__main__":
+    sys.exit(main())

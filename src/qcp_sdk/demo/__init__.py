@@ -1,0 +1,1 @@
+"""The whole journey, headless: what `make demo` runs."""
