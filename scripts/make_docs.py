@@ -234,16 +234,17 @@ def command_line() -> Pages:
     return {"cli.md": page("The command line", "src/qcp_sdk/cli.py", *_commands(build_parser(), "qcp-sdk", 2))}
 
 
-def _commands(parser: argparse.ArgumentParser, name: str, depth: int) -> Iterator[str]:
+def _commands(parser: argparse.ArgumentParser, name: str, depth: int, told: str = "") -> Iterator[str]:
     # Told by hand: argparse words its help differently from one Python to the next, and pages would flap.
     yield f"{'#' * depth} `{name}`"
-    if parser.description:
-        yield parser.description
+    if parser.description or told:
+        yield parser.description or f"{told[0].upper()}{told[1:]}."
     rows: list[tuple[str, ...]] = []
-    below: list[tuple[str, argparse.ArgumentParser]] = []
+    below: list[tuple[str, argparse.ArgumentParser, str]] = []
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            below += action.choices.items()
+            helps = {choice.dest: choice.help or "" for choice in action._choices_actions}
+            below += [(word, child, helps.get(word, "")) for word, child in action.choices.items()]
         elif not isinstance(action, argparse._HelpAction):
             value = action.metavar if isinstance(action.metavar, str) else action.dest.upper()
             value = "|".join(map(str, action.choices)) if action.choices else value
@@ -259,8 +260,8 @@ def _commands(parser: argparse.ArgumentParser, name: str, depth: int) -> Iterato
         yield table(("argument", "meaning"), rows)
     if parser.epilog:
         yield parser.epilog
-    for word, child in below:
-        yield from _commands(child, f"{name} {word}", min(depth + 1, 4))
+    for word, child, helped in below:
+        yield from _commands(child, f"{name} {word}", min(depth + 1, 4), helped)
 
 
 # -- writing -----------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from ipaddress import ip_address
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from qcp_sdk.adapters.mail import Security, SmtpCodes, SmtpNotices, SmtpServer
+from qcp_sdk.adapters.mailbox import Mailbox, MailboxCodes
 from qcp_sdk.adapters.shared.letters import Sender
 from qcp_sdk.adapters.shared.messages import Links, Renderer
 from qcp_sdk.adapters.shelf import FileShelf
@@ -36,6 +38,8 @@ from qcp_sdk.notices import Attachment, IdentityApproved, IdentityHandOff, Notic
 from qcp_sdk.otp import Channel, Purpose
 from qcp_sdk.ports.codes import Codes
 from qcp_sdk.ports.notices import Notices
+from qcp_sdk.testing.conformance.codes import CodesConformance
+from qcp_sdk.testing.conformance.notices import NoticesConformance
 from qcp_sdk.values import (
     CeremonyId,
     ContentHash,
@@ -247,9 +251,10 @@ def test_a_line_that_is_a_dot_does_not_end_the_message(post: Post, server: SmtpS
     SmtpNotices(server=server, sender=SENDER, renderer=renderer, clock=FixedClock()).send(
         key=Key("k"), to=TO, notice=APPROVED
     )
+    assert b"\r\n.\r\n..\r\n" in post.mails[0][3]
     body = post.mails[0][2].get_body(("plain",))
     assert body is not None
-    assert body.get_content().split()[2:6] == ["avant", ".", "..", "après"]
+    assert body.get_content().split()[3:7] == ["avant", ".", "..", "après"]
 
 
 @pytest.mark.parametrize(
@@ -488,3 +493,60 @@ def test_an_address_that_no_header_takes_is_undeliverable(post: Post, server: Sm
         notices(server).send(key=Key("k"), to=odd, notice=APPROVED)
     assert refused.value.reason == "undeliverable"
     assert not post.mails
+
+
+class OnTheServer:
+    """What both exams need: the server with an empty post, and a folder of its own for every adapter."""
+
+    @pytest.fixture(autouse=True)
+    def _on_the_server(self, post: Post, server: SmtpServer, tmp_path: Path) -> None:
+        self.post, self.server, self.base, self.numbers = post, server, tmp_path, count()
+
+    def folder(self) -> Path:
+        self.post.mails.clear()
+        return self.base / str(next(self.numbers))
+
+    def bodies(self, to: EmailAddress) -> tuple[str, ...]:
+        bodies = [mail[2].get_body(("plain",)) for mail in self.post.mails if mail[1] == [to.text]]
+        return tuple(str(body.get_content()) for body in bodies if body is not None)
+
+
+class TestSmtpNotices(OnTheServer, NoticesConformance):
+    def make_notices(self) -> SmtpNotices:
+        folder = self.folder()
+        self.shelf = TypstDocuments(
+            shelf=FileShelf(folder / "shelf"), seal=_NoSeal(), answers=folder / "a", platform="P", issuer="I"
+        )
+        return SmtpNotices(
+            server=self.server,
+            sender=SENDER,
+            renderer=RENDERER,
+            clock=self.clock,
+            documents=self.shelf,
+            remember=folder / "sent",
+        )
+
+    def keep(self, notices: Notices, content: bytes) -> ContentHash:
+        return self.shelf.keep(content=content)
+
+    def received(self, notices: Notices, by: Recipient) -> int:
+        return len(self.bodies(by.email))
+
+
+class TestSmtpCodes(OnTheServer, CodesConformance):
+    def make_codes(self) -> SmtpCodes:
+        folder = self.folder()
+        self.telephone = Mailbox(folder / "sms")
+        return SmtpCodes(
+            server=self.server,
+            sender=SENDER,
+            renderer=RENDERER,
+            clock=self.clock,
+            sms=MailboxCodes(directory=folder / "sms", sender=SENDER, renderer=RENDERER, clock=self.clock),
+            remember=folder / "sent",
+        )
+
+    def received(self, codes: Codes, by: EmailAddress | PhoneNumber) -> tuple[str, ...]:
+        if isinstance(by, EmailAddress):
+            return self.bodies(by)
+        return tuple(mail.text for mail in self.telephone.messages(to=by))

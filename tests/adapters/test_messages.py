@@ -261,7 +261,7 @@ def test_line_breaks_and_reversals_in_a_title_change_no_line(renderer: Renderer)
 
 
 def test_a_link_that_is_not_of_the_web_is_refused(renderer: Renderer) -> None:
-    for url in ("javascript:alert(1)", "", "//id.example", "data:text/html,x", "https://"):
+    for url in ("javascript:alert(1)", "", "//id.example", "data:text/html,x", "https://", "https://[x"):
         with pytest.raises(Rejected) as refused:
             renderer.render_notice(IdentityHandOff(subscription=SUBSCRIPTION, url=url), reader("fr"))
         assert refused.value.reason == "undeliverable"

@@ -167,6 +167,11 @@ def test_a_record_that_cannot_be_read_names_nobody(tmp_path: Path, clock: Manual
     assert "Lefèvre" not in str(told.value)
 
 
+def test_a_file_may_be_named(tmp_path: Path, clock: ManualClock) -> None:
+    opened(simulated.SimulatedIdentity(tmp_path / "below" / "identity.sqlite", clock=clock))
+    assert (tmp_path / "below" / "identity.sqlite").is_file()
+
+
 def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path, clock: ManualClock) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(Unavailable):

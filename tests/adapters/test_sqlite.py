@@ -113,15 +113,13 @@ class TestDurability:
                 assert told == ["wal", 2, 1, 50]
 
     @forks
-    def test_killed_before_any_statement_of_a_commit_it_leaves_nothing(self, store: SqlStore, tmp_path: Path) -> None:
+    def test_killed_before_any_statement_of_a_commit_it_leaves_nothing(self, engine: Engine, store: SqlStore) -> None:
         """Before every one in turn, the COMMIT itself included; and after the last, all of it."""
         store.commit(batch=opening(effect(leased_until=NOW + LEASE)))
         statements = 0
         for last in range(1, 100):
 
             def work(last: int = last) -> None:
-                again = sqlite_engine(tmp_path / "qcp.db")
-                SqlStore(again).load(id="s-1")
                 counted = iter(range(1, 1_000))
 
                 def count(_sql: str) -> None:
@@ -131,9 +129,8 @@ class TestDurability:
                 def tell(connection: sqlite3.Connection, _entry: object) -> None:
                     connection.set_trace_callback(count)
 
-                event.listen(again, "connect", tell)
-                again.dispose()
-                SqlStore(again).commit(batch=BIG)
+                event.listen(engine, "connect", tell)  # the child's first connection is a new one
+                store.commit(batch=BIG)
 
             code = ended(forked(work))
             if code == 0:
@@ -183,9 +180,33 @@ class TestProcesses:
             held.exec_driver_sql("SELECT 1")
             child = forked(lambda: store.commit(batch=opening(id="s-child")))
             store.commit(batch=opening(id="s-parent"))
+            held.invalidate()  # its pool was left behind at the fork
         assert ended(child) == 0
         assert store.load(id="s-child") is not None
         assert store.load(id="s-parent") is not None
+
+    @forks
+    @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+    def test_no_connection_crosses_a_fork(self, store: SqlStore, tmp_path: Path) -> None:
+        """SQLite's locks belong to a process: an inherited connection corrupts a file in the end."""
+        host = create_engine(f"sqlite:///{tmp_path / 'host.db'}")  # ours to use, not to close
+        for each in (store, SqlStore(host)):
+            each.create_schema()
+            each.commit(batch=opening())
+
+        def work() -> None:
+            links = [Path(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
+            held = [str(link.readlink()) for link in links if link.is_symlink()]
+            assert not [name for name in held if name.startswith(str(tmp_path / "qcp.db"))]
+            with host.connect() as one, host.connect() as two:
+                mine = {id(one.connection.dbapi_connection), id(two.connection.dbapi_connection)}
+            assert not mine & inherited
+
+        with host.connect() as idle:
+            inherited = {id(idle.connection.dbapi_connection)}
+        child = forked(work)
+        host.dispose()
+        assert ended(child) == 0
 
     @forks
     def test_processes_never_share_an_effect(self, tmp_path: Path) -> None:
@@ -305,12 +326,12 @@ class TestTables:
             "load": "sqlite_autoindex_qcp_streams",
             "move": "sqlite_autoindex_qcp_streams",
             "answer": "sqlite_autoindex_qcp_outbox",
-            "any_ready": "qcp_outbox_ready",
-            "lease": "qcp_outbox_ready",
+            "any_ready": "qcp_outbox_ready (ready<?)",
+            "lease": "qcp_outbox_ready (ready<?)",
             "any_ready_of": "qcp_outbox_open",
             "lease_of": "qcp_outbox_open",
             "next_due": "qcp_outbox_ready",
-            "backlog": "qcp_outbox_ready",
+            "backlog": "qcp_outbox_ready (ready<?)",
             "parked": "qcp_outbox_parked",
             "outstanding": "qcp_outbox_open",
             "recorded": "PRIMARY KEY",

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.x509.oid import NameOID
 
-from qcp_sdk.adapters.seal import PadesSeal
-from qcp_sdk.adapters.shared.pades_levels import PadesLevel
+from qcp_sdk.adapters.pdf_envelope import PadesLevel
+from qcp_sdk.adapters.pdf_seal import PdfSeal
 from qcp_sdk.adapters.shelf import FileShelf
 from qcp_sdk.adapters.typst_documents import TypstDocuments
 from qcp_sdk.demo_documents import SIGNATURE_PAGE, SIGNATURE_PLACES, demo_contract
@@ -112,7 +112,7 @@ def documents(tmp_path: Path, seal: MarkSeal) -> TypstDocuments:
     return make(tmp_path, seal)
 
 
-def make(folder: Path, seal: MarkSeal | RefusingSeal | RewritingSeal | PadesSeal) -> TypstDocuments:
+def make(folder: Path, seal: MarkSeal | RefusingSeal | RewritingSeal | PdfSeal) -> TypstDocuments:
     return TypstDocuments(
         shelf=FileShelf(folder / "shelf"),
         seal=seal,
@@ -365,12 +365,15 @@ def credential() -> tuple[Credential, ec.EllipticCurvePrivateKey]:
 
 
 @pytest.mark.judge
-def test_the_pades_seal_is_a_signature_that_others_accept(tmp_path: Path) -> None:
+def test_a_request_sealed_for_real_is_a_signature_that_others_accept(tmp_path: Path) -> None:
     certificate, key = credential()
-    seal = PadesSeal(
+    seal = PdfSeal(
         credential=certificate,
         signing=lambda digest: key.sign(digest, ec.ECDSA(Prehashed(hashes.SHA256()))),
         clock=FixedClock(),
+        timestamps=None,
+        revocation=None,
+        level=PadesLevel.B_B,
     )
     documents = make(tmp_path, seal)
     request = compose(documents)
@@ -385,12 +388,6 @@ def test_the_pades_seal_is_a_signature_that_others_accept(tmp_path: Path) -> Non
     assert "ETSI.CAdES.detached" in report
     assert path.read_bytes().startswith(documents.read(document=request))
     assert sealed(make(tmp_path, MarkSeal()), request) == result
-
-
-def test_a_level_without_its_authority_is_refused_at_construction() -> None:
-    certificate, _ = credential()
-    with pytest.raises(ConfigurationError):
-        PadesSeal(credential=certificate, signing=bytes, clock=FixedClock(), level=PadesLevel.B_T)
 
 
 def test_names_that_are_empty_and_zones_that_are_not_are_refused(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import re
 import smtplib
 import ssl
+import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -76,7 +77,8 @@ class SmtpNotices:
     """Sends notices by e-mail.
 
     `by_sms` takes those notices that are meant for a telephone, when the recipient has a mobile; without it they
-    go by e-mail too. `remember` is a folder of sent keys: with it a key is sent once, even after a restart.
+    go by e-mail too. `remember` is a folder of sent keys: with it a key is sent once, even after a restart; without
+    it a key that is asked again is sent again, under the same Message-ID.
     """
 
     def __init__(
@@ -105,18 +107,19 @@ class SmtpNotices:
         if notice.by_sms and to.mobile is not None and self._by_sms is not None:
             self._by_sms.send(key=key, to=to, notice=notice, attachments=attachments)
             return
-        if self._post.knows(key):
-            return
-        letter = write_letter(
-            self._renderer.render_notice(notice, to),
-            key=key,
-            sender=self._sender,
-            to=to.email.text,
-            language=to.language,
-            at=self._clock.now(),
-            attachments=fetch(self._documents, attachments),
-        )
-        self._post.send(key, letter, sender=self._sender, to=to.email)
+        with self._post.once(key) as first:
+            if not first:
+                return
+            letter = write_letter(
+                self._renderer.render_notice(notice, to),
+                key=key,
+                sender=self._sender,
+                to=to.email.text,
+                language=to.language,
+                at=self._clock.now(),
+                attachments=fetch(self._documents, attachments),
+            )
+            self._post.send(key, letter, sender=self._sender, to=to.email)
 
 
 class SmtpCodes:
@@ -160,16 +163,19 @@ class SmtpCodes:
             return
         if not isinstance(to, EmailAddress):
             raise Rejected("a code by e-mail needs an e-mail address", reason="undeliverable")
-        if self._post.knows(key):
-            return
-        now = self._clock.now()
-        if now >= not_after:
-            raise Rejected("the code has expired before it could be sent", reason="expired", mend="ask for a new code")
-        message = self._renderer.render_code(
-            channel=channel, code=code, purpose=purpose, language=language, not_after=not_after
-        )
-        letter = write_letter(message, key=key, sender=self._sender, to=to.text, language=language, at=now)
-        self._post.send(key, letter, sender=self._sender, to=to)
+        with self._post.once(key) as first:
+            if not first:
+                return
+            now = self._clock.now()
+            if now >= not_after:
+                raise Rejected(
+                    "the code has expired before it could be sent", reason="expired", mend="ask for a new code"
+                )
+            message = self._renderer.render_code(
+                channel=channel, code=code, purpose=purpose, language=language, not_after=not_after
+            )
+            letter = write_letter(message, key=key, sender=self._sender, to=to.text, language=language, at=now)
+            self._post.send(key, letter, sender=self._sender, to=to)
 
 
 class _Post:
@@ -178,9 +184,14 @@ class _Post:
     def __init__(self, server: SmtpServer, remember: Path | None) -> None:
         self._server = server
         self._sent = KeptAnswers(remember) if remember is not None else None
+        # A few locks for all keys: two threads with one key meet at one of them, and other keys rarely wait.
+        self._locks = tuple(threading.Lock() for _ in range(64))
 
-    def knows(self, key: Key) -> bool:
-        return self._sent is not None and self._sent.get(key=key) is not None
+    @contextlib.contextmanager
+    def once(self, key: Key) -> Iterator[bool]:
+        """Say whether this key is still to be sent, and keep other threads from sending it meanwhile."""
+        with self._locks[hash(key) % len(self._locks)]:
+            yield self._sent is None or self._sent.get(key=key) is None
 
     def send(self, key: Key, letter: EmailMessage, *, sender: Sender, to: EmailAddress) -> None:
         with self._connected() as server:

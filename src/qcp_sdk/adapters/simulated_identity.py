@@ -43,7 +43,7 @@ __all__ = [
 class SimulatedIdentity(IdentityDesk):
     """Opens sessions, waits for a capture, takes its time and answers as scripted. Needs the extra `sql`.
 
-    `place` is a folder for its SQLite file, or an engine. `script` says how a session (or every other one)
+    `place` is its SQLite file, a folder for one, or an engine. `script` says how a session (or every other one)
     ends, `capture` is what the person's phone does. Sessions wait at `base_url/<session>`.
     """
 

@@ -36,8 +36,9 @@ __all__ = [
 class SimulatedSigningPages(PagesDesk):
     """Shows documents on a page of its own and signs with `pen`. Needs the extra `sql`.
 
-    `pen` is a `PortsPen` (an envelope and a signer) or a `FunctionPen` (any function). `ask_code`, `sign` and
-    `decline` are what the person does at the page, which waits at `base_url/<session>`.
+    `place` is its SQLite file, a folder for one, or an engine. `pen` is a `PortsPen` (an envelope and a signer) or a
+    `FunctionPen` (any function). `ask_code`, `sign` and `decline` are what the person does at the page, which waits
+    at `base_url/<session>`.
     """
 
     def __init__(

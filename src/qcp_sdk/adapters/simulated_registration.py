@@ -37,7 +37,7 @@ __all__ = [
 class SimulatedRegistration(RegistrationDesk):
     """Registers people on pages of its own and issues through `authority`. Needs the extra `sql`.
 
-    `place` is a folder for its SQLite file, or an engine. `script` says how a registration (or every other
+    `place` is its SQLite file, a folder for one, or an engine. `script` says how a registration (or every other
     one) ends, `complete` is what the person does on the provider's pages, which wait at `base_url/<session>`.
     """
 

@@ -43,9 +43,9 @@ class Sealing(Protocol):
 class TypstDocuments:
     """Implements the `Documents` port over a shelf.
 
-    `shelf` keeps the documents, `seal` signs the accepted request, and `answers` is a folder that remembers what each
-    key answered. `platform` and `issuer` are named in the request, `years` is how long the issuer's certificates
-    live, `zone` that of the dates, and `directory` holds the host's own templates.
+    `shelf` keeps the documents, `seal` (usually a `PdfSeal`) signs the accepted request, and `answers` is a folder
+    that remembers what each key answered. `platform` and `issuer` are named in the request, `years` is how long the
+    issuer's certificates live, `zone` that of the dates, and `directory` holds the host's own templates.
 
     Raises:
         ConfigurationError: An unknown zone, or an empty name.

@@ -39,15 +39,25 @@ class Question:
     now: datetime
     policy: Policy
     recognition: Recognition | None
+    stated: CertificateLevel | None
+    """The level of the certificate in question: worked out once, asked often."""
     level: SignatureLevel
     needed: CertificateLevel
 
 
-def states_level(q: Question, stated: CertificateLevel | None) -> Answer:
+_SPANS: Final = {
+    (low, high): frozenset(level for level in CertificateLevel if low <= level <= high)
+    for low in CertificateLevel
+    for high in CertificateLevel
+}
+"""The levels from one to another, both included."""
+
+
+def states_level(q: Question, _evidence: object) -> Answer:
     """Say whether the certificate's level is at least the one needed."""
-    if stated is None:
+    if q.stated is None:
         return Answer("none", (), (("needs", q.needed),))
-    return Answer("lower" if stated < q.needed else "enough", (), (("has", stated), ("needs", q.needed)))
+    return Answer("lower" if q.stated < q.needed else "enough", (), (("has", q.stated), ("needs", q.needed)))
 
 
 def states_qualified(_q: Question, holding: Holding) -> Answer:
@@ -78,12 +88,10 @@ def issuer_is_trusted(q: Question, holding: Holding) -> Answer:
 
     A certificate that states less than is needed is told so by `certificate.level`, and here judged by what it states.
     """
-    certificate, policy = holding.certificate, q.policy
+    certificate, policy, stated = holding.certificate, q.policy, q.stated
     named = (("issuer", certificate.issuer_organisation or certificate.issuer),)
-    stated = certificate.level
-    lowest = q.needed if stated is None else min(q.needed, stated)
-    highest = CertificateLevel.QCP_N_QSCD if stated is None else stated
-    span = frozenset(level for level in CertificateLevel if lowest <= level <= highest)
+    lowest = q.needed if stated is not None and stated >= q.needed else CertificateLevel.LCP
+    span = _SPANS[lowest, CertificateLevel.QCP_N_QSCD if stated is None else stated]
     wanting = False  # somebody would have to look before this can be answered
     for issuer in policy.issuers:
         if issuer.levels & span and issuer.names(certificate):
@@ -156,7 +164,7 @@ def holder_is_attested(q: Question, attestation: Attestation) -> Answer:
 
 def attestation_suffices(q: Question, attestation: Attestation) -> Answer:
     """Say whether the policy believes this provider for this level."""
-    span = {level for level in CertificateLevel if q.needed <= level <= attestation.level}
+    span = _SPANS[q.needed, attestation.level]
     listed = any(each.provider == attestation.provider and each.levels & span for each in q.policy.attestors)
     accepted = listed and q.policy.at(q.level).attestation
     return Answer("accepted" if accepted else "not_seen", (), (("provider", attestation.provider),))

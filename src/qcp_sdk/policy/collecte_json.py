@@ -113,19 +113,22 @@ def _not_json(_constant: str) -> NoReturn:
 def _enquiry(root: Node, files: Files) -> Enquiry:
     required = ("id", "title", "sender", "deadline", "documents", "signatories")
     keys = root.table(*required, optional=("order", "cabinet", "tenant", "at"))
-    order, people = keys.get("order"), keys["signatories"].items()
-    parts = [_signatory(person, files) for person in people]
-    collecte = root.built(
+    order = keys["order"].one_of({each.value: each for each in Order}) if "order" in keys else Order.SEQUENTIAL
+    texts = {key: keys[key].text() for key in ("id", "title", "sender", "cabinet", "tenant") if key in keys}
+    documents = tuple(_document(item, files) for item in keys["documents"].items())
+    deadline = keys["deadline"].moment()
+    parts = [_signatory(person, files) for person in keys["signatories"].items()]
+    collecte = root.built(  # refuses what is wrong with the whole: nobody to sign, an id that stands twice
         lambda: Collecte(
-            id=CollecteId(keys["id"].text()),
-            title=keys["title"].text(),
-            sender=keys["sender"].text(),
-            documents=tuple(_document(item, files) for item in keys["documents"].items()),
+            id=CollecteId(texts["id"]),
+            title=texts["title"],
+            sender=texts["sender"],
+            documents=documents,
             signatories=tuple(signatory for signatory, _, _ in parts),
-            deadline=keys["deadline"].moment(),
-            order=order.one_of({each.value: each for each in Order}) if order else Order.SEQUENTIAL,
-            cabinet=CabinetId(keys["cabinet"].text()) if "cabinet" in keys else None,
-            tenant=TenantId(keys["tenant"].text()) if "tenant" in keys else TenantId(""),
+            deadline=deadline,
+            order=order,
+            cabinet=CabinetId(texts["cabinet"]) if "cabinet" in texts else None,
+            tenant=TenantId(texts.get("tenant", "")),
         )
     )
     recognitions: dict[Fingerprint, Recognition] = {}
@@ -161,13 +164,9 @@ def _signatory(node: Node, files: Files) -> tuple[Signatory, tuple[Evidence, ...
         optional=("birth_name", "role", "account", "language", "certificates", "attestations"),
     )
     role, language = keys.get("role"), keys.get("language")
-    name = node.built(
-        lambda: PersonName(
-            given=keys["given"].text(),
-            last=keys["last"].text(),
-            birth_name=keys["birth_name"].text() if "birth_name" in keys else "",
-        )
-    )
+    given, last = keys["given"].text(), keys["last"].text()
+    birth_name = keys["birth_name"].text() if "birth_name" in keys else ""
+    name = node.built(lambda: PersonName(given=given, last=last, birth_name=birth_name))
     signatory = Signatory(
         id=SignatoryId(keys["id"].text()),
         name=name,

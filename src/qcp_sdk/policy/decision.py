@@ -15,10 +15,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
 
 from attrs import frozen
 
@@ -39,12 +38,21 @@ class Verdict(StrEnum):
     """Nobody knows (yet)."""
 
 
-SEVERITY: Final = {Verdict.PASSED: 0, Verdict.INDETERMINATE: 1, Verdict.FAILED: 2}
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """Give the worst verdict. None at all is ignorance, and does not pass."""
+    answer = None
+    for verdict in verdicts:
+        if verdict is Verdict.FAILED:
+            return verdict
+        if answer is None or verdict is Verdict.INDETERMINATE:
+            answer = verdict
+    return answer or Verdict.INDETERMINATE
 
 
-def combined(findings: Iterable[Finding]) -> Verdict:
-    """Give the worst verdict. No finding at all is ignorance, and does not pass."""
-    return max((finding.verdict for finding in findings), key=SEVERITY.__getitem__, default=Verdict.INDETERMINATE)
+def best(verdicts: Collection[Verdict]) -> Verdict:
+    """Give the best verdict: one certificate is enough."""
+    ordered = (Verdict.PASSED, Verdict.INDETERMINATE)
+    return next((verdict for verdict in ordered if verdict in verdicts), Verdict.FAILED)
 
 
 @frozen(kw_only=True)
@@ -163,7 +171,7 @@ class SignatoryDecision:
     def verdict(self) -> Verdict:
         """PASSED when the level asked for is available and not below the required one."""
         asked = self.at(self.requested)
-        return max((asked.verdict, *(demand.verdict for demand in asked.demands)), key=SEVERITY.__getitem__)
+        return worst((asked.verdict, *(demand.verdict for demand in asked.demands)))
 
     @property
     def levels_available(self) -> tuple[SignatureLevel, ...]:
@@ -232,7 +240,7 @@ class Decision:
     @property
     def verdict(self) -> Verdict:
         """The worst of the signatories' verdicts."""
-        return max((each.verdict for each in self.signatories), key=SEVERITY.__getitem__, default=Verdict.INDETERMINATE)
+        return worst(each.verdict for each in self.signatories)
 
     @property
     def refused(self) -> tuple[SignatoryDecision, ...]:

@@ -14,6 +14,7 @@ from typing import NoReturn, TypeAlias, TypeVar
 from attrs import frozen
 
 from qcp_sdk.errors import InvalidInput, QcpError
+from qcp_sdk.policy.words import shows
 from qcp_sdk.values import utc
 
 T = TypeVar("T")
@@ -69,7 +70,7 @@ class Node:
         text = self._text()
         if not text.strip() or len(text) > longest:
             self.fail("it is empty or too long", f"write 1 to {longest} characters")
-        if not text.isprintable():
+        if not all(map(shows, text)):
             self.fail("it holds a character that cannot be printed", "remove it")
         return text
 
@@ -101,10 +102,11 @@ class Node:
 
     def made(self, make: Callable[[str], T]) -> T:
         """Give what is made from a text by something that refuses what it cannot mean."""
-        return self.built(lambda: make(self._text()))
+        text = self._text()
+        return self.built(lambda: make(text))
 
     def built(self, build: Callable[[], T]) -> T:
-        """Give what is built; a refusal is told with this place."""
+        """Give what is built, of values that were read before; a refusal is told with this place."""
         try:
             return build()
         except QcpError as error:

@@ -25,7 +25,8 @@ class _Wording:
     none: str
     signs: str
     attested: str
-    verdicts: Mapping[Verdict, str]
+    whole: Mapping[Verdict, str]
+    each: Mapping[Verdict, str]
 
 
 _WORDINGS: Final = {
@@ -37,10 +38,15 @@ _WORDINGS: Final = {
         none="aucun",
         signs="signe avec son certificat {level} ({id})",
         attested="signe avec son certificat {level}, attesté par {id}",
-        verdicts={
-            Verdict.PASSED: "oui",
-            Verdict.FAILED: "non",
-            Verdict.INDETERMINATE: "non, faute d’information",
+        whole={
+            Verdict.PASSED: "peut être envoyée",
+            Verdict.FAILED: "refusée",
+            Verdict.INDETERMINATE: "refusée, faute d’information",
+        },
+        each={
+            Verdict.PASSED: "accordé",
+            Verdict.FAILED: "refusé",
+            Verdict.INDETERMINATE: "refusé, faute d’information",
         },
     ),
     "en": _Wording(
@@ -51,10 +57,15 @@ _WORDINGS: Final = {
         none="none",
         signs="signs with their {level} certificate ({id})",
         attested="signs with their {level} certificate, attested by {id}",
-        verdicts={
-            Verdict.PASSED: "yes",
-            Verdict.FAILED: "no",
-            Verdict.INDETERMINATE: "no, for lack of information",
+        whole={
+            Verdict.PASSED: "may be sent",
+            Verdict.FAILED: "refused",
+            Verdict.INDETERMINATE: "refused, for lack of information",
+        },
+        each={
+            Verdict.PASSED: "granted",
+            Verdict.FAILED: "refused",
+            Verdict.INDETERMINATE: "refused, for lack of information",
         },
     ),
 }
@@ -79,15 +90,13 @@ def _lines(decision: Decision, collecte: Collecte, language: str) -> Iterator[st
     def say(template: str, **words: str) -> str:
         return filled(template, (), tuple(words.items()), language)
 
-    yield say(wording.collecte, id=decision.collecte, verdict=wording.verdicts[decision.verdict])
+    yield say(wording.collecte, id=decision.collecte, verdict=wording.whole[decision.verdict])
     yield say(wording.policy, version=decision.policy_version, at=moment(decision.at, language))
     for signatory in collecte.signatories:
         one = decision.of(signatory.id)
         yield ""
         who, level = f"{signatory.name.full} ({signatory.id})", _level(one.requested)
-        yield f"{_MARKS[one.verdict]} " + say(
-            wording.asked, who=who, level=level, verdict=wording.verdicts[one.verdict]
-        )
+        yield f"{_MARKS[one.verdict]} " + say(wording.asked, who=who, level=level, verdict=wording.each[one.verdict])
         offered = ", ".join(_level(each) for each in one.levels_offered) or wording.none
         yield "  " + say(wording.levels, offered=offered, required=_level(one.level_required))
         if one.chosen is not None:

@@ -51,8 +51,8 @@ class Rule:
     by_level: bool = False
     holding: OfHolding | None = field(default=None, repr=False)
     attestation: OfAttestation | None = field(default=None, repr=False)
-    tolerated: Verdict = PASSED
-    """The worst verdict with which a third party still counts as holding the certificate (`level.highest`)."""
+    tolerated: tuple[Verdict, ...] = (PASSED,)
+    """The verdicts with which a third party still counts as holding the certificate (`level.highest`)."""
 
 
 _NIVEAU_2, _NIVEAU_3, _NIVEAU_4 = SignatureLevel.NIVEAU_2, SignatureLevel.NIVEAU_3, SignatureLevel.NIVEAU_4
@@ -95,8 +95,8 @@ _ALL: Final = (
         outcomes={"enough": PASSED, "lower": FAILED, "none": FAILED},
         mandatory=_NIVEAU_2,
         by_level=True,
-        holding=lambda q, holding: checks.states_level(q, holding.certificate.level),
-        attestation=lambda q, attestation: checks.states_level(q, attestation.level),
+        holding=checks.states_level,
+        attestation=checks.states_level,
     ),
     Rule(
         id="certificate.qualified",
@@ -159,7 +159,7 @@ _ALL: Final = (
         mandatory=_NIVEAU_2,
         holding=checks.is_not_revoked,
         attestation=lambda q, attestation: checks.is_fresh(q, attestation.at, StatusKind.GOOD),
-        tolerated=INDETERMINATE,
+        tolerated=(PASSED, INDETERMINATE),
     ),
     Rule(
         id="holder.matches",
@@ -169,12 +169,11 @@ _ALL: Final = (
         mandatory=_NIVEAU_2,
         holding=checks.holder_is_signatory,
         attestation=checks.holder_is_attested,
-        tolerated=FAILED,
+        tolerated=(PASSED, INDETERMINATE, FAILED),
     ),
 )
 
 RULES: Final[Mapping[str, Rule]] = {rule.id: rule for rule in _ALL}
-ORDER: Final[Mapping[str, int]] = {rule.id: at for at, rule in enumerate(_ALL)}
 LISTABLE: Final = tuple(rule.id for rule in _ALL if rule.scope is not Scope.DEMAND)
 """The rules that a policy may list at a level."""
 

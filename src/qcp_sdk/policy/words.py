@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import Enum
@@ -19,7 +20,6 @@ _SPACES: Final = (
     (" ;", "\u202f;"),
     ("« ", "«\u00a0"),
     (" »", "\u00a0»"),
-    ("niveau 3", "niveau\u00a03"),
 )
 _LONGEST: Final = 200
 """Characters of an issuer's name that a message repeats."""
@@ -97,7 +97,7 @@ def filled(template: str, fields: Sequence[str], details: Details, language: str
     """Fill a text's placeholders with a finding's fields and details, and set French as French is set."""
     words = {key: _word(detail, language) for key, detail in details}
     words["fields"] = ", ".join(_FIELDS[language][field] for field in fields)
-    text = template.format_map(words)
+    text = template.format_map(words).replace("niveau 3", "niveau\u00a03")
     return _spaced(text) if language == "fr" else text
 
 
@@ -111,7 +111,12 @@ def _word(detail: Detail, language: str) -> str:
     if isinstance(detail, tuple):
         return ", ".join(_TRANSFORMATIONS[language][each] for each in detail)
     # It may come from a certificate, which may hold anything, and end on a terminal.
-    return "".join(character for character in detail if character.isprintable())[:_LONGEST]
+    return "".join(character for character in detail if shows(character))[:_LONGEST]
+
+
+def shows(character: str) -> bool:
+    """Say whether a character may stand on a line: printable, or one of the spaces that typesetters use."""
+    return character.isprintable() or unicodedata.category(character) == "Zs"
 
 
 def _spaced(french: str) -> str:

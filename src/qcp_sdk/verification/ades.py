@@ -3,14 +3,14 @@
 For each signature, in this order:
 
 1. its place in the document: what it covers, and what was changed since (pyHanko's difference analysis);
-2. its timestamps, and the document timestamps after it (§ 5.4), which prove when it existed;
-3. the signature itself (§ 5.3) at that proven time, or now where nothing is proven;
-4. where a timestamp no longer passes by itself and a document timestamp follows: the whole process for long-term
-   availability (§ 5.6.3) must pass too.
+2. the document timestamps, last one first, and its own timestamps (§ 5.4): each is validated now and, where it no
+   longer passes, at the time that a later document timestamp proves for it (§ 5.6.2, sliding from proof to proof);
+3. the signature itself (§ 5.3) at the earliest time that this proves, or now where nothing is proven.
 
-We put the blocks together ourselves for what was found by running them: `ades_with_time_validation` passes a
-signature whose certificate has expired without any revocation check, and one whose issuer was revoked; and
-`ades_lta_validation` alone passes a document whose content was replaced later. Each step is a refusal of its own here.
+We put the blocks together ourselves for what was found by running pyHanko's: `ades_with_time_validation` passes a
+signature whose certificate has expired without any revocation check, and one whose issuer was revoked;
+`ades_lta_validation` passes a document whose content was replaced later, reads the computer's clock in its middle,
+and does not see the certificates inside a signature timestamp. Each step is a refusal of its own here.
 """
 
 from __future__ import annotations
@@ -169,9 +169,9 @@ class _Examiner:
         stamps = [(name, one) for name, one in signatures if one is not None and _is_timestamp(one)]
         timestamps: list[TimestampFacts] = []
         found: list[SignatureFacts] = []
-        for name, stamp in stamps:
+        for name, stamp in reversed(stamps):
             try:
-                timestamps.append(await self._document_timestamp(stamp))
+                timestamps.insert(0, await self._document_timestamp(stamp, _earliest(timestamps)))
             except foreign():
                 found.append(_unreadable(name))
         for name, one in signatures:
@@ -187,26 +187,16 @@ class _Examiner:
     async def _signature(self, name: str, one: EmbeddedPdfSignature, documents: list[TimestampFacts]) -> SignatureFacts:
         facts = self._placed(name, one)
         later = [stamp for stamp in documents if stamp.revision > one.signed_revision]
-        own = [await self._signature_timestamp(one, token) for token in _tokens(one)]
+        own = [await self._signature_timestamp(one, token, _earliest(later)) for token in _tokens(one)]
         facts = evolve(facts, timestamps=tuple(own), format=_format(one, facts, own, later, self._reader))
         proofs = [(stamp.time, stamp.kind) for stamp in (*own, *later) if stamp.indication is Indication.PASSED]
-        long_term = None
-        if own and later and not any(stamp.indication is Indication.PASSED for stamp in own):
-            long_term = await self._long_term(one)
-            if long_term is not None:
-                proofs.append((long_term, TimestampKind.SIGNATURE))
         if proofs:
             time, kind = min(proofs)
             facts = evolve(facts, proven=time, source=_SOURCES[kind])
         facts = await self._basic(one, facts)
-        failed = next((stamp for stamp in own if stamp.indication is not Indication.PASSED), None)
-        if (
-            facts.indication is Indication.PASSED
-            and failed
-            and not any(kind is TimestampKind.SIGNATURE for _, kind in proofs)
-        ):
+        if facts.indication is Indication.PASSED and own and not _earliest(own):
             # § 5.5.4: a signature timestamp that does not validate is the answer of the process.
-            facts = evolve(facts, indication=Indication.INDETERMINATE, sub_indication=failed.sub_indication)
+            facts = evolve(facts, indication=Indication.INDETERMINATE, sub_indication=own[0].sub_indication)
         return facts
 
     def _placed(self, name: str, one: EmbeddedPdfSignature) -> SignatureFacts:
@@ -283,22 +273,30 @@ class _Examiner:
                 return evolve(judged, sub_indication="TRY_LATER")
         return judged
 
-    async def _signature_timestamp(self, one: EmbeddedPdfSignature, token: cms.SignedData) -> TimestampFacts:
+    async def _signature_timestamp(
+        self, one: EmbeddedPdfSignature, token: cms.SignedData, proven: datetime | None
+    ) -> TimestampFacts:
         from pyhanko.sign.validation.generic_cms import message_imprint_checker
 
-        return await self._timestamp(
-            TimestampKind.SIGNATURE, token, message_imprint_checker(one.signer_info), one.signed_revision
-        )
+        imprint = message_imprint_checker(one.signer_info)
+        return await self._timestamp(TimestampKind.SIGNATURE, token, imprint, one.signed_revision, proven)
 
-    async def _document_timestamp(self, one: EmbeddedPdfSignature) -> TimestampFacts:
-        facts = await self._timestamp(TimestampKind.DOCUMENT, one.signed_data, one.compute_digest, one.signed_revision)
+    async def _document_timestamp(self, one: EmbeddedPdfSignature, proven: datetime | None) -> TimestampFacts:
+        facts = await self._timestamp(
+            TimestampKind.DOCUMENT, one.signed_data, one.compute_digest, one.signed_revision, proven
+        )
         placed = self._placed("", one)
         if not (placed.covers_revision and placed.allowed):
             return evolve(facts, indication=Indication.FAILED, sub_indication="FORMAT_FAILURE")
         return facts
 
     async def _timestamp(
-        self, kind: TimestampKind, token: cms.SignedData, imprint: Callable[[str], bytes], revision: int
+        self,
+        kind: TimestampKind,
+        token: cms.SignedData,
+        imprint: Callable[[str], bytes],
+        revision: int,
+        proven: datetime | None,
     ) -> TimestampFacts:
         from pyhanko.sign.general import extract_certificate_info
         from pyhanko.sign.validation.ades import ades_timestamp_validation
@@ -315,6 +313,8 @@ class _Examiner:
         unit = extract_certificate_info(token).signer_cert
         try:
             judged = await self._judged(block, unit, self._now)
+            if judged.indication is Indication.INDETERMINATE and proven is not None:
+                judged = await self._judged(block, unit, proven)
         except foreign():
             judged = Judged(indication=Indication.FAILED, sub_indication="FORMAT_FAILURE")
         path = judged.path or (unit.dump(),)
@@ -331,20 +331,10 @@ class _Examiner:
             revision=revision,
         )
 
-    async def _long_term(self, one: EmbeddedPdfSignature) -> datetime | None:
-        """Give the time that the whole long-term process proves, or None where it does not pass."""
-        from pyhanko.sign.validation.ades import ades_lta_validation
-        from pyhanko.sign.validation.policy_decl import PdfSignatureValidationSpec
 
-        try:
-            result = await ades_lta_validation(
-                one, PdfSignatureValidationSpec(self._spec), timing_info=timing(self._now, now=self._now)
-            )
-        except foreign():
-            return None
-        if Judged.of(result).indication is not Indication.PASSED or result.best_signature_time is None:
-            return None
-        return result.best_signature_time.astimezone(UTC)
+def _earliest(timestamps: Iterable[TimestampFacts]) -> datetime | None:
+    """Give the earliest time that these prove."""
+    return min((one.time for one in timestamps if one.indication is Indication.PASSED), default=None)
 
 
 _SOURCES: Final = {

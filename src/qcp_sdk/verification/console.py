@@ -22,8 +22,8 @@ def render(report: Report, language: str = "fr") -> str:
 def _lines(report: Report, language: str) -> Iterator[str]:
     yield from _row("document", str(report.document), language)
     yield from _row("verified_at", _moment(report.verified_at.isoformat(), language), language)
-    number, expired = say("number", language), f" ({say('expired', language)})"
-    lists = [f"{one.territory} {number}\u00a0{one.sequence}{expired if one.expired else ''}" for one in report.lists]
+    sign, expired = say("number", language), f" ({say('expired', language)})"
+    lists = [f"{one.territory} {sign}\u00a0{one.sequence}{expired if one.expired else ''}" for one in report.lists]
     yield from _row("lists", ", ".join(lists) or say("no_lists", language), language)
     for one in report.reasons:
         yield from _bullet(one.text(language))

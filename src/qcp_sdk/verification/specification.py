@@ -19,11 +19,28 @@ if TYPE_CHECKING:
 @lru_cache(maxsize=8)
 def _trust_manager(certificates: tuple[bytes, ...], authorities_only: bool) -> Any:
     from asn1crypto import x509
+    from pyhanko_certvalidator.authority import AuthorityWithCert, TrustAnchor
     from pyhanko_certvalidator.registry import SimpleTrustManager
+
+    class Listed(AuthorityWithCert):
+        """A listed authority, which answers for itself.
+
+        pyHanko looks for the issuer of whoever signed a revocation list, on the path. Where the path ends at a listed
+        authority that is not self-signed (most are not) it finds none, and takes no revocation list of it at all.
+        """
+
+        def is_potential_issuer_of(self, cert: x509.Certificate) -> bool:
+            return bool(cert.sha256 == self.certificate.sha256 or super().is_potential_issuer_of(cert))
 
     loaded = [x509.Certificate.load(der) for der in certificates]
     # A list may name a service by a certificate that is no CA's: then nothing it "issued" is trusted.
-    return SimpleTrustManager.build(trust_roots=[one for one in loaded if one.ca or not authorities_only])
+    return SimpleTrustManager.build(
+        trust_roots=[
+            TrustAnchor((Listed if one.ca else AuthorityWithCert)(one))
+            for one in loaded
+            if one.ca or not authorities_only
+        ]
+    )
 
 
 def specification(

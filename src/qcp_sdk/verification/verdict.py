@@ -93,13 +93,15 @@ def verdict(
     )
     indication, sub_indication, broken = _integrity(facts)
     if indication is not Indication.PASSED:
+        # Of a signature that failed for good nobody asks when it was made.
+        when = () if indication is Indication.FAILED else _about_time(facts, timestamps)
         worthless = bool(broken) or not facts.intact or sub_indication in _WORTH_NOTHING
         return evolve(
             report,
             indication=indication,
             sub_indication=sub_indication,
             level_reached=None if worthless else SignatureLevel.NIVEAU_1,
-            reasons=(*(broken or _why(facts, standing, facts.proven or now)), *_about_time(facts, timestamps), *extra),
+            reasons=(*(broken or _why(facts, standing, facts.proven or now)), *when, *extra),
         )
     level, qualification, reasons = _worth(standing)
     return evolve(

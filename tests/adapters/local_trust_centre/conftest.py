@@ -15,7 +15,7 @@ from qcp_sdk.adapters.local_trust_centre import LocalSigner, LocalTrustCentre
 from qcp_sdk.adapters.memory.clock import ManualClock
 from qcp_sdk.adapters.memory.codes import MemoryCodes
 from qcp_sdk.adapters.memory.keys import MemoryKeys
-from qcp_sdk.adapters.shared.keystore import KeyType
+from qcp_sdk.adapters.shared.keystore import KeyStore, KeyType
 from qcp_sdk.certificates import Certificate
 from qcp_sdk.identity import DocumentKind, IdentityEvidence, Proofing, ProvenIdentity
 from qcp_sdk.levels import CertificateLevel
@@ -100,6 +100,7 @@ class World:
 
 def make_world(directory: Path, key_type: KeyType = "p256") -> World:
     clock = ManualClock(START)
+    KeyStore(directory / "keys", PASSPHRASE, work=16)  # quick, and the centre takes the store that it finds
     centre = LocalTrustCentre(directory, clock=clock, passphrase=PASSPHRASE, key_type=key_type)
     return World(directory=directory, clock=clock, codes=MemoryCodes(), centre=centre)
 

@@ -17,19 +17,23 @@ from qcp_sdk.values import Secret
 SECRET = Secret("correct horse battery staple")
 
 
+def opened(directory: Path, passphrase: Secret = SECRET) -> KeyStore:
+    return KeyStore(directory, passphrase, work=16)  # quick: these tests guess nothing
+
+
 def numbers(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> object:
     return key.private_numbers()
 
 
 def test_a_key_is_made_once_and_found_again(tmp_path: Path) -> None:
-    made = KeyStore(tmp_path / "keys", SECRET).ensure("holder-1", "p256")
-    again = KeyStore(tmp_path / "keys", SECRET)
+    made = opened(tmp_path / "keys").ensure("holder-1", "p256")
+    again = opened(tmp_path / "keys")
     assert numbers(again.key("holder-1")) == numbers(made)
     assert numbers(again.ensure("holder-1", "rsa-2048")) == numbers(made)
 
 
 def test_what_is_on_disk_is_encrypted_and_private(tmp_path: Path) -> None:
-    KeyStore(tmp_path / "keys", SECRET).ensure("holder-1", "p256")
+    opened(tmp_path / "keys").ensure("holder-1", "p256")
     files = sorted((tmp_path / "keys").iterdir())
     assert [file.name for file in files] == ["holder-1.pem", "keystore.json"]
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
@@ -42,24 +46,24 @@ def test_what_is_on_disk_is_encrypted_and_private(tmp_path: Path) -> None:
 
 
 def test_another_passphrase_opens_nothing(tmp_path: Path) -> None:
-    KeyStore(tmp_path / "keys", SECRET).ensure("holder-1", "p256")
+    opened(tmp_path / "keys").ensure("holder-1", "p256")
     with pytest.raises(ConfigurationError) as refused:
-        KeyStore(tmp_path / "keys", Secret("another"))
+        opened(tmp_path / "keys", Secret("another"))
     assert "another" not in str(refused.value)
     with pytest.raises(ConfigurationError):
-        KeyStore(tmp_path / "keys", Secret(""))
+        opened(tmp_path / "keys", Secret(""))
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}", b'{"n": 32768, "r": 8, "p": 1, "salt": "zz", "check": ""}'])
 def test_a_damaged_store_says_so(tmp_path: Path, damage: bytes) -> None:
-    KeyStore(tmp_path / "keys", SECRET)
+    opened(tmp_path / "keys")
     (tmp_path / "keys" / "keystore.json").write_bytes(damage)
     with pytest.raises(ConfigurationError, match="damaged"):
-        KeyStore(tmp_path / "keys", SECRET)
+        opened(tmp_path / "keys")
 
 
 def test_a_missing_or_damaged_key_is_unavailable(tmp_path: Path) -> None:
-    store = KeyStore(tmp_path / "keys", SECRET)
+    store = opened(tmp_path / "keys")
     with pytest.raises(Unavailable):
         store.key("nobody")
     (tmp_path / "keys" / "broken.pem").write_bytes(b"not a key")
@@ -70,19 +74,26 @@ def test_a_missing_or_damaged_key_is_unavailable(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", "../escape", "UPPER", "a/b", "a\x00b", "a" * 81])
 def test_a_name_stays_in_the_folder(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigurationError):
-        KeyStore(tmp_path / "keys", SECRET).ensure(name, "p256")
+        opened(tmp_path / "keys").ensure(name, "p256")
 
 
 def test_many_at_once_get_one_key(tmp_path: Path) -> None:
-    stores = [KeyStore(tmp_path / "keys", SECRET) for _ in range(4)]
+    stores = [opened(tmp_path / "keys") for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         made = list(pool.map(lambda store: numbers(store.ensure("holder-1", "p256")), stores))
     assert made == [made[0]] * 4
 
 
+def test_whoever_comes_second_never_replaces_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = opened(tmp_path / "keys"), opened(tmp_path / "keys")
+    made = numbers(first.ensure("holder-1", "p256"))
+    monkeypatch.setattr(Path, "exists", lambda _: False)  # both looked before either wrote
+    assert numbers(second.ensure("holder-1", "p256")) == made
+
+
 def test_derived_keys_differ_by_purpose_and_by_store(tmp_path: Path) -> None:
-    one, other = KeyStore(tmp_path / "one", SECRET), KeyStore(tmp_path / "other", SECRET)
-    assert one.derive("a") == KeyStore(tmp_path / "one", SECRET).derive("a")
+    one, other = opened(tmp_path / "one"), opened(tmp_path / "other")
+    assert one.derive("a") == opened(tmp_path / "one").derive("a")
     assert len({one.derive("a"), one.derive("b"), other.derive("a")}) == 3
 
 

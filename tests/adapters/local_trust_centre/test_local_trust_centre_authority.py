@@ -292,6 +292,18 @@ def test_the_hierarchy_outlives_its_short_certificates(world: World) -> None:
     assert world.reopened().centre.certificates() == after
 
 
+def test_text_that_is_no_text_is_rejected(world: World) -> None:
+    authority, half = world.centre.authority(QCP_N), "\ud800"
+    for call in (
+        lambda: authority.submit(key=Key(half), application=world.application(), request=world.request),
+        lambda: authority.status(fingerprint=Fingerprint(half)),
+        lambda: authority.outcome(key=Key(half)),
+    ):
+        with pytest.raises(Rejected) as refused:
+            call()
+        assert refused.value.reason == "malformed"
+
+
 def test_a_base_url_must_be_a_web_address(tmp_path: Path, world: World) -> None:
     with pytest.raises(ConfigurationError, match="base_url"):
         LocalTrustCentre(tmp_path / "x", clock=world.clock, passphrase=world.passphrase, base_url="ftp://x")

@@ -123,6 +123,8 @@ def test_the_same_key_sends_once_and_answers_the_same(
     world.clock.advance(timedelta(days=1))
     again = world.reopened().signer().activate(key=Key("a/1"), challenge=first.id, digests=DIGESTS, code=WRONG)
     assert again == answers
+    assert challenged(signer, certificate) == first
+    assert len(world.codes.outbox) == 1
 
 
 def test_a_code_is_spent_once_whoever_comes_first(world: World, signer: LocalSigner, certificate: Certificate) -> None:

@@ -88,6 +88,9 @@ def test_every_level_verifies_for_every_kind_of_key(
     signed = shelf.read(document=sign(envelope(level), holder, "s/1", base, base, moment))
 
     assert signed.startswith(pdf)
+    added = signed[len(pdf) :]
+    assert b"ModDate" not in added  # signing is no edit: the author's account of the document stays as it was
+    assert b"xpacket" not in added
     (status,) = statuses(signed, pki, moment, offline=level.long_term)
     assert status.bottom_line
     assert (status.timestamp_validity is not None) is level.timestamped

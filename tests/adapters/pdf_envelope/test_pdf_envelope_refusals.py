@@ -384,11 +384,21 @@ def test_what_the_machine_does_is_not_blamed_on_the_document() -> None:
         raise PermissionError
 
 
-def test_libraries_that_log_names_are_kept_quiet(
-    prepare: Prepare, pdf: bytes, holder: Holder, envelope: Make, pki: Pki, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("library", ["pyhanko", "pyhanko_certvalidator"])
+def test_libraries_that_log_names_are_kept_quiet_unless_the_host_wants_them(
+    library: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    prepared = prepare(pdf)
-    pki.silent = True
-    with caplog.at_level(logging.DEBUG, logger=""), pytest.raises(Unavailable):
-        _embed(envelope(), prepared, holder)
-    assert not [record for record in caplog.records if record.name.startswith("pyhanko")]
+    logger = logging.getLogger(library)
+    before = logger.level
+    try:
+        logger.setLevel(logging.NOTSET)
+        with translated("anything"):
+            logging.getLogger(f"{library}.sign.validation").warning("CN=Zoé Œuvrard")
+        assert not caplog.records
+
+        logger.setLevel(logging.WARNING)  # a host that says so itself
+        with translated("anything"):
+            logging.getLogger(f"{library}.sign.validation").warning("CN=Zoé Œuvrard")
+        assert len(caplog.records) == 1
+    finally:
+        logger.setLevel(before)

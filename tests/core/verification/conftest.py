@@ -38,6 +38,20 @@ LCP, NCP, QCP_N, QCP_N_QSCD = "0.4.0.2042.1.3", "0.4.0.2042.1.1", "0.4.0.194112.
 ESIGN, ESEAL, WEB = "0.4.0.1862.1.6.1", "0.4.0.1862.1.6.2", "0.4.0.1862.1.6.3"
 
 
+USAGES = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
+LONG = NOW + timedelta(days=4_000)
+
+
 @frozen(kw_only=True)
 class Party:
     """Someone with a key and a certificate."""
@@ -94,7 +108,7 @@ def issue(
     stamps = purpose == ExtendedKeyUsageOID.TIME_STAMPING
     key = rsa.generate_private_key(65_537, 2_048) if stamps else ec.generate_private_key(ec.SECP256R1())
     above = issuer.certificate if issuer else None
-    usage = dict.fromkeys(("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only"), False)  # fmt: skip
+    usage = dict.fromkeys(USAGES, False)
     usage |= {"key_cert_sign": authority, "crl_sign": authority}
     usage |= {"content_commitment": not authority and not purpose, "digital_signature": purpose is not None}
     builder = (
@@ -184,11 +198,11 @@ def _key(party: Party) -> keys.PrivateKeyInfo:
 
 def blank() -> bytes:
     """A PDF of one page with some text."""
-    writer = PdfFileWriter()
+    writer = PdfFileWriter()  # type: ignore[no-untyped-call]
     content = writer.add_object(generic.StreamObject(stream_data=b"BT /F1 12 Tf 72 720 Td (Lettre de mission) Tj ET"))
-    writer.insert_page(PageObject(contents=content, media_box=(0, 0, 595, 842)))
+    writer.insert_page(PageObject(contents=content, media_box=(0, 0, 595, 842)))  # type: ignore[no-untyped-call]
     out = BytesIO()
-    writer.write(out)
+    writer.write(out)  # type: ignore[no-untyped-call]
     return out.getvalue()
 
 
@@ -201,6 +215,7 @@ class World:
     lcp_ca: Party
     responder: Party
     tsu: Party
+    tsa_ca: Party
     jeanne: Party
     """Holds a QCP-n certificate."""
     paul: Party
@@ -227,12 +242,12 @@ class World:
         pades: bool = True,
     ) -> bytes:
         """Sign with pyHanko: B-T, or B-B where `at` is None."""
-        store = SimpleCertificateStore.from_certs([_loaded(one) for one in party.chain])
+        store = SimpleCertificateStore.from_certs([_loaded(one) for one in party.chain])  # type: ignore[no-untyped-call]
         signer = signers.SimpleSigner(_loaded(party.certificate), _key(party), store)
         stamper = None
         if at is not None:
             unit = tsu or self.tsu
-            chain = SimpleCertificateStore.from_certs([_loaded(one) for one in (unit.certificate, *unit.chain)])
+            chain = SimpleCertificateStore.from_certs([_loaded(one) for one in (unit.certificate, *unit.chain)])  # type: ignore[no-untyped-call]
             stamper = DummyTimeStamper(_loaded(unit.certificate), _key(unit), certs_to_embed=chain, fixed_dt=at)
         metadata = signers.PdfSignatureMetadata(
             field_name=name,
@@ -281,13 +296,12 @@ class World:
 
     def encrypted(self) -> bytes:
         """An unsigned PDF that opens with a password only."""
-        writer = PdfFileWriter()
-        writer.insert_page(
-            PageObject(contents=writer.add_object(generic.StreamObject(stream_data=b"")), media_box=(0, 0, 9, 9))
-        )
-        writer.encrypt("secret", "secret")
+        writer = PdfFileWriter()  # type: ignore[no-untyped-call]
+        content = writer.add_object(generic.StreamObject(stream_data=b""))
+        writer.insert_page(PageObject(contents=content, media_box=(0, 0, 9, 9)))  # type: ignore[no-untyped-call]
+        writer.encrypt("secret", "secret")  # type: ignore[no-untyped-call]
         out = BytesIO()
-        writer.write(out)
+        writer.write(out)  # type: ignore[no-untyped-call]
         return out.getvalue()
 
     def statements(self, *, compliance: bool = True, types: Sequence[str] = (ESIGN,), qscd: bool = False) -> bytes:
@@ -321,14 +335,13 @@ class World:
 
     def short_lived_tsu(self, *, until: datetime) -> Party:
         """A time-stamping unit under an authority of its own, which ends soon."""
-        authority = issue(_name("TEST TSA CA", organisation="TEST"), None, authority=True)
-        return issue(_name("TEST TSU 2"), authority, purpose=ExtendedKeyUsageOID.TIME_STAMPING, end=until)
+        return issue(_name("TEST TSU 2"), self.tsa_ca, purpose=ExtendedKeyUsageOID.TIME_STAMPING, end=until)
 
     def trust_units(
         self, unit: Party, *, status: ServiceStatus = ServiceStatus.GRANTED, now: datetime = NOW - timedelta(days=1)
     ) -> TrustStore:
         """Publish and load, with this time-stamping unit (or its authority) listed besides."""
-        listed = unit.chain[0].public_bytes(Encoding.DER) if unit.chain else unit.der
+        listed = self.tsa_ca.der if self.tsa_ca.certificate in unit.chain else unit.der
         mine = ListedService(
             name="Other timestamps",
             type=ServiceType.QTST,
@@ -407,15 +420,17 @@ class World:
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     """Everybody, made once."""
-    operator = issue(_name("TEST operator"), None, purpose=x509.ObjectIdentifier("0.4.0.2231.3.0"))
-    qc_ca = issue(_name("TEST QC CA", organisation="TEST"), None, authority=True)
-    lcp_ca = issue(_name("TEST LCP CA", organisation="TEST"), None, authority=True)
+    operator = issue(_name("TEST operator"), None, end=LONG, purpose=x509.ObjectIdentifier("0.4.0.2231.3.0"))
+    root = issue(_name("TEST root", organisation="TEST"), None, end=LONG, authority=True)  # on no list, as is usual
+    qc_ca = issue(_name("TEST QC CA", organisation="TEST"), root, end=LONG, authority=True)
+    lcp_ca = issue(_name("TEST LCP CA", organisation="TEST"), root, end=LONG, authority=True)
     return World(
         operator=operator,
         qc_ca=qc_ca,
         lcp_ca=lcp_ca,
         responder=issue(_name("TEST OCSP"), qc_ca, purpose=ExtendedKeyUsageOID.OCSP_SIGNING, no_check=True),
-        tsu=issue(_name("TEST TSU"), None, purpose=ExtendedKeyUsageOID.TIME_STAMPING),
+        tsu=issue(_name("TEST TSU"), root, end=LONG, purpose=ExtendedKeyUsageOID.TIME_STAMPING),
+        tsa_ca=issue(_name("TEST TSA CA", organisation="TEST"), None, end=LONG, authority=True),
         jeanne=issue(_name("Jeanne Moreau", person=("Jeanne", "Moreau")), qc_ca, policies=(QCP_N,), qc=statements()),
         paul=issue(_name("Paul Durand", person=("Paul", "Durand")), lcp_ca, policies=(LCP,)),
         directory=tmp_path_factory.mktemp("trust"),

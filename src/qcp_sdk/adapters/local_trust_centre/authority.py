@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
 from sqlalchemy import Connection, Select, delete, insert, select, update
@@ -44,10 +45,9 @@ from qcp_sdk.values import (
     content_hash,
 )
 
-MINIMUM_PROOFING: Final[Mapping[CertificateLevel, Proofing]] = {
-    CertificateLevel.LCP: Proofing.NONE,
-    CertificateLevel.QCP_N: Proofing.BASELINE,
-}
+MINIMUM_PROOFING: Final[Mapping[CertificateLevel, Proofing]] = MappingProxyType(
+    {CertificateLevel.LCP: Proofing.NONE, CertificateLevel.QCP_N: Proofing.BASELINE}
+)
 """What an identity must be worth to be certified at a level (TS 119 461 § 4.6; EN 319 411-2 § 6.2.2)."""
 
 

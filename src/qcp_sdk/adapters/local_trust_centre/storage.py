@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import SQLAlchemyError
 
-from qcp_sdk.errors import ConfigurationError, Unavailable
+from qcp_sdk.errors import ConfigurationError, Rejected, Unavailable
 
 BUSY: Final = 60.0
 """Seconds that a writer waits for another one; making RSA keys for a new trust centre is the longest wait."""
@@ -181,6 +181,8 @@ class Database:
 def _translated() -> Iterator[None]:
     try:
         yield
+    except UnicodeEncodeError as error:  # text with half a character: no key or id of ours
+        raise Rejected("it is not text", reason="malformed") from error
     except SQLAlchemyError as error:
         raise Unavailable("the trust centre's database does not answer", mend="try again with the same key") from error
 

@@ -68,10 +68,10 @@ class MemoryDocuments(Fake):
     def compose_request(
         self,
         *,
-        key: Key,
+        key: Key,  # noqa: ARG002  # `keyed` reads it
         application: Application,
         language: str,
-        at: datetime,  # noqa: ARG002  # `keyed` reads it
+        at: datetime,
     ) -> ContentHash:
         """Make the certificate request and keep it. The same application and instant give the same bytes.
 

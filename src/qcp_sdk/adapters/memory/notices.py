@@ -37,9 +37,9 @@ class MemoryNotices(Fake):
         """Put the message into the outbox; the same key does so once.
 
         Raises:
-            Rejected: `undeliverable`: made unreachable, or an SMS without a mobile; `attachment_missing`.
+            Rejected: `undeliverable`: made unreachable; `attachment_missing`.
         """
-        if to.email in self._unreachable or (notice.by_sms and to.mobile is None):
+        if to.email in self._unreachable:
             raise Rejected("the message reaches nobody", reason="undeliverable", mend="check the address")
         if self._documents is not None:
             for attachment in attachments:

@@ -32,8 +32,8 @@ KEY_TYPES: Final[tuple[KeyType, ...]] = ("p256", "rsa-2048", "rsa-3072")
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
 _HEADER: Final = "keystore.json"
-_COST: Final = {"n": 2**15, "r": 8, "p": 1}
-"""scrypt, RFC 7914: 32 MiB and about a tenth of a second, once a process."""
+WORK: Final = 2**15
+"""scrypt's N (RFC 7914), with r = 8 and p = 1: 32 MiB and about a tenth of a second, once a process."""
 _MEMORY: Final = 2**26
 
 
@@ -72,13 +72,14 @@ class KeyStore:
 
     The passphrase goes through scrypt once, with a salt of this store; what comes out encrypts every file
     (PBES2, AES-256) and derives the store's other keys. A loaded key is kept in the process, because checking
-    an RSA key takes longer than signing with it. Safe for threads, processes and forks.
+    an RSA key takes longer than signing with it. Safe for threads, processes and forks. `work` is what a new store
+    makes of guessing its passphrase; an old one keeps its own.
 
     Raises:
         ConfigurationError: The passphrase is empty or not this store's, or the directory cannot be used.
     """
 
-    def __init__(self, directory: Path, passphrase: Secret) -> None:
+    def __init__(self, directory: Path, passphrase: Secret, *, work: int = WORK) -> None:
         if not passphrase:
             raise ConfigurationError("the key store's passphrase is empty", mend="give one of 16 characters or more")
         self._directory = directory
@@ -86,9 +87,7 @@ class KeyStore:
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not (directory / _HEADER).exists():
-                salt = secrets.token_bytes(16)
-                master = _stretch(passphrase, salt=salt, **_COST)
-                self._write(_HEADER, json.dumps({**_COST, "salt": salt.hex(), "check": _check(master)}).encode())
+                self._write(_HEADER, _new_header(passphrase, work))
             header = json.loads((directory / _HEADER).read_bytes())
             self._master = _stretch(
                 passphrase, salt=bytes.fromhex(header["salt"]), n=header["n"], r=header["r"], p=header["p"]
@@ -171,6 +170,12 @@ class KeyStore:
             return
         finally:
             Path(temporary).unlink(missing_ok=True)
+
+
+def _new_header(passphrase: Secret, work: int) -> bytes:
+    salt = secrets.token_bytes(16)
+    check = _check(_stretch(passphrase, salt=salt, n=work, r=8, p=1))
+    return json.dumps({"n": work, "r": 8, "p": 1, "salt": salt.hex(), "check": check}).encode()
 
 
 def _stretch(passphrase: Secret, *, salt: bytes, n: int, r: int, p: int) -> bytes:

@@ -25,7 +25,7 @@ from markupsafe import Markup
 from qcp_sdk.adapters.shared import gsm
 from qcp_sdk.adapters.shared.texts import TEMPLATES, Texts, load_texts, read_zone, typographic
 from qcp_sdk.errors import ConfigurationError, Rejected, Unavailable
-from qcp_sdk.notices import NOTICES, Notice, Recipient
+from qcp_sdk.notices import Notice, Recipient
 from qcp_sdk.otp import ALPHABETS, Channel, Purpose
 from qcp_sdk.people import LANGUAGES
 from qcp_sdk.values import Cents, Secret
@@ -39,11 +39,12 @@ _HOST: Final = re.compile(
 )
 
 
-def _web(where: str, url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ConfigurationError(f"`{url}` is not a web address", where=where, mend="write https://…")
-    return url
+def _is_web(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # a bracket that opens and never closes
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
 @frozen(kw_only=True)
@@ -74,20 +75,22 @@ class Links:
             ("signing", "{ceremony}"),
             ("verify", ""),
         ):
-            url = _web(f"links.{name}", getattr(self, name))
+            url = getattr(self, name)
+            if not _is_web(url):
+                raise ConfigurationError(f"`{url}` is not a web address", where=f"links.{name}", mend="write https://…")
             if placeholder not in url:
                 raise ConfigurationError(f"`{url}` lacks `{placeholder}`", where=f"links.{name}")
 
     def for_notice(self, notice: Notice) -> dict[str, str]:
         """Give the addresses that a message may use: those whose id it carries, and those without one."""
         links = {"account_url": self.account, "verify_url": self.verify}
-        for name in ("subscription", "ceremony"):
-            given = getattr(notice, name, None)
+        for field_name, link, pattern in (
+            ("subscription", "subscription_url", self.subscription),
+            ("ceremony", "signing_url", self.signing),
+        ):
+            given = getattr(notice, field_name, None)
             if given is not None:
-                pattern = self.subscription if name == "subscription" else self.signing
-                links["subscription_url" if name == "subscription" else "signing_url"] = pattern.replace(
-                    f"{{{name}}}", quote(given, safe="")
-                )
+                links[link] = pattern.replace(f"{{{field_name}}}", quote(given, safe=""))
         return links
 
 
@@ -135,7 +138,7 @@ class Renderer:
             for form in FORMATS
         }
         if directory is not None:
-            self._check_templates()
+            self._check_templates(directory)
         self._check_sms(place)
 
     def render_notice(self, notice: Notice, to: Recipient) -> RenderedMessage:
@@ -146,10 +149,8 @@ class Renderer:
             Unavailable: A template of the host's cannot be rendered.
         """
         values = _values(notice)
-        if "url" in values:
-            parts = urlsplit(str(values["url"]))
-            if parts.scheme not in {"http", "https"} or not parts.hostname:
-                raise Rejected("the link in this message is not a web address", reason="undeliverable")
+        if "url" in values and not _is_web(str(values["url"])):
+            raise Rejected("the link in this message is not a web address", reason="undeliverable")
         context = {**values, **self.links.for_notice(notice), "to": to.name.full, "platform": self.platform}
         name = f"notices/{to.language}/{notice.template}"
         return RenderedMessage(
@@ -206,16 +207,12 @@ class Renderer:
         written = _guarded(template, lambda: self._environments[language, "txt"].get_template(template).render(context))
         return gsm.fold(written.strip())
 
-    def _check_templates(self) -> None:
+    def _check_templates(self, directory: Path) -> None:
+        """Compile what the host wrote, so that a slip of the pen shows at start-up and not in a message."""
         for (language, form), environment in self._environments.items():
-            names = [f"notices/{language}/{notice.template}" for notice in NOTICES]
-            for name in (*names, f"codes/{language}/code"):
-                try:
-                    environment.select_template([f"{name}.{form}.j2", f"{name}.j2"])
-                except jinja2.TemplateSyntaxError as error:
-                    raise ConfigurationError(
-                        f"the template does not compile: {error.message}", where=f"{error.name}, line {error.lineno}"
-                    ) from error
+            for path in (*sorted(directory.glob(f"*/{language}/*.j2")), directory / "layout" / f"message.{form}"):
+                if path.is_file():
+                    _compiled(environment, path.relative_to(directory).as_posix())
 
     def _check_sms(self, place: ZoneInfo) -> None:
         longest = Secret("0" * ALPHABETS[Channel.SMS][1])
@@ -239,9 +236,9 @@ class Renderer:
 
 def _environment(texts: Texts, form: str, directory: Path | None) -> jinja2.Environment:
     folders = [TEMPLATES] if directory is None else [directory, TEMPLATES]
-    environment = jinja2.Environment(  # noqa: S701  # plain text is not to be escaped; HTML is
+    environment = jinja2.Environment(
         loader=_Loader(folders, texts.language),
-        autoescape=form == "html",
+        autoescape=form == "html",  # noqa: S701  # plain text is not escaped
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -266,7 +263,7 @@ def _environment(texts: Texts, form: str, directory: Path | None) -> jinja2.Envi
         zone_name=texts.zone_name,
         city=texts.city,
     )
-    environment.globals["ui"] = environment.get_template(f"layout/ui.{form}").module
+    environment.globals["ui"] = _compiled(environment, f"layout/ui.{form}").module
     return environment
 
 
@@ -282,6 +279,14 @@ class _Loader(jinja2.FileSystemLoader):
         if not template.startswith("layout/") and not template.endswith(".sms.j2"):
             source = typographic(source, self._language)
         return source, path, fresh
+
+
+def _compiled(environment: jinja2.Environment, name: str) -> jinja2.Template:
+    try:
+        return environment.get_template(name)
+    except (jinja2.TemplateError, UnicodeDecodeError) as error:
+        line = f", line {error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
+        raise ConfigurationError("the template does not compile", where=f"{name}{line}", mend=str(error)) from error
 
 
 def _guarded(name: str, write: Callable[[], str]) -> str:

@@ -75,6 +75,7 @@ def draw(*, width: int, height: int, name: str, level: str, at: datetime, url: s
                 "url": url,
             },
             pdf_tags=False,
+            timestamp=int(moment.timestamp()),
         )
     except (RuntimeError, ValueError, TypeError) as error:
         raise Rejected("the appearance of the signature cannot be set", reason="appearance_unsupported") from error

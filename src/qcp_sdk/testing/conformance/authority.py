@@ -164,7 +164,6 @@ class AuthorityConformance(Timed, ABC):
     @given(text=st.text(max_size=60))
     def test_authority_14_only_port_errors_come_out(self, text: str) -> None:
         """authority-14: whatever is asked, only an answer or one of the three port errors comes out."""
-        self.setup_method()
         authority = self._shared()
         only_port_errors(lambda: authority.ask(reference=text))
         only_port_errors(lambda: authority.status(fingerprint=Fingerprint(text)))

@@ -178,11 +178,18 @@ class IdentityConformance(Timed, ABC):
     @given(text=st.text(max_size=60))
     def test_identity_14_only_port_errors_come_out(self, text: str) -> None:
         """identity-14: whatever is asked, only an answer or one of the three port errors comes out."""
-        self.setup_method()
-        identity = self.make_identity()
+        identity = self._shared()
         only_port_errors(lambda: identity.ask(session=SessionId(text)))
         only_port_errors(lambda: identity.cancel(key=Key(text), session=SessionId(text)))
         only_port_errors(lambda: _open(identity, key=Key(text)))
+
+    _made: IdentityVerification | None = None
+
+    def _shared(self) -> IdentityVerification:
+        # One for all examples: making a provider may mean opening a file, or a connection.
+        if self._made is None:
+            self._made = self.make_identity()
+        return self._made
 
     def _decided(self, identity: IdentityVerification, ending: Ending) -> tuple[Verdict, SessionId]:
         session = _open(identity).session

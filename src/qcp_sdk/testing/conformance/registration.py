@@ -164,13 +164,20 @@ class RegistrationConformance(Timed, ABC):
     @given(text=st.text(max_size=60))
     def test_registration_13_only_port_errors_come_out(self, text: str) -> None:
         """registration-13: whatever is asked, only an answer or one of the three port errors comes out."""
-        self.setup_method()
-        registration = self.make_registration()
+        registration = self._shared()
         only_port_errors(lambda: registration.ask(session=SessionId(text)))
         only_port_errors(lambda: _open(registration, key=Key(text)))
         only_port_errors(
             lambda: registration.close(key=Key(text), opened_by=Key(text), session=SessionId(text) if text else None)
         )
+
+    _made: Registration | None = None
+
+    def _shared(self) -> Registration:
+        # One for all examples: making a provider with its authority may take a second.
+        if self._made is None:
+            self._made = self.make_registration()
+        return self._made
 
     def _completed(self, registration: Registration, ending: Ending) -> SessionId:
         session = _open(registration).session

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 import cattrs
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.schema import CreateTable
 
 from qcp_sdk.errors import Unavailable, Unconfirmed
 from qcp_sdk.values import EmailAddress, PhoneNumber
@@ -52,7 +53,7 @@ _CONVERTER: Final = _converter()
 
 
 class SqlBook:
-    """A book in a database: an engine (SQLite or another), or a folder in which `FILE` is made.
+    """A book in a database: an engine (SQLite or another), a file (`….sqlite`), or a folder in which `FILE` is made.
 
     Records are JSON and hold what the simulated provider was told about a person, unencrypted: for
     development machines only, as everything simulated is.
@@ -61,7 +62,7 @@ class SqlBook:
     def __init__(self, place: sa.Engine | Path) -> None:
         self._engine = place if isinstance(place, sa.Engine) else _engine(place)
         with _translated("cannot be made"), self._engine.begin() as connection:
-            _RECORDS.create(connection, checkfirst=True)
+            connection.execute(CreateTable(_RECORDS, if_not_exists=True))
 
     @contextmanager
     def open(self) -> Iterator[_SqlPages]:
@@ -127,22 +128,16 @@ def _read(kind: type[T], body: str) -> T:
         ) from None
 
 
-def _engine(folder: Path) -> sa.Engine:
+def _engine(place: Path) -> sa.Engine:
+    file = place if place.suffix and not place.is_dir() else place / FILE
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise Unavailable("the simulated provider's folder cannot be made", mend="check its permissions") from error
     # No pool: a connection that is never kept is safe in every thread and after a fork.
-    engine = sa.create_engine(
-        sa.URL.create("sqlite", database=str(folder / FILE)), poolclass=sa.NullPool, connect_args={"timeout": 10}
+    return sa.create_engine(
+        sa.URL.create("sqlite", database=str(file)), poolclass=sa.NullPool, connect_args={"timeout": 10}
     )
-    sa.event.listen(engine, "connect", _prepare)
-    return engine
-
-
-def _prepare(connection: sqlite3.Connection, _record: object) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
 
 
 @contextmanager

@@ -1,0 +1,196 @@
+"""The twelve invariants of a subscription (behaviour § 2), checked by exploration, simulation and property tests alike.
+
+`Ghost` remembers what was asked of others along a history; `broken_by_step` judges one step, `broken_in` one state.
+A name begins with the number of its invariant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from datetime import datetime
+
+from attrs import evolve, frozen
+
+from qcp_sdk.effects import Effect, SendCode
+from qcp_sdk.facts import CodeEntered, Fact, Origin
+from qcp_sdk.otp import WRONG_PER_CHALLENGE, Purpose
+from qcp_sdk.subscription import effects as se
+from qcp_sdk.subscription import facts as sf
+from qcp_sdk.subscription.money import MoneyState
+from qcp_sdk.subscription.stages import FINAL, Plan, Stage
+from qcp_sdk.subscription.state import CONSENTS, Subscription
+from qcp_sdk.values import Secret
+
+
+@frozen
+class Ghost:
+    """What was asked and answered so far, as far as the invariants need to know."""
+
+    intents: frozenset[str] = frozenset()
+    """Things to be asked once, that were asked: holds, captures, releases, submissions, late revocations."""
+    email_verified: bool = False
+    conforming: bool = False
+    """A conforming certificate, or an attestation that suffices, was accepted."""
+    final: Stage | None = None
+    """The first final stage that was shown."""
+
+    def after(self, before: Subscription | None, after: Subscription, effects: tuple[Effect, ...]) -> Ghost:
+        """Remember one step."""
+        asked = {intent for effect in effects if (intent := _intent(effect)) is not None}
+        verified = self.email_verified or (
+            before is not None and before.stage is Stage.VERIFYING_EMAIL and after.stage is Stage.HOLDING_FUNDS
+        )
+        return evolve(
+            self,
+            intents=self.intents | asked,
+            email_verified=verified,
+            conforming=self.conforming or after.stage is Stage.ACTIVE,
+            final=self.final or (after.stage if after.stage in FINAL else None),
+        )
+
+    def key(self) -> Hashable:
+        """Name it, for exploration."""
+        return (tuple(sorted(self.intents)), self.email_verified, self.conforming, self.final)
+
+
+def _intent(effect: Effect) -> str | None:
+    """Name what may be asked only once; None for what may be repeated under a new key."""
+    match effect:
+        case se.HoldFunds():
+            return f"hold {effect.attempt}"
+        case se.CaptureFunds() | se.ReleaseFunds():
+            return f"settle {effect.hold}"
+        case se.SubmitRequest():
+            return "submit"
+        case se.SealRequest():
+            return "seal"
+        case se.OpenRegistration():
+            return "register"
+        case _:
+            return None
+
+
+def money_outstanding(s: Subscription) -> bool:
+    """Say whether an answer of the ledger is still out."""
+    return s.money.state in (MoneyState.HOLDING, MoneyState.CAPTURING, MoneyState.RELEASING)
+
+
+def broken_in(s: Subscription, ghost: Ghost) -> tuple[str, ...]:
+    """Name the invariants that one state breaks."""
+    return tuple(_in(s, ghost))
+
+
+def _in(s: Subscription, ghost: Ghost) -> Iterator[str]:
+    if s.money.state is MoneyState.CAPTURED and not ghost.conforming:
+        yield "1: captured, and no conforming certificate was issued or attested"
+    if s.money.state is MoneyState.CAPTURING and not ghost.conforming:
+        yield "1: capturing, and no conforming certificate was issued or attested"
+    if s.stage in FINAL and s.money.state is MoneyState.HELD:
+        yield "2: final, and the hold is neither captured nor released"
+    if s.stage in (Stage.ACTIVE, Stage.REVOKED, Stage.EXPIRED) and s.certificate is None and s.attestation is None:
+        yield "3: a certificate's stage without a certificate"
+    challenge = s.codes.challenge
+    if challenge is not None and challenge.wrong > WRONG_PER_CHALLENGE:
+        yield "5: more wrong entries were taken than a challenge has"
+    if s.stage is Stage.CLOSED and s.ending is None:
+        yield "12: closed, and nothing says why"
+
+
+def broken_by_step(
+    before: Subscription,
+    fact: Fact,
+    now: datetime,
+    after: Subscription,
+    effects: tuple[Effect, ...],
+    ghost: Ghost,
+) -> tuple[str, ...]:
+    """Name the invariants that one step breaks. `ghost` is what was remembered before it."""
+    return tuple(_by_step(before, fact, now, after, effects, ghost))
+
+
+def _by_step(
+    before: Subscription,
+    fact: Fact,
+    now: datetime,
+    after: Subscription,
+    effects: tuple[Effect, ...],
+    ghost: Ghost,
+) -> Iterator[str]:
+    asked = [intent for effect in effects if (intent := _intent(effect)) is not None]
+    if len(set(asked)) < len(asked) or ghost.intents.intersection(asked):
+        yield "9: one intent was asked under two keys"
+    if any(isinstance(effect, se.SubmitRequest) for effect in effects):
+        yield from _submitted(before, after, ghost)
+    if isinstance(fact, CodeEntered) and after is not before and fact.matched:
+        yield from _accepted(before, fact, now)
+    if before.stage in FINAL:
+        if after.stage is not before.stage:
+            yield "6: a final stage was left"
+        if after.ending is not before.ending:
+            yield "12: what was shown as final was changed"
+        if any(isinstance(effect, SendCode) for effect in effects):
+            yield "6: a final stage sent a code"
+    if after is before and effects:
+        yield "6: something is asked for, and nothing is recorded"
+    if after is not before and after.sequence != before.sequence + 1:
+        yield "7: one fact, and not one step"
+    if fact.origin in (Origin.ANSWER, Origin.TIME) and before.stage in FINAL and _settles_again(before, after):
+        yield "2: a settled hold was settled again"
+    if after.terms is not before.terms:
+        yield "12: the terms changed"
+    for record in (after, fact, *effects):
+        if _holds_secret(record):
+            yield "10: a secret is in a record"
+    if before.certificate is not None and after.certificate is not before.certificate:
+        yield "4: one certificate replaced another"
+    if isinstance(fact, sf.CertificateIssued) and after.stage is Stage.REVOKED and before.stage is not Stage.REVOKED:
+        yield "11: a verdict was skipped"
+
+
+def _submitted(before: Subscription, after: Subscription, ghost: Ghost) -> Iterator[str]:
+    request, identity = after.request, after.identity
+    conditions = {
+        "the e-mail was verified": ghost.email_verified,
+        "both consents were given": {one.text for one in after.consents} >= set(CONSENTS),
+        "the identity was approved": identity.proven is not None,
+        "the identity was confirmed": identity.confirmed_at is not None,
+        "the request was accepted": request.accepted_at is not None and request.shown is not None,
+        "the code came after the acceptance": request.accepted_at is not None
+        and request.verified_at is not None
+        and request.verified_at >= request.accepted_at,
+        "the plan is the assembled one": after.terms.plan is Plan.ASSEMBLED,
+        "the request is sealed": request.sealed is not None,
+        "money is held": before.money.state is MoneyState.HELD,
+    }
+    for condition, holds in conditions.items():
+        if not holds:
+            yield f"3: a certificate was requested, and not: {condition}"
+
+
+def _accepted(before: Subscription, fact: CodeEntered, now: datetime) -> Iterator[str]:
+    challenge = before.codes.challenge
+    if before.deadline is not None and now >= before.deadline.at:
+        return  # what was recorded is the deadline, not the entry
+    if challenge is None or challenge.id != fact.challenge:
+        yield "5: a code of an older challenge was accepted"
+        return
+    if challenge.matched:
+        yield "5: a code was accepted twice"
+    if now >= challenge.not_after:
+        yield "5: a code was accepted after its expiry"
+    if challenge.wrong >= WRONG_PER_CHALLENGE:
+        yield "5: a code was accepted after too many wrong ones"
+    if before.stage is Stage.ACTIVE and challenge.purpose is not Purpose.REVOKE:
+        yield "5: a code for one purpose was accepted for another"
+
+
+SETTLED = (MoneyState.CAPTURED, MoneyState.RELEASED)
+
+
+def _settles_again(before: Subscription, after: Subscription) -> bool:
+    return before.money.state in SETTLED and after.money.state is not before.money.state
+
+
+def _holds_secret(record: object) -> bool:
+    """Look one level deep; nested values are attrs classes whose fields are typed without secrets."""
+    return any(isinstance(getattr(record, name, None), Secret) for name in getattr(type(record), "__slots__", ()))
