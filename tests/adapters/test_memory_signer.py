@@ -8,7 +8,8 @@ from qcp_sdk.adapters.memory import signer as fake
 from qcp_sdk.adapters.memory.authority import MemoryAuthority
 from qcp_sdk.adapters.memory.clock import ManualClock
 from qcp_sdk.adapters.memory.codes import MemoryCodes
-from qcp_sdk.ports.signer import Credential, HashRefused, HashSigned, Signer, SigningPending
+from qcp_sdk.ports.signer import Credential, HashRefused, HashSigned, Signer, SigningChallenge, SigningPending
+from qcp_sdk.testing.conformance.base import rejected
 from qcp_sdk.testing.conformance.examples import START, account, digest
 from qcp_sdk.testing.conformance.signer import DIGESTS, SignerConformance
 from qcp_sdk.values import Fingerprint, Key, Secret
@@ -49,6 +50,30 @@ def test_one_digest_can_be_refused_and_the_other_signed() -> None:
     assert isinstance(answers, tuple)
     assert isinstance(answers[0], HashSigned)
     assert answers[1] == HashRefused(digest=digest("two"), reason="too_old")
+
+
+def test_twenty_wrong_codes_in_a_day_lock_the_credential_for_a_day() -> None:
+    clock, codes = ManualClock(START), MemoryCodes()
+    authority = MemoryAuthority(clock=clock)
+    signer = fake.MemorySigner(holding_of=authority.holding, codes=codes, clock=clock)
+    fingerprint = authority.issue_to(account()).certificate.fingerprint
+
+    def challenge(name: str) -> SigningChallenge:
+        return signer.challenge(key=Key(name), fingerprint=fingerprint, digests=DIGESTS, language="fr")
+
+    for round_ in range(4):
+        clock.advance(timedelta(minutes=20))
+        sent = challenge(f"c/{round_}/0")
+        for entry in range(5):
+            with rejected("wrong_code"):
+                signer.activate(
+                    key=Key(f"c/{round_}/{entry}/a"), challenge=sent.id, digests=DIGESTS, code=Secret("wrong")
+                )
+    clock.advance(timedelta(hours=20))
+    with rejected("locked"):
+        challenge("c/5/0")
+    clock.advance(timedelta(hours=4))
+    assert challenge("c/6/0").masked
 
 
 def test_silence_never_answers() -> None:

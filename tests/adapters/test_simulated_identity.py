@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from qcp_sdk.adapters import simulated_identity as simulated
 from qcp_sdk.adapters.memory.clock import ManualClock
+from qcp_sdk.adapters.shared.simulation.sql_book import SqlBook
 from qcp_sdk.errors import Rejected, Unavailable
 from qcp_sdk.identity import DocumentKind, Proofing, ProvenIdentity
 from qcp_sdk.ports.answers import Pending
@@ -98,6 +99,38 @@ def test_the_verdict_takes_the_time_that_was_configured(tmp_path: Path, clock: M
     assert identity.ask(session=session) == CaptureFinished(session=session)
     clock.advance(timedelta(microseconds=1))
     assert isinstance(identity.ask(session=session), IdentityApproved)
+
+
+def test_the_first_capture_counts(tmp_path: Path, clock: ManualClock) -> None:
+    identity = simulated.SimulatedIdentity(tmp_path, clock=clock)
+    session = opened(identity)
+    identity.capture(session)
+    clock.advance(timedelta(minutes=3))
+    identity.capture(session, simulated.specimen(PersonName(given="Somebody", last="Else")))
+    clock.advance(timedelta(minutes=1))
+    verdict = identity.ask(session=session)
+    assert isinstance(verdict, IdentityApproved)
+    assert verdict.identity.name == account().name
+
+
+def test_one_writer_at_a_time(tmp_path: Path) -> None:
+    engine = sa.create_engine(
+        f"sqlite:///{tmp_path / 'book.sqlite3'}", connect_args={"timeout": 0}, poolclass=sa.NullPool
+    )
+    book = SqlBook(engine)
+    with book.open() as pages:
+        assert pages.get(simulated.IdentitySession, "none") is None
+        with pytest.raises(Unavailable), book.open():
+            pytest.fail("two writers hold the book")
+
+
+def test_a_writer_that_fails_writes_nothing(tmp_path: Path) -> None:
+    book = SqlBook(tmp_path)
+    with pytest.raises(Rejected), book.open() as pages:
+        pages.put("one", simulated.approve())
+        raise Rejected("no", reason="for_the_test")
+    with book.open() as pages:
+        assert pages.all(simulated.IdentityScript) == ()
 
 
 def test_a_document_may_show_another_name(tmp_path: Path, clock: ManualClock) -> None:

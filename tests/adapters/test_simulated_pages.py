@@ -178,6 +178,18 @@ def test_a_signer_that_takes_its_time_is_waited_for(world: MemoryWorld, pages: s
     assert isinstance(pages.ask(session=session), TransactionSigned)
 
 
+def test_an_end_that_was_told_is_not_taken_back_by_a_signature_on_its_way(world: MemoryWorld) -> None:
+    def closed_meanwhile(_key: Key, _signatory: Signatory, content: ContentHash) -> ContentHash:
+        pages.close(key=Key("ceremony-0/9/0"), session=session)
+        return content
+
+    pages = MemoryPages(pen=simulated.FunctionPen(sign=closed_meanwhile), clock=world.clock)
+    session = opened(world, pages)
+    pages.ask_code(session)
+    pages.sign(session, Secret("any"))
+    assert pages.ask(session=session) == TransactionEnded(session=session, reason="expired")
+
+
 def test_a_signature_that_is_refused_fails_the_transaction(
     world: MemoryWorld, pages: simulated.SimulatedSigningPages
 ) -> None:

@@ -63,10 +63,19 @@ def code_requested(c: Ceremony, _fact: Fact, now: datetime) -> Moved:
     lease = Wake(at=until, fact=DeadlinePassed(deadline=f"lease/{number}"))
     open_documents = tuple(one for one in c.documents if not one.settled)
     kept = c.lease_until is not None and all(one.preparation is not None for one in open_documents)
+    documents = c.documents
+    if not kept:
+        documents = tuple(one if one.settled else evolve(one, preparation=None) for one in c.documents)
     following = at(
-        c, Stage.AWAITING_CODE, codes=codes, round=number, lease_until=until, challenge=None, problem="",
-        documents=c.documents if kept else tuple(evolve(one, preparation=None) for one in c.documents),
-    )  # fmt: skip
+        c,
+        Stage.AWAITING_CODE,
+        codes=codes,
+        round=number,
+        lease_until=until,
+        challenge=None,
+        problem="",
+        documents=documents,
+    )
     if kept:
         return following, (_challenge(following), lease)
     assert c.opened.certificate is not None
@@ -106,7 +115,7 @@ def document_failed(c: Ceremony, fact: Fact, _now: datetime) -> Moved:
     """One document cannot be signed; the others go on."""
     assert isinstance(fact, DocumentFailed)
     one = c.progress(fact.document)
-    if fact.round != c.round or one is None or one.settled or one.preparation:
+    if fact.round != c.round or c.lease_until is None or one is None or one.settled or one.preparation:
         return c, ()
     return _ready(at(c, c.stage, documents=c.with_progress(evolve(one, failed=fact.reason))))
 
@@ -123,7 +132,8 @@ def _ready(c: Ceremony) -> Moved:
 def challenge_opened(c: Ceremony, fact: Fact, _now: datetime) -> Moved:
     """The code is on its way."""
     assert isinstance(fact, ChallengeOpened)
-    if fact.round != c.round or c.challenge is not None or c.lease_until is None:
+    ready = all(one.settled or one.preparation is not None for one in c.documents)
+    if fact.round != c.round or c.challenge is not None or c.lease_until is None or not ready:
         return c, ()
     challenge = SignerChallenge(id=fact.challenge, not_after=fact.not_after, masked=fact.masked)
     return at(c, c.stage, challenge=challenge, problem=""), ()
@@ -168,13 +178,18 @@ def _back(c: Ceremony, problem: str, challenge: SignerChallenge | None) -> Moved
     return at(c, Stage.AWAITING_CODE, problem=problem, challenge=challenge), ()
 
 
+def _answers_are_in(c: Ceremony) -> bool:
+    """Whether the signer has answered: what else is said of that activation comes late."""
+    return any(one.value is not None for one in c.documents)
+
+
 def activation_refused(c: Ceremony, fact: Fact, _now: datetime) -> Moved:
     """The signer did not accept the code: a wrong one counts, any other reason needs a new code."""
     assert isinstance(fact, ActivationRefused)
     challenge = c.challenge
-    if challenge is None or challenge.id != fact.challenge:
+    if challenge is None or challenge.id != fact.challenge or _answers_are_in(c):
         return c, ()
-    if fact.reason in HOPELESS and not any(one.value for one in c.documents):
+    if fact.reason in HOPELESS:
         return fail(c, fact.reason)
     if fact.reason == "unavailable":  # the signer was not asked: the same code is still good
         return _back(c, fact.reason, challenge)
@@ -185,8 +200,7 @@ def activation_refused(c: Ceremony, fact: Fact, _now: datetime) -> Moved:
 def activation_lost(c: Ceremony, fact: Fact, _now: datetime) -> Moved:
     """Nobody knows whether the signer saw the code: a new one is needed. What it answers late still counts."""
     assert isinstance(fact, ActivationLost)
-    answered = any(one.value is not None for one in c.documents)
-    if c.challenge is None or c.challenge.id != fact.challenge or c.handle or answered:
+    if c.challenge is None or c.challenge.id != fact.challenge or c.handle or _answers_are_in(c):
         return c, ()
     return _back(c, "activation_lost", None)
 

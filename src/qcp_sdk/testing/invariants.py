@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from datetime import datetime
+from functools import cache
 
-from attrs import evolve, frozen
+from attrs import evolve, fields, frozen
 
 from qcp_sdk.effects import Effect, SendCode
 from qcp_sdk.facts import CodeEntered, Fact, Origin
@@ -138,9 +139,8 @@ def _by_step(
         yield "2: a settled hold was settled again"
     if after.terms is not before.terms:
         yield "12: the terms changed"
-    for record in (after, fact, *effects):
-        if _holds_secret(record):
-            yield "10: a secret is in a record"
+    if any(_holds_secret(record) for record in (fact, *effects)):
+        yield "10: a secret is in a record"
     if before.certificate is not None and after.certificate is not before.certificate:
         yield "4: one certificate replaced another"
     if isinstance(fact, sf.CertificateIssued) and after.stage is Stage.REVOKED and before.stage is not Stage.REVOKED:
@@ -193,4 +193,9 @@ def _settles_again(before: Subscription, after: Subscription) -> bool:
 
 def _holds_secret(record: object) -> bool:
     """Look one level deep; nested values are attrs classes whose fields are typed without secrets."""
-    return any(isinstance(getattr(record, name, None), Secret) for name in getattr(type(record), "__slots__", ()))
+    return any(isinstance(getattr(record, name, None), Secret) for name in _fields(type(record)))
+
+
+@cache
+def _fields(kind: type) -> tuple[str, ...]:
+    return tuple(one.name for one in fields(kind))

@@ -5,7 +5,7 @@
     report.signatures[0].level_reached            # SignatureLevel.NIVEAU_3
     json.dumps(report.to_json())
 
-Importing this costs nothing; pyHanko is loaded by the first `verify`, signxml by the first list that is read.
+Importing this loads attrs and asn1crypto; pyHanko is loaded by the first `verify`, signxml by the first list read.
 """
 
 from qcp_sdk.verification.report import (

@@ -63,7 +63,7 @@ class TrustStore:
                 mend="put the certificates of those who may sign lists there as `*.pem`",
             )
         found = tuple(lists.read(_content(path), operators, path.name) for path in files)
-        None
+        _refuse_rivals(found, files)
         revocation = directory / "revocation"
         crls = tuple(_crl(path) for path in _files(revocation, "crl")) if revocation.is_dir() else ()
         return cls(lists=found, crls=crls)

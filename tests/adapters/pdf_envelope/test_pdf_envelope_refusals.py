@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 import random
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from pyhanko.sign import signers
 from pyhanko.sign.fields import MDPPerm
 
 from qcp_sdk.adapters.pdf_envelope import PadesLevel, PdfEnvelope
+from qcp_sdk.adapters.shared.pades_stamp import draw
 from qcp_sdk.adapters.shared.pdf_errors import FOREIGN, translated
 from qcp_sdk.adapters.shelf import FileShelf
 from qcp_sdk.errors import ConfigurationError, DocumentError, InvalidInput, Rejected, Unavailable
@@ -402,3 +404,8 @@ def test_libraries_that_log_names_are_kept_quiet_unless_the_host_wants_them(
         assert len(caplog.records) == 1
     finally:
         logger.setLevel(before)
+
+
+def test_a_drawn_appearance_carries_the_given_instant_and_no_other(moment: datetime) -> None:
+    drawn = draw(width=200, height=60, name="Zoé Œuvrard", level="niveau 3", at=moment)
+    assert set(re.findall(rb"Date\(D:(\d+)Z", drawn)) == {f"{moment:%Y%m%d%H%M%S}".encode()}

@@ -309,10 +309,16 @@ class World:
         return statements(compliance=compliance, types=types, qscd=qscd)
 
     def ocsp_answer(
-        self, party: Party, authority: Party, responder: Party, *, revoked: datetime | None = None
+        self,
+        party: Party,
+        authority: Party,
+        responder: Party,
+        *,
+        revoked: datetime | None = None,
+        at: datetime = SIGNED,
     ) -> bytes:
         """An OCSP answer."""
-        return ocsp_answer(party, authority, responder, revoked=revoked)
+        return ocsp_answer(party, authority, responder, revoked=revoked, at=at)
 
     def crl(self, authority: Party, *, revoked: dict[int, datetime] | None = None) -> bytes:
         """A revocation list."""

@@ -266,6 +266,17 @@ class TestRevocation:
         old = world.crls({world.jeanne: SIGNED - timedelta(days=40)}, at=SIGNED - timedelta(days=30))
         assert only(world.verify(world.signed(), world.trust(crls=old))).sub_indication == "REVOKED_NO_POE"
 
+    def test_an_old_answer_that_said_revoked_still_counts(self, world: World, contract: bytes) -> None:
+        answer = world.ocsp_answer(
+            world.jeanne,
+            world.qc_ca,
+            world.responder,
+            revoked=SIGNED - timedelta(days=40),
+            at=SIGNED - timedelta(days=30),
+        )
+        old = world.augment(contract, ocsps=[answer])
+        assert only(world.verify(old)).sub_indication == "REVOKED_NO_POE"
+
     def test_a_claim_by_somebody_else_does_not_count(self, world: World, contract: bytes) -> None:
         forged = world.crl(
             world.impostor(), revoked={world.jeanne.certificate.serial_number: SIGNED - timedelta(days=1)}

@@ -107,11 +107,11 @@ class MemoryDocuments(Fake):
         """Append what stands for the seal, and keep the result.
 
         Raises:
-            Rejected: `unknown_document`, `damaged`, or as `refuse` says.
+            Rejected: `unknown_document`, `cannot_seal`, or as `refuse` says.
         """
         content = self._known(document)
         if _name(content) != document:
-            raise Rejected("the bytes to seal have changed", reason="damaged")
+            raise Rejected("the bytes to seal have changed", reason="cannot_seal")
         if self._refusal:
             raise Rejected("the request cannot be sealed", reason=self._refusal)
         seal = json.dumps([signatory, challenge, verified_at.isoformat()], ensure_ascii=False)

@@ -142,8 +142,8 @@ class MemorySigner(Fake):
         if not digests or any(len(digest) != 32 for digest in digests):
             raise Rejected("not SHA-256 digests", reason="bad_digest", mend="pass at least one, of 32 bytes each")
         now = self._clock.now()
+        self._check_lock(fingerprint, now)
         try:
-            attempts = otp.attempt_requested(self._attempts.get(fingerprint, Attempts()), now)
             state = otp.requested(
                 self._states.get(fingerprint, otp.Codes()), stream=fingerprint, purpose=Purpose.SIGN, now=now
             )
@@ -161,7 +161,7 @@ class MemorySigner(Fake):
             language=language,
             not_after=sent.not_after,
         )
-        self._states[fingerprint], self._attempts[fingerprint] = state, attempts
+        self._states[fingerprint] = state
         self._challenges[sent.id] = _Asked(fingerprint=fingerprint, digests=digests)
         return SigningChallenge(id=sent.id, not_after=sent.not_after, masked=mobile.masked)
 
@@ -231,9 +231,8 @@ class MemorySigner(Fake):
         Raises:
             Rejected: It was not, or no code is accepted for this challenge.
         """
-        now, attempts = self._clock.now(), self._attempts.get(fingerprint, Attempts())
-        if otp.lock_end(attempts, now) is not None:
-            raise Rejected("codes are locked", reason="locked")
+        now = self._clock.now()
+        self._check_lock(fingerprint, now)
         matched = otp.matches(self._code(fingerprint, challenge), code)
         try:
             self._states[fingerprint] = otp.entered(
@@ -242,8 +241,12 @@ class MemorySigner(Fake):
         except CodeRefused as refusal:
             raise Rejected("the code is not accepted", reason=_REASONS[refusal.reason]) from refusal
         if not matched:
-            self._attempts[fingerprint] = otp.attempt_wrong(attempts, now)
+            self._attempts[fingerprint] = otp.attempt_wrong(self._attempts.get(fingerprint, Attempts()), now)
             raise Rejected("the code is wrong", reason="wrong_code")
+
+    def _check_lock(self, fingerprint: Fingerprint, now: datetime) -> None:
+        if otp.lock_end(self._attempts.get(fingerprint, Attempts()), now) is not None:
+            raise Rejected("too many wrong codes in a day", reason="locked")
 
     def _code(self, fingerprint: Fingerprint, challenge: ChallengeId) -> Secret:
         return otp.derive(self._key, purpose=Purpose.SIGN, subject=fingerprint, challenge=challenge)

@@ -160,6 +160,14 @@ class DocumentsConformance(ShelfConformance, ABC):
         with rejected("unknown_document"):
             _sealed(self.make_documents(), NOWHERE)
 
+    def test_documents_15_damaged_bytes_are_not_sealed(self) -> None:
+        """documents-15: a document whose bytes have changed is rejected as `cannot_seal`."""
+        documents = self.make_documents()
+        accepted = _composed(documents)
+        self.damage(documents, accepted)
+        with rejected("cannot_seal"):
+            _sealed(documents, accepted)
+
 
 def _composed(
     documents: Documents,

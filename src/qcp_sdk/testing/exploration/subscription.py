@@ -8,7 +8,8 @@ challenge ids unique: no row reads them but to compare with the fact at hand, an
 or "another one". Instants only enter by comparison with `now`; each fact is tried well before the deadline, and at
 it; codes before their expiry, and at it. How many codes were asked for this hour, and how many were wrong, is kept.
 Attempts at an identity session are kept until the identity is proven, consents until both are given, evidence until
-the certificate is there, codes until a final stage: no row reads them afterwards. Certificates are kept by which they are: the
+the certificate is there, codes until a final stage: no row reads them afterwards. That a code could not be sent is for
+the page alone: no row reads it. Certificates are kept by which they are: the
 subscription's own, one that does not conform; late ones are alike, and so are late sessions.
 """
 
@@ -162,6 +163,8 @@ class SubscriptionModel:
                 after, effects = step(s, fact, now)
             except Refusal:
                 continue
+            if after is s and not effects:
+                continue
             ghost = world.ghost.after(s, after, effects)
             yield Move(label, World(after, ghost), invariants.broken_by_step(s, fact, now, after, effects, world.ghost))
 
@@ -211,7 +214,7 @@ def _open_key(s: Subscription) -> Hashable:
     """What only an open stage reads."""
     c, i, r = s.codes.challenge, s.identity, s.request
     codes = (
-        (c.purpose.value, c.wrong, c.matched, bool(c.undeliverable)) if c else None,
+        (c.purpose.value, c.wrong, c.matched) if c else None,
         len(s.codes.requested),
         s.codes.locked_until is not None,
     )

@@ -32,7 +32,7 @@ class Model(Protocol[W]):
         """Give the worlds that everything begins with, each with the name of what made it."""
 
     def moves(self, world: W) -> Iterator[Move[W]]:
-        """Give everything that may happen in a world. A refusal is no move; one that changes nothing may be given."""
+        """Give everything that may happen in a world and change it: a refusal is no move, nor is a repeat."""
 
     def key(self, world: W) -> Hashable:
         """Name the world: two with one name have the same future."""
