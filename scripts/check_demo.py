@@ -92,17 +92,20 @@ def journal(folder: Path) -> Iterator[str]:
 
 
 def mailbox(folder: Path) -> Iterator[str]:
-    """Every message, read by the standard library: two parts, and no defect."""
+    """Every message, read by the standard library: e-mails in text and HTML, SMS in one part, and no defect."""
     letters = sorted((folder / "mailbox").glob("*.eml"))
     if not letters:
         yield "the mailbox is empty"
     for letter in letters:
         message = message_from_bytes(letter.read_bytes(), policy=default)
         kinds = {part.get_content_type() for part in message.walk()}
-        if message.defects or not message["subject"] or not message["to"]:
-            yield f"{letter.name}: {message.defects or 'no subject or no addressee'}"
-        if message.is_multipart() and not {"text/plain", "text/html"} <= kinds:
-            yield f"{letter.name}: has {', '.join(sorted(kinds))}, not both text and HTML"
+        if message.defects or not message["to"]:
+            yield f"{letter.name}: {message.defects or 'no addressee'}"
+        if message["x-qcp-channel"] == "sms":
+            if kinds != {"text/plain"}:
+                yield f"{letter.name}: an SMS of {', '.join(sorted(kinds))}"
+        elif not message["subject"] or not {"text/plain", "text/html"} <= kinds:
+            yield f"{letter.name}: no subject, or not both text and HTML"
 
 
 CHECKS: tuple[Callable[[Path], Iterator[str]], ...] = (chain, request, contract, verification, journal, mailbox)

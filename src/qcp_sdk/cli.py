@@ -18,6 +18,16 @@ from typing import Final
 from qcp_sdk.errors import InvalidInput, QcpError
 
 YES, NO, UNANSWERED = 0, 1, 2
+MODEL_NAMES: Final = (
+    "money",
+    "assembled",
+    "hosted",
+    "ceremony",
+    "ceremony-later",
+    "ceremony-hosted",
+    "ceremony-hosted-later",
+)
+"""What can be explored: the keys of `testing.exploration.models.MODELS`, which is imported only when it is needed."""
 TRUST: Final = "QCP_TRUST"
 """Environment variable that names the trust directory when `--trust` does not."""
 
@@ -53,6 +63,26 @@ def build_parser() -> argparse.ArgumentParser:
     check = journal.add_parser("verify", help="check the hash chain of an exported journal")
     check.add_argument("file", type=Path, metavar="FILE", help="the journal, JSON")
     check.set_defaults(run=_journal_verify)
+
+    explore = commands.add_parser(
+        "explore", help="enumerate every reachable state of the machines; needs the extra `testing`"
+    )
+    explore.add_argument(
+        "--plan",
+        action="append",
+        choices=(
+            "money",
+            "assembled",
+            "hosted",
+            "ceremony",
+            "ceremony-later",
+            "ceremony-hosted",
+            "ceremony-hosted-later",
+        ),
+        help="which machine, or which plan of the subscription; may be repeated; by default all",
+    )
+    explore.add_argument("--json", action="store_true", help="print what was found as JSON")
+    explore.set_defaults(run=_explore)
 
     diagram = commands.add_parser("diagram", help="draw a machine as Mermaid text, from its table")
     diagram.add_argument(
@@ -171,6 +201,47 @@ def _diagram(asked: argparse.Namespace) -> int:
     }
     print(drawn[asked.machine](), end="")
     return YES
+
+
+def _explore(asked: argparse.Namespace) -> int:
+    from qcp_sdk.testing.exploration.models import MODELS, run
+
+    found = [run(name) for name in asked.plan or MODELS]
+    violations = [
+        {"model": one.model, "invariant": each.invariant, "path": list(each.path)}
+        for one in found
+        for each in one.violations
+    ]
+    complete = all(one.complete for one in found)
+    if asked.json:
+        print(
+            json.dumps(
+                {
+                    "states": sum(one.states for one in found),
+                    "transitions": sum(one.transitions for one in found),
+                    "invariants": [str(number) for number in range(1, 13)],
+                    "violations": violations,
+                    "complete": complete,
+                    "models": {
+                        one.model: {
+                            "states": one.states,
+                            "transitions": one.transitions,
+                            "seconds": round(one.seconds, 2),
+                            "graph": one.graph,
+                        }
+                        for one in found
+                    },
+                },
+                ensure_ascii=False,
+                indent=2,
+            )
+        )
+    else:
+        for one in found:
+            print(f"{one.model}: {one.states} states, {one.transitions} transitions, {one.seconds:.1f} s, {one.graph}")
+        for each in violations:
+            print(f"VIOLATION {each['invariant']} ({each['model']}): {' > '.join(each['path'])}")
+    return YES if complete and not violations else NO
 
 
 if __name__ == "__main__":

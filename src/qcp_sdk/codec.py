@@ -89,16 +89,38 @@ def _is_union_of(kind: object, *members: type) -> bool:
 
 
 def _register_open_class(made: JsonConverter, root: type, kinds: Mapping[str, type], tag: str) -> None:
-    """Store a field typed by a root class with the name of the class that it really holds."""
+    """Store a field typed by a root class with the name and version of the class that it really holds.
+
+    A fact that is waited for may lie in the outbox for years: it is lifted like one that stands by itself.
+    """
 
     def unstructure(value: object) -> dict[str, object]:
-        return {tag: getattr(value, tag), "data": made.unstructure(value, type(value))}
+        return {
+            tag: getattr(value, tag),
+            "schema": getattr(value, "schema", 1),
+            "data": made.unstructure(value, type(value)),
+        }
 
     def structure(value: Mapping[str, Any], _: object) -> object:
-        return made.structure(value["data"], kinds[value[tag]])
+        return _structured(made, value[tag], value["schema"], value["data"], kinds)
 
     made.register_unstructure_hook_func(lambda kind: kind is root, unstructure)
     made.register_structure_hook_func(lambda kind: kind is root, structure)
+
+
+def _structured(made: JsonConverter, kind: str, schema: int, data: Any, kinds: Mapping[str, type[T]]) -> T:
+    """Lift the data to the newest version, then read it.
+
+    Raises:
+        InvalidInput: It is newer than what is known here.
+    """
+    while (kind, schema) in UPCASTERS:
+        data, schema = UPCASTERS[kind, schema](data), schema + 1
+    cls = kinds[kind]
+    newest = getattr(cls, "schema", 1)
+    if schema != newest:
+        raise InvalidInput(f"`{kind}` has schema {schema}, and {newest} is known here", mend="upgrade qcp_sdk")
+    return made.structure(data, cls)
 
 
 def _pack(kind: str, schema: int, value: object, cls: type) -> bytes:
@@ -112,17 +134,11 @@ def _unpack(packed: bytes, kinds: Mapping[str, type[T]]) -> T:
 
     try:
         envelope = json.loads(packed)
-        kind, schema, data = envelope["kind"], envelope["schema"], envelope["data"]
-        while (kind, schema) in UPCASTERS:
-            data, schema = UPCASTERS[kind, schema](data), schema + 1
-        cls = kinds[kind]
-        newest = getattr(cls, "schema", 1)
-        value = converter().structure(data, cls) if schema == newest else None
+        return _structured(converter(), envelope["kind"], envelope["schema"], envelope["data"], kinds)
     except Exception as error:
+        if type(error) is InvalidInput:  # newer than what is known here
+            raise
         raise InvalidInput("a stored record cannot be read", where="codec", mend="it is damaged or foreign") from error
-    if value is None:
-        raise InvalidInput(f"`{kind}` has schema {schema}, and {newest} is known here", mend="upgrade qcp_sdk")
-    return value
 
 
 def pack_fact(fact: Fact) -> bytes:
@@ -155,7 +171,8 @@ def unpack_effect(packed: bytes) -> Effect:
 
 def pack_state(kind: str, state: object) -> bytes:
     """Write the state of a stream."""
-    return _pack(kind, 1, state, STATE_KINDS[kind])
+    cls = STATE_KINDS[kind]
+    return _pack(kind, getattr(cls, "schema", 1), state, cls)
 
 
 def unpack_state(packed: bytes) -> Any:

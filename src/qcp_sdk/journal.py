@@ -36,7 +36,8 @@ class Entry:
 
 def instant(moment: datetime) -> str:
     """Write an instant the one way that is hashed: UTC, microseconds, `Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Not strftime: whether it pads a year below 1000 depends on the platform.
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def link(previous: bytes, *, stream: str, sequence: int, at: datetime, kind: str, payload: bytes) -> bytes:

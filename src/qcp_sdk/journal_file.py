@@ -12,10 +12,9 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from attrs import frozen
@@ -92,15 +91,18 @@ def _entry(row: Any, place: int) -> Entry:
         at = datetime.fromisoformat(row["at"])
         stream, sequence, kind = row["stream"], row["sequence"], row["kind"]
         payload = base64.b64decode(row["payload"], validate=True)
-    except (KeyError, ValueError, TypeError, binascii.Error) as error:
+    except (KeyError, ValueError, TypeError) as error:
         raise JournalError("a field is missing or malformed", where=where, mend="give a file that we wrote") from error
     if at.tzinfo is None or not (isinstance(stream, str) and isinstance(kind, str) and type(sequence) is int):
         raise JournalError("a field is malformed", where=where, mend="give a file that we wrote")
+    try:  # what is hashed has one form: an instant that exists in UTC, text that UTF-8 can write
+        at = at.astimezone(UTC)
+        (stream + kind).encode()
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise JournalError("a field cannot be hashed", where=where, mend="give a file that we wrote") from error
     if sequence < 0:
         raise JournalError("a sequence is negative", where=where, mend="give a file that we wrote")
-    return Entry(
-        stream=stream, sequence=sequence, at=at, kind=kind, payload=payload, hash=_hex(row.get("hash"), where)
-    )
+    return Entry(stream=stream, sequence=sequence, at=at, kind=kind, payload=payload, hash=_hex(row.get("hash"), where))
 
 
 def _hex(text: Any, where: str) -> bytes:

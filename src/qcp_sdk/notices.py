@@ -1,6 +1,7 @@
 """Every message that the SDK writes to a person, as data; the words are in `templates/`.
 
-One class a message, its fields are what its template may use, its template is `templates/notices/<template>.*`.
+One class a message, its fields are what its template may use, its template is
+`templates/notices/<language>/<template>.j2`.
 Links are made by whoever sends (the host's addresses are configuration), from the ids in here.
 """
 

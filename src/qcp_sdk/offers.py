@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from qcp_sdk.errors import InvalidValue
 from qcp_sdk.identity import Proofing
-from qcp_sdk.matching import Transformation
+from qcp_sdk.matching import USUALLY_ACCEPTED
 from qcp_sdk.subscription.facts import Routes, Waits
 from qcp_sdk.subscription.stages import Plan
 from qcp_sdk.values import CabinetId, Cents, TenantId
@@ -29,9 +29,7 @@ class Offer:
     routes: Routes = Routes()
     waits: Waits = Waits()
     minimum_proofing: Proofing = Proofing.BASELINE
-    accepted_close: frozenset[str] = frozenset(
-        {Transformation.ICAO_TRANSLITERATION.value, Transformation.FEWER_GIVEN_NAMES.value}
-    )
+    accepted_close: frozenset[str] = frozenset(one.value for one in USUALLY_ACCEPTED)
     """The listed transformations by which account and identity document are still the same person."""
     attestation_suffices: bool = True
 

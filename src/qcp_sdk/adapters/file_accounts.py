@@ -7,7 +7,7 @@ import os
 import tempfile
 import threading
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from qcp_sdk.errors import ConfigurationError, InvalidInput, Rejected, Unavailable
 from qcp_sdk.people import Account, Cabinet
@@ -25,7 +25,7 @@ class FileAccounts:
         ConfigurationError: The file is there and cannot be understood.
     """
 
-    simulated = True
+    simulated: ClassVar[bool] = True
 
     def __init__(self, path: Path) -> None:
         self._path, self._lock = path, threading.Lock()

@@ -14,6 +14,7 @@ from datetime import datetime
 from email.message import EmailMessage, MIMEPart
 from email.policy import SMTP
 from pathlib import Path
+from typing import ClassVar
 
 from attrs import field, frozen
 
@@ -34,6 +35,8 @@ _FILE = re.compile(r"(\d{6,})-([a-z0-9_]+)\.eml")
 
 class MailboxNotices:
     """Writes notices into `directory`. Those for a telephone are written as SMS when the recipient has a mobile."""
+
+    simulated: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -74,6 +77,8 @@ class MailboxNotices:
 
 class MailboxCodes:
     """Writes codes into `directory`, by e-mail and by SMS."""
+
+    simulated: ClassVar[bool] = True
 
     def __init__(self, *, directory: Path, sender: Sender, renderer: Renderer, clock: Clock) -> None:
         self._folder = _Folder(directory)

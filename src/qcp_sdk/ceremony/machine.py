@@ -281,11 +281,6 @@ def sayable(c: Ceremony) -> tuple[type[Fact], ...]:
     return tuple(kind for kind in CEREMONY_TRANSITIONS[c.stage] if kind.origin is Origin.PERSON)
 
 
-def is_final(c: Ceremony) -> bool:
-    """Say whether nothing leaves the present stage."""
-    return c.stage in CEREMONY_FINAL
-
-
 def claims(c: Ceremony) -> frozenset[str]:
     """Give the documents that are reserved for this signatory: one signature at a time on each."""
     if c.lease_until is None or c.stage in CEREMONY_FINAL:

@@ -7,6 +7,8 @@ committed; what fails, waits or dies with the process is picked up by `run_due`,
 from __future__ import annotations
 
 import logging
+import threading
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,24 +18,36 @@ from attrs import frozen
 
 from qcp_sdk import otp
 from qcp_sdk.ceremony import facts as cf
-from qcp_sdk.ceremony.stages import CEREMONY_FINAL, CeremonyStage
+from qcp_sdk.ceremony.stages import CEREMONY_FINAL, CeremonyPlan, CeremonyStage
 from qcp_sdk.ceremony.state import Ceremony
-from qcp_sdk.collectes import Order
+from qcp_sdk.collectes import Collecte, Order
 from qcp_sdk.effects import Alert, Effect, Nature
 from qcp_sdk.engine import schedule
 from qcp_sdk.engine.collaborators import Collaborators
 from qcp_sdk.engine.performers import PERFORMERS, QUERIES, REFUSALS, UNCONFIRMED, Answer, Context
 from qcp_sdk.engine.streams import LEASE, MACHINES, Stream, Streams
-from qcp_sdk.errors import CodeRefused, Conflict, FactRefused, PortError, QcpError, Rejected, Unavailable, Unconfirmed
+from qcp_sdk.errors import (
+    CodeRefused,
+    Conflict,
+    FactRefused,
+    InvalidInput,
+    NotFound,
+    PortError,
+    QcpError,
+    Rejected,
+    Unavailable,
+    Unconfirmed,
+)
 from qcp_sdk.facts import CodesLocked, Fact, SilenceNoted
 from qcp_sdk.otp import Attempts, Purpose
 from qcp_sdk.ports.answers import OutcomeKind, Pending
-from qcp_sdk.ports.store import Batch, LeasedEffect, OutboxRow
+from qcp_sdk.ports.store import FIRST_TOKEN, Batch, LeasedEffect, OutboxRow
 from qcp_sdk.values import ContentHash, DocumentId, Key
 
 log = logging.getLogger("qcp_sdk")
 POLLS: Final = frozenset({"ask_identity", "ask_certificate", "ask_registration", "ask_transaction", "poll_signing"})
 """Effects that only ask; asking once more harms nothing."""
+HAS_SIGNED: Final = frozenset({CeremonyStage.SIGNED, CeremonyStage.PARTLY_SIGNED})
 MOST_CONFLICTS: Final = 20
 """How often a fact is decided again because somebody else moved first, before the caller is told."""
 
@@ -63,6 +77,13 @@ class Recorded:
     changed: bool
 
 
+def in_parallel(collecte: Collecte, plan: CeremonyPlan) -> bool:
+    """Say whether all may sign from the start. A provider's page reserves the documents for as long as it is open, so
+    there signatories always come one after another.
+    """
+    return collecte.order is Order.PARALLEL and plan is CeremonyPlan.OURS
+
+
 def perform_now(work: Callable[[], None]) -> None:
     """Run at once: the commit has happened. A host inside its own transaction gives its on-commit hook instead."""
     work()
@@ -82,6 +103,8 @@ class Engine:
         self.streams = Streams(collaborators)
         self._after_commit = after_commit
         self._on_alert = on_alert or self._log_alert
+        self._present = threading.local()
+        """What this thread has committed and not yet performed."""
 
     @staticmethod
     def _log_alert(alert: Alert) -> None:
@@ -120,7 +143,7 @@ class Engine:
             try:
                 self.ports.store.commit(batch=batch)
             except Conflict as conflict:
-                if opens is None and conflict.where.startswith("stream "):
+                if opens is None and conflict.kind == "stream":
                     continue
                 raise
             if batch.outbox:
@@ -220,20 +243,35 @@ class Engine:
     # --- effects out ----------------------------------------------------------------------------------------
 
     def _perform_committed(self, rows: tuple[tuple[OutboxRow, Effect], ...]) -> None:
-        """Perform what was just committed under its first lease; its answers do the same for what they ask for."""
-        for row, effect in rows:
-            if row.leased_until is not None:
-                leased = LeasedEffect(
-                    key=row.key,
-                    stream=row.stream,
-                    kind=row.kind,
-                    due=row.due,
-                    payload=row.payload,
-                    token=1,
-                    attempts=1,
-                    leased_until=row.leased_until,
-                )
-                self.perform(leased, effect)
+        """Perform what was just committed, under its first lease.
+
+        What its answers ask for comes after all of it: otherwise a person would read that the certificate is issued
+        before reading that it was asked for.
+        """
+        waiting: deque[tuple[OutboxRow, Effect]] | None = getattr(self._present, "waiting", None)
+        if waiting is not None:
+            waiting.extend(rows)
+            return
+        waiting = self._present.waiting = deque(rows)
+        try:
+            while waiting:
+                row, effect = waiting.popleft()
+                if row.leased_until is not None:
+                    self.perform(
+                        LeasedEffect(
+                            key=row.key,
+                            stream=row.stream,
+                            kind=row.kind,
+                            due=row.due,
+                            payload=row.payload,
+                            token=FIRST_TOKEN,
+                            attempts=1,
+                            leased_until=row.leased_until,
+                        ),
+                        effect,
+                    )
+        finally:
+            self._present.waiting = None
 
     def run_due(self, *, limit: int = 100) -> int:
         """Perform what is due, up to `limit` effects; give how many were tried. Safe in any number of processes."""
@@ -249,25 +287,32 @@ class Engine:
         return done
 
     def perform(self, leased: LeasedEffect, effect: Effect | None = None) -> None:
-        """Perform one leased effect, and record what comes of it. Never raises for what a collaborator did."""
+        """Perform one leased effect, and record what comes of it. Never raises: what fails is retried or parked."""
+        if self.ports.clock.now() >= leased.leased_until:
+            return  # whoever leases it next performs it
+        try:
+            self._perform(leased, effect)
+        except (Unavailable, Unconfirmed):
+            log.warning("the store did not take what came of %s; it is done again when its lease ends", leased.key)
+        except Exception as error:  # noqa: BLE001 - whoever is at fault, it must not take the worker with it
+            self._fault(leased, effect, error)
+
+    def _perform(self, leased: LeasedEffect, effect: Effect | None) -> None:
         try:
             stream = self.streams.load(leased.stream)
             effect = effect or self.streams.effect(stream, leased.key, leased.payload)
-        except QcpError as error:
+        except (NotFound, InvalidInput, Rejected) as error:
             self._set_aside(leased, f"unreadable: {error.code}")
             return
-        context = self._context(stream, leased.key)
         try:
-            answer = self._ask(context, effect, leased)
+            answer = self._ask(self._context(stream, leased.key), effect, leased)
         except Rejected as rejected:
             self._rejected(effect, rejected, leased)
         except Unavailable as unavailable:
-            self._again(leased, effect, str(unavailable.code), schedule.backoff(leased.key, leased.attempts))
+            self._again(leased, effect, unavailable.code, schedule.backoff(leased.key, leased.attempts))
         except Unconfirmed as unconfirmed:
             self._unconfirmed(effect, unconfirmed, leased)
-        except QcpError as error:
-            self._fault(leased, effect, error)
-        except Exception as error:  # noqa: BLE001 - an adapter's own fault must not take the worker with it
+        except Exception as error:  # noqa: BLE001 - an adapter's own fault
             self._fault(leased, effect, error)
         else:
             self._answered(leased, effect, answer)
@@ -282,16 +327,18 @@ class Engine:
                 raise Rejected("refused before", reason=outcome.reason)
         return PERFORMERS[type(effect)](context, effect)
 
-    def _answered(self, leased: LeasedEffect, effect: Effect, answer: Answer) -> None:
+    def _answered(self, leased: LeasedEffect, effect: Effect, answer: object) -> None:
         match answer:
             case Pending():
                 self._again(leased, effect, answer.note or "pending", schedule.poll(leased.attempts))
             case None:
                 self._mark(leased)
-            case cf.DocumentSigned() | Fact():
-                self._record_answer(leased, answer)
+            case Fact():
+                self._record_answer(leased, effect, answer)
+            case _:
+                self._fault(leased, effect, TypeError("neither a fact, nor pending, nor nothing"))
 
-    def _record_answer(self, leased: LeasedEffect, fact: Fact) -> None:
+    def _record_answer(self, leased: LeasedEffect, effect: Effect, fact: Fact) -> None:
         # A session that is still being captured is not the answer yet: note it, and go on asking.
         final = fact.kind != "capture_finished"
         answering = Answering(key=leased.key, token=leased.token) if final else None
@@ -300,13 +347,15 @@ class Engine:
         except FactRefused as refused:
             self._set_aside(leased, f"its answer was refused: {refused.reason}")
         except Conflict as conflict:
-            # Fenced off: another worker holds the effect now, and its answer will be the same.
-            log.info("answer to %s not recorded: %s", leased.key, conflict.what)
-        except (Unavailable, Unconfirmed):
-            log.warning("the store did not take the answer to %s; it is asked for again", leased.key)
+            if conflict.kind == "claim":
+                # Somebody else has what this answer would take, perhaps for years: a person must look.
+                self._set_aside(leased, "its answer claims what another stream owns")
+            else:
+                # Fenced off: another worker holds the effect now, and its answer will be the same.
+                log.info("answer to %s not recorded: %s", leased.key, conflict.what)
         else:
             if not final:
-                self._again(leased, None, "captured", schedule.poll(leased.attempts))
+                self._again(leased, effect, "captured", schedule.poll(leased.attempts))
 
     def _mark(self, leased: LeasedEffect) -> None:
         try:
@@ -320,39 +369,49 @@ class Engine:
         if fact is None:
             self._set_aside(leased, rejected.reason)
         else:
-            self._record_answer(leased, fact)
+            self._record_answer(leased, effect, fact)
 
     def _unconfirmed(self, effect: Effect, unconfirmed: Unconfirmed, leased: LeasedEffect) -> None:
         row = UNCONFIRMED.get(type(effect))
         if effect.nature is Nature.NEITHER:
             if row is not None:
-                self._record_answer(leased, row(effect))
+                self._record_answer(leased, effect, row(effect))
             else:
                 self._set_aside(leased, "unconfirmed")
         else:
             self._again(leased, effect, unconfirmed.code, schedule.backoff(leased.key, leased.attempts))
 
-    def _fault(self, leased: LeasedEffect, effect: Effect, error: Exception) -> None:
+    def _fault(self, leased: LeasedEffect, effect: Effect | None, error: Exception) -> None:
         # Only the class is kept: a foreign message may hold what must not be logged.
         name = type(error).__name__
-        log.error("adapter fault %s on %s (%s)", name, leased.kind, leased.key)
+        log.error("fault %s on %s (%s)", name, leased.kind, leased.key)
         if leased.attempts >= schedule.MOST_FAULTS:
             self._set_aside(leased, name)
         else:
             self._again(leased, effect, name, schedule.backoff(leased.key, leased.attempts))
 
     def _again(self, leased: LeasedEffect, effect: Effect | None, note: str, wait: timedelta) -> None:
-        if effect is not None and leased.attempts in schedule.SILENT_AFTER and leased.kind != "wake":
+        if leased.attempts in schedule.SILENT_AFTER and not isinstance(effect, Wake):
             try:
                 self.record(leased.stream, SilenceNoted(about=leased.kind))
             except QcpError as error:
                 log.warning("silence of %s not noted: %s", leased.kind, error.code)
         due = self.ports.clock.now() + wait
-        self.ports.store.postpone(key=leased.key, token=leased.token, due=due, note=note)
+        try:
+            self.ports.store.postpone(key=leased.key, token=leased.token, due=due, note=note)
+        except PortError as error:
+            log.warning("%s not put back (%s): it is free when its lease ends", leased.key, error.code)
 
     def _set_aside(self, leased: LeasedEffect, reason: str) -> None:
-        self.ports.store.park(key=leased.key, token=leased.token, reason=reason)
-        self._on_alert(Alert(what="effect_parked", about=f"{leased.kind} {leased.key}: {reason}"))
+        try:
+            self.ports.store.park(key=leased.key, token=leased.token, reason=reason)
+        except PortError as error:
+            log.warning("%s not parked (%s): it is tried again when its lease ends", leased.key, error.code)
+            return
+        try:
+            self._on_alert(Alert(what="effect_parked", about=f"{leased.kind} {leased.key}: {reason}"))
+        except Exception as error:  # noqa: BLE001 - the host's alarm is broken; the effect is parked all the same
+            log.error("the alert on %s failed: %s", leased.key, type(error).__name__)  # noqa: TRY400
 
     def ask_now(self, id: str) -> None:
         """Ask now what a stream polls for, outside its schedule. The poll itself stays, and finds nothing new."""
@@ -360,11 +419,11 @@ class Engine:
         for row in self.ports.store.outstanding(stream=id):
             if row.kind not in POLLS:
                 continue
-            effect = self.streams.effect(stream, row.key, row.payload)
             try:
+                effect = self.streams.effect(stream, row.key, row.payload)
                 answer = PERFORMERS[type(effect)](self._context(stream, row.key), effect)
-            except PortError as error:
-                log.info("asked out of turn, %s did not answer: %s", row.kind, error.code)
+            except Exception as error:  # noqa: BLE001 - the poll itself will say so in its turn, and be parked for it
+                log.info("asked out of turn, %s did not answer: %s", row.kind, type(error).__name__)
                 continue
             if isinstance(answer, Fact):
                 self.record(id, answer)
@@ -379,7 +438,7 @@ class Engine:
             now=self.ports.clock.now(),
             alert=self._on_alert,
             revision=self.revision,
-            pass_turn=self._pass_turn,
+            pass_turn=self.pass_turn,
             end_collecte=self._end_collecte,
         )
 
@@ -404,18 +463,18 @@ class Engine:
                 latest, count = progress.signed, progress.revision
         return latest, count
 
-    def _pass_turn(self, ceremony: Ceremony) -> None:
-        siblings = self._siblings(ceremony)
-        done = (CeremonyStage.SIGNED, CeremonyStage.PARTLY_SIGNED)
-        if all(one.stage in done for one in siblings):
+    def pass_turn(self, ceremony: Ceremony) -> None:
+        """Tell whoever comes next in this ceremony's collecte, or everybody that all have signed. Repeatable."""
+        siblings, collecte = self._siblings(ceremony), ceremony.opened.collecte
+        opened = len(siblings) == len(collecte.signatories)  # else their opening was interrupted
+        if opened and all(one.stage in HAS_SIGNED for one in siblings):
             documents = tuple(
-                (document.name, self.revision(ceremony, document.id)[0])
-                for document in ceremony.opened.collecte.documents
+                (document.name, self.revision(ceremony, document.id)[0]) for document in collecte.documents
             )
             for one in siblings:
                 self.record(one.id, cf.CollecteCompleted(documents=documents))
             return
-        if ceremony.opened.collecte.order is Order.PARALLEL:
+        if in_parallel(collecte, ceremony.opened.plan):
             return
         for one in siblings:
             if one.stage not in CEREMONY_FINAL:

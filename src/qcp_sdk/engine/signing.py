@@ -6,16 +6,20 @@ recorded. A process that dies in between leaves a wait that calls the activation
 
 from __future__ import annotations
 
+import logging
+
 from qcp_sdk.ceremony import facts as cf
 from qcp_sdk.ceremony.stages import CeremonyStage
 from qcp_sdk.ceremony.state import Ceremony
 from qcp_sdk.engine.collaborators import routed
 from qcp_sdk.engine.core import Engine
 from qcp_sdk.engine.performers import hashes_answered
-from qcp_sdk.errors import CodeRefused, Rejected, Unavailable, Unconfirmed
+from qcp_sdk.errors import CodeRefused, ConfigurationError, Rejected, Unavailable, Unconfirmed
 from qcp_sdk.facts import Fact
 from qcp_sdk.ports.signer import SigningPending
 from qcp_sdk.values import CeremonyId, Key, Secret
+
+log = logging.getLogger("qcp_sdk")
 
 
 def activate(engine: Engine, id: CeremonyId, code: Secret, *, allowed: bool, findings: tuple[str, ...]) -> Ceremony:
@@ -43,7 +47,12 @@ def _answer(engine: Engine, ceremony: Ceremony, code: Secret) -> Fact:
     challenge = ceremony.challenge.id
     digests = tuple(one.preparation.digest for one in ceremony.documents if one.preparation and not one.settled)
     try:
-        answers = routed(engine.ports.signers, ceremony.opened.routes.signer, "signers").activate(
+        signer = routed(engine.ports.signers, ceremony.opened.routes.signer, "signers")
+    except ConfigurationError as error:
+        log.error("nobody was asked to activate %s: %s", ceremony.id, error)  # noqa: TRY400
+        return cf.ActivationRefused(challenge=challenge, reason="unavailable")
+    try:
+        answers = signer.activate(
             key=Key(f"{ceremony.id}/{ceremony.sequence}/live"), challenge=challenge, digests=digests, code=code
         )
     except Rejected as rejected:
@@ -51,6 +60,9 @@ def _answer(engine: Engine, ceremony: Ceremony, code: Secret) -> Fact:
     except Unavailable:
         return cf.ActivationRefused(challenge=challenge, reason="unavailable")
     except Unconfirmed:
+        return cf.ActivationLost(challenge=challenge)
+    except Exception as error:  # noqa: BLE001 - an adapter's own fault: nobody knows what it did, or what it would say
+        log.error("fault %s when activating %s", type(error).__name__, ceremony.id)  # noqa: TRY400
         return cf.ActivationLost(challenge=challenge)
     if isinstance(answers, SigningPending):
         return cf.SigningDelayed(challenge=challenge, handle=answers.handle)

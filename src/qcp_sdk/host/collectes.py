@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from attrs import frozen
@@ -25,9 +25,10 @@ from qcp_sdk.levels import SignatureLevel
 from qcp_sdk.people import Account
 from qcp_sdk.policy.assess import assess, enforce, recheck
 from qcp_sdk.policy.decision import Choice, Decision, Verdict
-from qcp_sdk.policy.evidence import Evidence
+from qcp_sdk.policy.evidence import Attestation, Evidence
 from qcp_sdk.policy.shapes import Policy
-from qcp_sdk.values import CeremonyId, CollecteId, ContentHash, SignatoryId, TenantId
+from qcp_sdk.subscription.stages import Stage
+from qcp_sdk.values import AccountId, CeremonyId, CollecteId, ContentHash, SignatoryId, TenantId
 from qcp_sdk.views import CeremonyShown, show_ceremony
 
 
@@ -161,7 +162,7 @@ class Collectes:
         answer = recheck(
             collecte,
             signatory.id,
-            self._evidence_of(signatory),
+            self._evidence_of(collecte.tenant, signatory),
             chosen=Choice(level=chosen.level, certificate=chosen.fingerprint) if chosen and chosen.level else None,
             now=self._ports.clock.now(),
             policy=self._policy,
@@ -207,7 +208,7 @@ class Collectes:
         parts = "\x00".join((collecte.tenant, collecte.id, signatory))
         return CeremonyId(f"c-{hashlib.sha256(parts.encode()).hexdigest()[:32]}")
 
-    def _evidence_of(self, signatory: Signatory) -> tuple[Evidence, ...]:
+    def _evidence_of(self, tenant: TenantId, signatory: Signatory) -> tuple[Evidence, ...]:
         if signatory.account is None:
             return ()
         person = Account(id=signatory.account, name=signatory.name, email=signatory.email, mobile=signatory.mobile)
@@ -215,10 +216,19 @@ class Collectes:
         for authority in dict.fromkeys(self._ports.authorities.values()):
             for holding in authority.holdings(account=person):
                 found[holding.certificate.fingerprint] = holding
-        return tuple(found.values())
+        return (*found.values(), *self._attested(tenant, signatory.account))
+
+    def _attested(self, tenant: TenantId, account: AccountId) -> Iterator[Attestation]:
+        """Certificates that a hosted provider attested, for subscriptions that are active."""
+        value = self._engine.streams.blind("account", f"{tenant}/{account}")
+        for id in self._ports.store.find(index="account", value=value):
+            s = self._engine.streams.load(id).state
+            if s.stage is Stage.ACTIVE and s.attestation is not None:
+                said = s.attestation
+                yield Attestation(provider=said.provider, level=said.level, matched=said.matched, at=said.at)
 
     def _evidence(self, collecte: Collecte) -> Mapping[SignatoryId, tuple[Evidence, ...]]:
-        return {one.id: self._evidence_of(one) for one in collecte.signatories}
+        return {one.id: self._evidence_of(collecte.tenant, one) for one in collecte.signatories}
 
 
 def _chosen(choice: Choice | None, evidence: tuple[Evidence, ...]) -> Certificate | None:

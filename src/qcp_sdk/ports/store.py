@@ -103,6 +103,7 @@ class Batch:
     claim: tuple[tuple[str, str], ...] = ()
     """(name, owner): taken, or a Conflict that names the claim when somebody else owns it."""
     unclaim: tuple[tuple[str, str], ...] = ()
+    """(name, owner): given up by its owner, before anything is claimed; another's claim stays."""
     inbox: tuple[tuple[str, datetime], ...] = ()
     """(message id, kept until): recorded once; a Conflict of kind `message` when it was before.
 

@@ -3,13 +3,10 @@
 Rule 1: everything that decides what may follow what is a row in this file. Nothing else asks for the stage.
 Rule 2: `step` is a function. A refusal raises and leaves nothing behind; an answer never raises.
 
-A fact meets, in this order:
-
-1. the deadline of the stage: a fact at or after it is preceded by `DeadlinePassed`;
-2. TRANSITIONS: the row of this stage for this kind of fact;
-3. SETTLEMENTS, when there is no row: an answer or a wait that comes late changes neither stage nor money, but
-   what it reveals is settled (a late certificate is revoked, a late session closed, a late hold released);
-   what a person or a host says without a row is refused.
+A fact meets, in this order: the deadline of the stage (a fact at or after it is preceded by `DeadlinePassed`); its
+row in TRANSITIONS; without a row, SETTLEMENTS: an answer or a wait that comes late leaves the stage, but what it
+reveals is settled (a late certificate is revoked, a late session closed, a late hold released). What a person or a
+host says without a row is refused.
 """
 
 from __future__ import annotations
@@ -18,6 +15,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final
+
+from attrs import evolve
 
 from qcp_sdk.errors import FactRefused
 from qcp_sdk.facts import (
@@ -275,25 +274,12 @@ def _too_late(s: Subscription, fact: Fact, now: datetime) -> Moved:
     if following is passed:
         return passed, effects
     # Two rows for one fact are still one step: keys count facts.
-    return _one_step(s, following), effects + more
-
-
-def _one_step(before: Subscription, after: Subscription) -> Subscription:
-    return Subscription(
-        after.id, before.sequence + 1, after.stage, after.terms, after.money, after.codes, after.consents,
-        after.identity, after.request, after.registration, after.certificate, after.attestation, after.deadline,
-        after.ending, after.settled,
-    )  # fmt: skip
+    return evolve(following, sequence=s.sequence + 1), effects + more
 
 
 def sayable(s: Subscription) -> tuple[type[Fact], ...]:
     """Give what a person may say at this stage, in the order of the table."""
     return tuple(kind for kind in TRANSITIONS[s.stage] if kind.origin is Origin.PERSON)
-
-
-def is_final(s: Subscription) -> bool:
-    """Say whether nothing leaves the present stage."""
-    return s.stage in FINAL
 
 
 def claims(s: Subscription) -> frozenset[str]:

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
+from typing import ClassVar
 
 from attrs import define, frozen
 
@@ -52,6 +53,8 @@ class _Transfer:
 
 class MemoryLedger:
     """Holds, captures and releases credit in this process, for any number of threads."""
+
+    simulated: ClassVar[bool] = True
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock

@@ -241,7 +241,7 @@ class StoreConformance(Conformance):
         )
         assert (first.stream, first.kind, first.attempts) == ("s-1", "hold_funds", 1)
         assert [leased.key for leased in self.lease(store)] == ["s-1/1/0"]
-        assert self.lease(store, after=timedelta(0)) == ()
+        assert self.lease(store) == ()
         assert [leased.key for leased in self.lease(store, after=timedelta(microseconds=1))] == ["s-1/1/2"]
 
     def test_store_11_a_lease_ends(self) -> None:
@@ -304,12 +304,15 @@ class StoreConformance(Conformance):
             ("s-1/1/1", "s-1", "hold_funds", 1, "nobody knows"),
         ]
         assert self.lease(store, after=10 * LEASE) == ()
+        later = {"now": NOW + LEASE, "until": NOW + 2 * LEASE}
+        assert store.lease(**later, limit=10, stream="s-1") == ()
         self.refused(store, answering("s-1/1/0", FIRST_TOKEN), "effect", "s-1/1/0")
         store.unpark(key=Key("s-1/1/1"), due=NOW + LEASE)
         assert [each.key for each in store.parked()] == ["s-1/1/0"]
         assert self.lease(store) == ()
-        (again,) = self.lease(store, after=LEASE)
+        (again,) = store.lease(**later, limit=10, stream="s-1")
         assert (again.key, again.payload, again.attempts) == ("s-1/1/1", b"do s-1/1/1", 2)
+        assert self.lease(store, after=LEASE) == ()
 
     def test_store_17_a_parked_effect_is_settled_by_hand(self) -> None:
         """store-17: A discarded effect is over; only what is parked is unparked or discarded."""
