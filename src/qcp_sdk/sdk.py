@@ -111,6 +111,8 @@ class Qcp:
         offers: Offers = chosen if callable(chosen) else (lambda _tenant, _cabinet: chosen)
         self.engine = Engine(self.ports, after_commit=after_commit, on_alert=on_alert)
         self.subscriptions = Subscriptions(self.engine, offers)
+        if not callable(chosen):
+            self.subscriptions.check(chosen)
         self.collectes = Collectes(self.engine, policy)
         self.records = Records(self.engine)
 

@@ -21,7 +21,7 @@ from qcp_sdk.ceremony import facts as cf
 from qcp_sdk.ceremony.stages import CEREMONY_FINAL, CeremonyPlan, CeremonyStage
 from qcp_sdk.ceremony.state import Ceremony
 from qcp_sdk.collectes import Collecte, Order
-from qcp_sdk.effects import Alert, Effect, Nature
+from qcp_sdk.effects import Alert, Effect, Nature, Wake
 from qcp_sdk.engine import schedule
 from qcp_sdk.engine.collaborators import Collaborators
 from qcp_sdk.engine.performers import PERFORMERS, QUERIES, REFUSALS, UNCONFIRMED, Answer, Context
@@ -33,7 +33,6 @@ from qcp_sdk.errors import (
     InvalidInput,
     NotFound,
     PortError,
-    QcpError,
     Rejected,
     Unavailable,
     Unconfirmed,
@@ -295,7 +294,7 @@ class Engine:
         except (Unavailable, Unconfirmed):
             log.warning("the store did not take what came of %s; it is done again when its lease ends", leased.key)
         except Exception as error:  # noqa: BLE001 - whoever is at fault, it must not take the worker with it
-            self._fault(leased, effect, error)
+            self._fault(leased, error)
 
     def _perform(self, leased: LeasedEffect, effect: Effect | None) -> None:
         try:
@@ -309,13 +308,13 @@ class Engine:
         except Rejected as rejected:
             self._rejected(effect, rejected, leased)
         except Unavailable as unavailable:
-            self._again(leased, effect, unavailable.code, schedule.backoff(leased.key, leased.attempts))
+            self._again(leased, unavailable.code, schedule.backoff(leased.key, leased.attempts))
         except Unconfirmed as unconfirmed:
             self._unconfirmed(effect, unconfirmed, leased)
         except Exception as error:  # noqa: BLE001 - an adapter's own fault
-            self._fault(leased, effect, error)
+            self._fault(leased, error)
         else:
-            self._answered(leased, effect, answer)
+            self._answered(leased, answer)
 
     def _ask(self, context: Context, effect: Effect, leased: LeasedEffect) -> Answer:
         query = QUERIES.get(type(effect))
@@ -327,18 +326,18 @@ class Engine:
                 raise Rejected("refused before", reason=outcome.reason)
         return PERFORMERS[type(effect)](context, effect)
 
-    def _answered(self, leased: LeasedEffect, effect: Effect, answer: object) -> None:
+    def _answered(self, leased: LeasedEffect, answer: object) -> None:
         match answer:
             case Pending():
-                self._again(leased, effect, answer.note or "pending", schedule.poll(leased.attempts))
+                self._again(leased, answer.note or "pending", schedule.poll(leased.attempts))
             case None:
                 self._mark(leased)
             case Fact():
-                self._record_answer(leased, effect, answer)
+                self._record_answer(leased, answer)
             case _:
-                self._fault(leased, effect, TypeError("neither a fact, nor pending, nor nothing"))
+                self._fault(leased, TypeError("neither a fact, nor pending, nor nothing"))
 
-    def _record_answer(self, leased: LeasedEffect, effect: Effect, fact: Fact) -> None:
+    def _record_answer(self, leased: LeasedEffect, fact: Fact) -> None:
         # A session that is still being captured is not the answer yet: note it, and go on asking.
         final = fact.kind != "capture_finished"
         answering = Answering(key=leased.key, token=leased.token) if final else None
@@ -355,7 +354,7 @@ class Engine:
                 log.info("answer to %s not recorded: %s", leased.key, conflict.what)
         else:
             if not final:
-                self._again(leased, effect, "captured", schedule.poll(leased.attempts))
+                self._again(leased, "captured", schedule.poll(leased.attempts))
 
     def _mark(self, leased: LeasedEffect) -> None:
         try:
@@ -369,33 +368,33 @@ class Engine:
         if fact is None:
             self._set_aside(leased, rejected.reason)
         else:
-            self._record_answer(leased, effect, fact)
+            self._record_answer(leased, fact)
 
     def _unconfirmed(self, effect: Effect, unconfirmed: Unconfirmed, leased: LeasedEffect) -> None:
         row = UNCONFIRMED.get(type(effect))
         if effect.nature is Nature.NEITHER:
             if row is not None:
-                self._record_answer(leased, effect, row(effect))
+                self._record_answer(leased, row(effect))
             else:
                 self._set_aside(leased, "unconfirmed")
         else:
-            self._again(leased, effect, unconfirmed.code, schedule.backoff(leased.key, leased.attempts))
+            self._again(leased, unconfirmed.code, schedule.backoff(leased.key, leased.attempts))
 
-    def _fault(self, leased: LeasedEffect, effect: Effect | None, error: Exception) -> None:
+    def _fault(self, leased: LeasedEffect, error: Exception) -> None:
         # Only the class is kept: a foreign message may hold what must not be logged.
         name = type(error).__name__
         log.error("fault %s on %s (%s)", name, leased.kind, leased.key)
         if leased.attempts >= schedule.MOST_FAULTS:
             self._set_aside(leased, name)
         else:
-            self._again(leased, effect, name, schedule.backoff(leased.key, leased.attempts))
+            self._again(leased, name, schedule.backoff(leased.key, leased.attempts))
 
-    def _again(self, leased: LeasedEffect, effect: Effect | None, note: str, wait: timedelta) -> None:
-        if leased.attempts in schedule.SILENT_AFTER and not isinstance(effect, Wake):
+    def _again(self, leased: LeasedEffect, note: str, wait: timedelta) -> None:
+        if leased.attempts in schedule.SILENT_AFTER and leased.kind != Wake.kind:
             try:
                 self.record(leased.stream, SilenceNoted(about=leased.kind))
-            except QcpError as error:
-                log.warning("silence of %s not noted: %s", leased.kind, error.code)
+            except Exception as error:  # noqa: BLE001 - what was to be done again matters more
+                log.warning("silence of %s not noted: %s", leased.kind, type(error).__name__)
         due = self.ports.clock.now() + wait
         try:
             self.ports.store.postpone(key=leased.key, token=leased.token, due=due, note=note)

@@ -23,11 +23,11 @@ from qcp_sdk.errors import Rejected
 from qcp_sdk.facts import CodeSent, CodeUndeliverable, Fact
 from qcp_sdk.ports.answers import Outcome, Pending
 from qcp_sdk.ports.envelope import PreparedSignature
-from qcp_sdk.ports.signer import HashSigned, SigningPending
+from qcp_sdk.ports.signer import HashAnswer, HashSigned, SigningPending
 from qcp_sdk.subscription import effects as se
 from qcp_sdk.subscription import facts as sf
 from qcp_sdk.subscription.state import Subscription
-from qcp_sdk.values import ContentHash, DocumentId, HoldId, Key
+from qcp_sdk.values import ChallengeId, ContentHash, DocumentId, HoldId, Key
 
 log = logging.getLogger("qcp_sdk")
 Answer: TypeAlias = Fact | Pending | None
@@ -205,7 +205,7 @@ def _poll_signing(c: Context, e: ce.PollSigning) -> Answer:
     return hashes_answered(e.challenge, answers)
 
 
-def hashes_answered(challenge: Any, answers: Any) -> cf.HashesAnswered:
+def hashes_answered(challenge: ChallengeId, answers: tuple[HashAnswer, ...]) -> cf.HashesAnswered:
     """Turn a signer's answers into the fact."""
     return cf.HashesAnswered(
         challenge=challenge,

@@ -55,6 +55,9 @@ def _answer(engine: Engine, ceremony: Ceremony, code: Secret) -> Fact:
         answers = signer.activate(
             key=Key(f"{ceremony.id}/{ceremony.sequence}/live"), challenge=challenge, digests=digests, code=code
         )
+        if isinstance(answers, SigningPending):
+            return cf.SigningDelayed(challenge=challenge, handle=answers.handle)
+        return hashes_answered(challenge, answers)
     except Rejected as rejected:
         return cf.ActivationRefused(challenge=challenge, reason=rejected.reason)
     except Unavailable:
@@ -64,6 +67,3 @@ def _answer(engine: Engine, ceremony: Ceremony, code: Secret) -> Fact:
     except Exception as error:  # noqa: BLE001 - an adapter's own fault: nobody knows what it did, or what it would say
         log.error("fault %s when activating %s", type(error).__name__, ceremony.id)  # noqa: TRY400
         return cf.ActivationLost(challenge=challenge)
-    if isinstance(answers, SigningPending):
-        return cf.SigningDelayed(challenge=challenge, handle=answers.handle)
-    return hashes_answered(challenge, answers)

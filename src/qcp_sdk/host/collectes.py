@@ -14,9 +14,10 @@ from qcp_sdk.ceremony.facts import CeremonyOpened, CeremonyRoutes, CeremonyWaits
 from qcp_sdk.ceremony.stages import CEREMONY_FINAL, CeremonyPlan, CeremonyStage
 from qcp_sdk.ceremony.state import Ceremony
 from qcp_sdk.certificates import Certificate, Holding
-from qcp_sdk.collectes import Collecte, Order, Signatory
+from qcp_sdk.collectes import Collecte, Signatory
 from qcp_sdk.engine import Engine
 from qcp_sdk.engine.collaborators import DEFAULT, routed
+from qcp_sdk.engine.core import HAS_SIGNED, in_parallel
 from qcp_sdk.engine.signing import activate
 from qcp_sdk.errors import CodeRefused, Conflict, FactRefused, InvalidValue, NotFound
 from qcp_sdk.facts import Fact
@@ -97,6 +98,7 @@ class Collectes:
 
         Raises:
             LevelRefused: As `enforce`; nobody was invited.
+            ConfigurationError: No adapter is configured for a route; nobody was invited.
             InvalidValue: A signatory is to sign at niveau 1, which needs no certificate and is the host's own.
         """
         simple = [one.id for one in collecte.signatories if one.level < SignatureLevel.NIVEAU_2]
@@ -106,8 +108,10 @@ class Collectes:
                 where="signatories",
                 mend="niveau 1 needs no certificate: collect it yourself, or ask for niveau 2",
             )
+        self._check_routes(routes, plan)
         decision = self.enforce(collecte)
         evidence = self._evidence(collecte)
+        together = in_parallel(collecte, plan)
         for place, signatory in enumerate(collecte.signatories):
             id = self._ceremony_id(collecte, signatory.id)
             fact = CeremonyOpened(
@@ -116,14 +120,31 @@ class Collectes:
                 signatory=signatory.id,
                 certificate=_chosen(decision.of(signatory.id).chosen, evidence.get(signatory.id, ())),
                 decision=decision.hash,
-                my_turn=place == 0 or collecte.order is Order.PARALLEL,
+                my_turn=place == 0 or together,
                 plan=plan,
                 routes=routes,
                 waits=waits,
             )
             if self._ports.store.load(id=id) is None:
-                self._engine.record(id, fact, opens="ceremony")
+                try:
+                    self._engine.record(id, fact, opens="ceremony")
+                except Conflict as conflict:  # the same collecte is being started twice at this very moment
+                    if conflict.kind != "stream":
+                        raise
+        ceremonies = self._engine.ceremonies(collecte.tenant, collecte.id)
+        signed = next((one for one in ceremonies if one.stage in HAS_SIGNED), None)
+        if signed is not None:  # before the last ones were invited: an earlier start was interrupted
+            self._engine.pass_turn(signed)
         return self.ceremonies(collecte.id, tenant=collecte.tenant)
+
+    def _check_routes(self, routes: CeremonyRoutes, plan: CeremonyPlan) -> None:
+        """Find out now, not when somebody has typed a code, that a collaborator is missing."""
+        routed(self._ports.notices, routes.notices, "notices")
+        if plan is CeremonyPlan.HOSTED:
+            routed(self._ports.pages, routes.pages, "pages")
+        else:
+            routed(self._ports.signers, routes.signer, "signers")
+            routed(self._ports.envelopes, routes.envelope, "envelopes")
 
     def ceremonies(self, collecte: CollecteId, *, tenant: TenantId = TenantId("")) -> tuple[CeremonyView, ...]:
         """Give the ceremonies of a collecte, in signing order."""
@@ -145,11 +166,14 @@ class Collectes:
         try:
             self._engine.record(id, what)
         except Conflict as conflict:
-            if conflict.where.startswith("claim "):
+            if conflict.kind == "claim":
                 raise FactRefused(
                     "another signatory is signing this document", reason="document_busy", mend="try again shortly"
                 ) from conflict
             raise
+        return self._unless_ended(id)
+
+    def _unless_ended(self, id: CeremonyId) -> CeremonyView:
         view = self.ceremony(id)
         if view.stage is CeremonyStage.LAPSED:
             raise FactRefused("the collecte has ended", reason="too_late", mend="nothing more can be signed")
@@ -177,7 +201,7 @@ class Collectes:
             raise CodeRefused(
                 "the code was not accepted", reason=reason, tries_left=left, mend="type it again, or ask for a new one"
             )
-        return self.ceremony(id)
+        return self._unless_ended(id)
 
     def end(self, collecte: CollecteId, *, cause: str = "cancelled", tenant: TenantId = TenantId("")) -> None:
         """End every open ceremony of a collecte: the host cancelled it, or it expired there."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from attrs import frozen
 
@@ -11,21 +11,18 @@ from qcp_sdk import matching, otp
 from qcp_sdk.certificates import Holding, StatusKind
 from qcp_sdk.engine import Engine
 from qcp_sdk.engine.collaborators import routed
-from qcp_sdk.errors import CodeRefused, Conflict, FactRefused, NotFound, SubscriptionRefused
+from qcp_sdk.errors import CodeRefused, Conflict, FactRefused, NotFound, Rejected, SubscriptionRefused
 from qcp_sdk.facts import CodeEntered, CodeRequested, Fact
 from qcp_sdk.host.saying import Code, not_for_callers
 from qcp_sdk.offers import Offer, Offers
 from qcp_sdk.people import Account
 from qcp_sdk.subscription import machine
 from qcp_sdk.subscription.facts import SubscriptionOpened
-from qcp_sdk.subscription.opening import PURPOSES
-from qcp_sdk.subscription.stages import FINAL, Ending, Stage
+from qcp_sdk.subscription.opening import PURPOSES, refusals
+from qcp_sdk.subscription.stages import FINAL, Ending, Plan, Stage
 from qcp_sdk.subscription.state import Subscription
-from qcp_sdk.values import AccountId, CabinetId, SessionId, SubscriptionId, TenantId
+from qcp_sdk.values import AccountId, CabinetId, Cents, SessionId, SubscriptionId, TenantId
 from qcp_sdk.views import CabinetShown, CertificatesShown, SubscriptionShown, show_holding, show_subscription
-
-if TYPE_CHECKING:
-    from qcp_sdk.ports.ledger import Ledger
 
 LCP: Final = "lcp"
 """Route of the authority that issued the LCP certificates which subscriptions rest on."""
@@ -82,7 +79,7 @@ class Subscriptions:
             cabinets=tuple(
                 CabinetShown(cabinet=one, balance=balance, suffices=balance >= offers[one.id].price)
                 for one in person.cabinets
-                for balance in (self._ledger(offers[one.id]).balance(cabinet=one.id),)
+                for balance in (self._balance(offers[one.id], one.id),)
             ),
             differences=matching.differing_fields(person, lcp) if lcp else (),
         )
@@ -93,24 +90,27 @@ class Subscriptions:
         Raises:
             SubscriptionRefused: With every reason: `no_lcp_certificate`, `differs_from_lcp:<field>`,
                 `balance_too_small`, `already_open`, `qualified_certificate_held` …
-            Rejected: `unknown_account`, `unknown_cabinet`.
+            Rejected: `unknown_account`.
+            ConfigurationError: The offer names a route without an adapter.
         """
         person = self._ports.accounts.account(id=account)
         paying = next((one for one in person.cabinets if one.id == cabinet), None)
         if paying is None:
             raise SubscriptionRefused(("not_a_member_of_the_cabinet",), mend="choose one of the account's cabinets")
         offer = self._offers(tenant, cabinet)
+        self.check(offer)
         routes = offer.routes
         authority = routed(self._ports.authorities, routes.authority, "authorities")
         now = self._ports.clock.now()
-        held = [one for one in self._of_account(tenant, account) if one.stage in (Stage.ACTIVE, Stage.REVOKING)]
+        mine = self._of_account(tenant, account)
+        held = [one for one in mine if not _in_progress(one)]
         fact = SubscriptionOpened(
             id=SubscriptionId(self._ports.ids.new()),
             tenant=tenant,
             account=person,
             cabinet=paying,
             price=offer.price,
-            balance=self._ledger(offer).balance(cabinet=cabinet),
+            balance=self._balance(offer, cabinet),
             lcp=self._lcp_of(person),
             qcp=self._newest(self._holdings(person, routes.authority), now),
             plan=offer.plan,
@@ -122,10 +122,12 @@ class Subscriptions:
             accepted_close=offer.accepted_close,
             attestation_suffices=offer.attestation_suffices,
         )
+        if len(held) < len(mine):
+            raise SubscriptionRefused((*refusals(fact, now), "already_open"), mend="resume the one in progress")
         try:
             self._engine.record(fact.id, fact, opens="subscription")
         except Conflict as conflict:
-            if conflict.where.startswith("claim "):
+            if conflict.kind == "claim":
                 raise SubscriptionRefused(("already_open",), mend="resume the one in progress") from conflict
             raise
         return self.get(fact.id)
@@ -155,7 +157,8 @@ class Subscriptions:
             if purpose is None:
                 self._engine.record(id, what)  # refused by the machine, in its own words
             else:
-                self._engine.request_code(id, what, purpose=purpose, subject=s.terms.account.id)
+                after = self._engine.request_code(id, what, purpose=purpose, subject=s.terms.account.id).state
+                _refuse_if_too_late(after, what)
         else:
             not_for_callers(what)
             after = self._engine.record(id, what).state
@@ -201,6 +204,23 @@ class Subscriptions:
         for id in self._ports.store.find(index="session", value=self._engine.streams.blind("session", session)):
             self._engine.ask_now(id)
 
+    def check(self, offer: Offer) -> None:
+        """Return when there is an adapter for every route of an offer.
+
+        Raises:
+            ConfigurationError: There is none for one of them.
+        """
+        ports, routes = self._ports, offer.routes
+        routed(ports.ledgers, routes.ledger, "ledger")
+        routed(ports.codes, routes.codes, "codes")
+        routed(ports.notices, routes.notices, "notices")
+        routed(ports.authorities, routes.authority, "authority")
+        if offer.plan is Plan.HOSTED:
+            routed(ports.registrations, routes.registration, "registration")
+        else:
+            routed(ports.identities, routes.identity, "identity")
+            routed(ports.documents, routes.documents, "documents")
+
     # --- inside ---------------------------------------------------------------------------------------------
 
     def _load(self, id: SubscriptionId) -> Subscription:
@@ -214,8 +234,14 @@ class Subscriptions:
         found = [self._load(SubscriptionId(id)) for id in self._ports.store.find(index="account", value=value)]
         return [one for one in found if one.stage not in FINAL]
 
-    def _ledger(self, offer: Offer) -> Ledger:
-        return routed(self._ports.ledgers, offer.routes.ledger, "ledgers")
+    def _balance(self, offer: Offer, cabinet: CabinetId) -> Cents:
+        ledger = routed(self._ports.ledgers, offer.routes.ledger, "ledger")
+        try:
+            return ledger.balance(cabinet=cabinet)
+        except Rejected as rejected:
+            if rejected.reason != "unknown_cabinet":
+                raise
+            return Cents(0)  # one that never paid anything in
 
     def _holdings(self, account: Account, route: str) -> tuple[Holding, ...]:
         return routed(self._ports.authorities, route, "authorities").holdings(account=account)

@@ -1,14 +1,13 @@
 """How a subscription moves: the next record, and what every part of the machine shares.
 
-`moved` is the machine's hot path. It names every field by position on purpose; a new field of
-`Subscription` gets a parameter here and nowhere else.
+A new field of `Subscription` that a row may replace gets a line in `Changes` and nowhere else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypedDict, Unpack
 
 from attrs import frozen
 
@@ -38,48 +37,33 @@ class Row:
     """Why the row is there, where its name does not say it; shown in the generated tables."""
 
 
-class _Keep:
-    """The type of KEEP."""
+class Changes(TypedDict, total=False):
+    """The parts of a subscription that a row may replace; those that are not named stay."""
+
+    money: Money
+    codes: Codes
+    consents: tuple[ConsentGiven, ...]
+    identity: Identity
+    request: Request
+    registration: Registration
+    certificate: Certificate
+    attestation: CertificateAttested
+    deadline: Deadline | None
+    ending: Ending | None
+    settled: frozenset[str]
 
 
-KEEP: Final = _Keep()
-"""Says that a field which may be None stays as it is."""
-
-
-def moved(
-    s: Subscription,
-    stage: Stage,
-    *,
-    money: Money | None = None,
-    codes: Codes | None = None,
-    consents: tuple[ConsentGiven, ...] | None = None,
-    identity: Identity | None = None,
-    request: Request | None = None,
-    registration: Registration | None = None,
-    certificate: Certificate | None = None,
-    attestation: CertificateAttested | None = None,
-    deadline: Deadline | _Keep | None = KEEP,
-    ending: Ending | _Keep | None = KEEP,
-    settled: frozenset[str] | None = None,
-) -> Subscription:
+def moved(s: Subscription, stage: Stage, **changes: Unpack[Changes]) -> Subscription:
     """Give the record that follows: one fact later, at this stage, with these parts replaced."""
-    return Subscription(
-        s.id,
-        s.sequence + 1,
-        stage,
-        s.terms,
-        money or s.money,
-        codes or s.codes,
-        consents or s.consents,
-        identity or s.identity,
-        request or s.request,
-        registration or s.registration,
-        certificate or s.certificate,
-        attestation or s.attestation,
-        s.deadline if isinstance(deadline, _Keep) else deadline,
-        s.ending if isinstance(ending, _Keep) else ending,
-        s.settled if settled is None else settled,
-    )
+    # The machine's hot path. The fields are copied as one dictionary, which costs a third of constructing anew and
+    # a tenth of `attrs.evolve`; Subscription has no validator or converter that this would pass by (a test says so).
+    following = object.__new__(Subscription)
+    fields = following.__dict__
+    fields.update(s.__dict__)
+    fields.update(changes)
+    fields["sequence"] = s.sequence + 1
+    fields["stage"] = stage
+    return following
 
 
 def recipient(s: Subscription) -> notices.Recipient:

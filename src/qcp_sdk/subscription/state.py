@@ -1,7 +1,7 @@
 """What is known of one subscription at one moment. Everything is frozen and hashable.
 
-These records are built by position in the machine's hot path: keyword construction costs 40 % more and
-`attrs.evolve` three times as much (docs/decisions/0010).
+`Subscription` keeps its fields in a dictionary, not in slots: `moves.moved` copies them in one go, which makes a step
+twice as fast (docs/decisions/0010). The small records are built by position for the same reason.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Deadline:
     at: datetime
 
 
-@frozen
+@frozen(slots=False)
 class Identity:
     """What the identity stages gathered."""
 
@@ -72,7 +72,7 @@ class Registration:
     expires: datetime | None = None
 
 
-@frozen
+@frozen(slots=False)
 class Subscription:
     """One subscription. `sequence` counts the facts that were folded into it."""
 
