@@ -10,9 +10,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from attrs import frozen
+from attrs import field, frozen
 
-from qcp_sdk.values import ChallengeId
+from qcp_sdk.values import ChallengeId, utc
 
 
 class Origin(StrEnum):
@@ -78,7 +78,7 @@ class CodesLocked(Fact):
     """Too many wrong codes over a day for this person and purpose, wherever they were typed."""
 
     kind = "codes_locked"
-    until: datetime
+    until: datetime = field(converter=utc)
 
 
 @frozen(kw_only=True)

@@ -102,7 +102,7 @@ class CertificateIssued(Notice):
 
     template = "certificate_issued"
     subscription: SubscriptionId
-    holder: str
+    holder: str = field(repr=False)
     issuer: str
     not_after: datetime | None
     """None when a provider attests a certificate without showing it."""
@@ -194,7 +194,7 @@ class SigningRefused(SigningNotice):
     """A signatory declined, which ends the collecte."""
 
     template = "signing_refused"
-    by: str
+    by: str = field(repr=False)
     reason: str
 
 

@@ -17,7 +17,7 @@ from attrs import field, frozen
 from qcp_sdk.errors import InvalidValue
 
 AccountId = NewType("AccountId", str)
-"""A person's account on the host platform; opaque to us."""
+"""A person's account on the host platform; opaque to us. The same id is the same person in every tenant."""
 CabinetId = NewType("CabinetId", str)
 """The firm whose prepaid credit pays."""
 TenantId = NewType("TenantId", str)
@@ -38,6 +38,11 @@ Fingerprint = NewType("Fingerprint", str)
 """SHA-256 of a certificate's DER, 64 lower-case hexadecimal digits."""
 Key = NewType("Key", str)
 """An idempotency key: `<stream>/<sequence>/<n>`, derived, never drawn."""
+
+
+def joined(*parts: str) -> str:
+    """Name several things by one text that no other parts give: each part is preceded by its length."""
+    return "".join(f"{len(part)}:{part}" for part in parts)
 
 
 def utc(moment: datetime, where: str = "moment") -> datetime:

@@ -17,7 +17,7 @@ from qcp_sdk.facts import (
     ReminderDue,
     SilenceNoted,
 )
-from qcp_sdk.values import CeremonyId, ChallengeId, ContentHash, DocumentId, SessionId, SignatoryId
+from qcp_sdk.values import CeremonyId, ChallengeId, ContentHash, DocumentId, SessionId, SignatoryId, utc
 
 
 @frozen(kw_only=True)
@@ -91,7 +91,6 @@ class CollecteEnded(Fact):
 
     kind = "collecte_ended"
     cause: str
-    by: str = ""
 
 
 @frozen(kw_only=True)
@@ -124,7 +123,7 @@ class ChallengeOpened(Fact):
     kind = "challenge_opened"
     round: int
     challenge: ChallengeId
-    not_after: datetime
+    not_after: datetime = field(converter=utc)
     masked: str
 
 
@@ -215,7 +214,7 @@ class TransactionOpened(Fact):
     kind = "transaction_opened"
     session: SessionId
     url: str = field(repr=False)
-    expires: datetime
+    expires: datetime = field(converter=utc)
 
 
 @frozen(kw_only=True)
@@ -233,6 +232,8 @@ class TransactionSigned(Fact):
     kind = "transaction_signed"
     session: SessionId
     documents: tuple[tuple[DocumentId, ContentHash], ...]
+    revisions: tuple[tuple[DocumentId, int], ...] = ()
+    """How many signatures of the collecte each document carries with this one; the engine counts them."""
 
 
 @frozen(kw_only=True)

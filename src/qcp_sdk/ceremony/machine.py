@@ -12,21 +12,18 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from attrs import evolve
-
 from qcp_sdk import notices
-from qcp_sdk.ceremony import facts, signing
-from qcp_sdk.ceremony.effects import AskTransaction, CloseTransaction, OpenTransaction
+from qcp_sdk.ceremony import facts, hosted, signing
+from qcp_sdk.ceremony.effects import OpenTransaction
 from qcp_sdk.ceremony.facts import CeremonyOpened
-from qcp_sdk.ceremony.moves import Apply, Moved, Row, Stage, conclude, fail, ignored, lapse, refuse, tell
+from qcp_sdk.ceremony.hosted import THE_DEADLINE
+from qcp_sdk.ceremony.moves import Apply, Moved, Row, Stage, ignored, lapse, refuse, tell
 from qcp_sdk.ceremony.stages import CEREMONY_FINAL, CeremonyPlan
-from qcp_sdk.ceremony.state import Ceremony, Progress, at
+from qcp_sdk.ceremony.state import Ceremony, Progress, at, unprepared
 from qcp_sdk.effects import Alert, Wake
 from qcp_sdk.errors import FactRefused
 from qcp_sdk.facts import CodeRequested, DeadlinePassed, Fact, Origin, ReminderDue, SilenceNoted
-
-THE_DEADLINE: Final = "collecte"
-"""Id of the wait for the collecte's own deadline."""
+from qcp_sdk.values import joined
 
 
 def opened(fact: CeremonyOpened, now: datetime) -> Moved:
@@ -47,10 +44,10 @@ def opened(fact: CeremonyOpened, now: datetime) -> Moved:
         raise FactRefused("this signatory is not in the collecte", reason="unknown_signatory", mend="use its id")
     documents = tuple(Progress(document=document) for document in fact.collecte.documents)
     born = Ceremony(id=fact.id, sequence=0, stage=Stage.WAITING_TURN, opened=fact, documents=documents)
-    waits = (
-        Wake(at=fact.collecte.deadline, fact=DeadlinePassed(deadline=THE_DEADLINE)),
-        Wake(at=fact.collecte.deadline - fact.waits.reminder, fact=ReminderDue(reminder="sign")),
-    )
+    waits: tuple[Wake, ...] = (Wake(at=fact.collecte.deadline, fact=DeadlinePassed(deadline=THE_DEADLINE)),)
+    reminder = fact.collecte.deadline - fact.waits.reminder
+    if now < reminder:
+        waits += (Wake(at=reminder, fact=ReminderDue(reminder="sign")),)
     invited = tell(born, notices.Invitation, now=fact.my_turn)
     if not fact.my_turn:
         return at(born, Stage.WAITING_TURN), (invited, *waits)
@@ -91,7 +88,8 @@ def deadline_passed(c: Ceremony, fact: Fact, _now: datetime) -> Moved:
         return lapse(c, "deadline")
     if fact.deadline != f"lease/{c.round}" or c.lease_until is None:
         return c, ()
-    return at(c, c.stage, lease_until=None, challenge=None, problem="lease_ended"), ()
+    following = at(c, c.stage, lease_until=None, challenge=None, problem="lease_ended", documents=unprepared(c))
+    return following, ()
 
 
 def remember_end(c: Ceremony, fact: Fact, _now: datetime) -> Moved:
@@ -114,56 +112,6 @@ def silence(c: Ceremony, fact: Fact, _now: datetime) -> Moved:
     """Stay, and tell an operator who is not answering."""
     assert isinstance(fact, SilenceNoted)
     return at(c, c.stage), (Alert(what="silence", about=f"{c.id}: {fact.about}"),)
-
-
-def transaction_opened(c: Ceremony, fact: Fact, _now: datetime) -> Moved:
-    """Hosted: the provider's page waits."""
-    assert isinstance(fact, facts.TransactionOpened)
-    if c.session is not None:
-        return c, ()
-    return at(c, c.stage, session=fact.session, url=fact.url), (AskTransaction(session=fact.session),)
-
-
-def transaction_rejected(c: Ceremony, fact: Fact, _now: datetime) -> Moved:
-    """Hosted: the provider opens none."""
-    assert isinstance(fact, facts.TransactionRejected)
-    return fail(c, fact.reason) if c.session is None else (c, ())
-
-
-def transaction_signed(c: Ceremony, fact: Fact, _now: datetime) -> Moved:
-    """Hosted: signed on the provider's page."""
-    assert isinstance(fact, facts.TransactionSigned)
-    if fact.session != c.session:
-        return c, ()
-    given = dict(fact.documents)
-    documents = tuple(
-        Progress(document=one.document, signed=given[one.document.id], revision=1)
-        if one.document.id in given
-        else Progress(document=one.document, failed="not_signed_by_provider")
-        for one in c.documents
-    )
-    return conclude(evolve(c, documents=documents, session=None))
-
-
-def transaction_ended(c: Ceremony, fact: Fact, _now: datetime) -> Moved:
-    """Hosted: ended without a signature."""
-    assert isinstance(fact, facts.TransactionEnded)
-    if fact.session != c.session:
-        return c, ()
-    over = evolve(c, session=None)  # it has ended by itself: there is nothing to close
-    if fact.reason == "refused":
-        return refuse(over, "")
-    if fact.reason == "expired":
-        return lapse(over, "deadline")
-    return fail(over, fact.reason)
-
-
-def late_transaction(c: Ceremony, fact: Fact, _now: datetime) -> Moved:
-    """A transaction that nobody waits for: close it."""
-    assert isinstance(fact, facts.TransactionOpened)
-    if c.session is not None:
-        return c, ()
-    return at(c, c.stage, session=fact.session), (CloseTransaction(session=fact.session),)
 
 
 def completed(c: Ceremony, fact: Fact, _now: datetime) -> Moved:
@@ -191,6 +139,7 @@ CEREMONY_TRANSITIONS: Final[Mapping[Stage, Mapping[type[Fact], Row]]] = MappingP
         S.WAITING_TURN: {
             facts.TurnArrived: Row(turn_arrived, (S.CONSENTING, S.SIGNING_AT_PROVIDER)),
             **REFUSABLE,
+            ReminderDue: Row(ignored, (), "nobody is reminded before their turn"),
         },
         S.CONSENTING: {
             facts.DocumentsConsented: Row(signing.consented, (S.AWAITING_CODE,), "every document, by its exact hash"),
@@ -206,6 +155,7 @@ CEREMONY_TRANSITIONS: Final[Mapping[Stage, Mapping[type[Fact], Row]]] = MappingP
             facts.HashesAnswered: Row(
                 signing.answered, (S.SIGNING, *ENDS), "late: an activation that was given up for lost"
             ),
+            facts.SigningDelayed: Row(signing.delayed_late, (S.SIGNING,), "late, likewise"),
             **REFUSABLE,
         },
         # No Declined: the code was shown to the signer, who may have signed.
@@ -221,11 +171,15 @@ CEREMONY_TRANSITIONS: Final[Mapping[Stage, Mapping[type[Fact], Row]]] = MappingP
             SilenceNoted: Row(silence, ()),
         },
         S.SIGNING_AT_PROVIDER: {
-            facts.TransactionOpened: Row(transaction_opened, ()),
-            facts.TransactionRejected: Row(transaction_rejected, (S.FAILED,)),
-            facts.TransactionSigned: Row(transaction_signed, ENDS),
-            facts.TransactionEnded: Row(transaction_ended, (S.REFUSED, S.LAPSED, S.FAILED)),
-            **REFUSABLE,
+            facts.TransactionOpened: Row(hosted.transaction_opened, ()),
+            facts.TransactionRejected: Row(hosted.transaction_rejected, (S.FAILED,)),
+            facts.TransactionSigned: Row(hosted.transaction_signed, ENDS),
+            facts.TransactionEnded: Row(hosted.transaction_ended, (S.REFUSED, S.LAPSED, S.FAILED)),
+            facts.Declined: Row(hosted.leave_provider, (S.REFUSED,), "after the provider's last word"),
+            facts.CollecteEnded: Row(hosted.leave_provider, (S.LAPSED,), "after the provider's last word"),
+            DeadlinePassed: Row(hosted.leave_provider, (S.REFUSED, S.LAPSED), "after the provider's last word"),
+            ReminderDue: Row(remind, ()),
+            SilenceNoted: Row(silence, ()),
         },
         S.SIGNED: {},
         S.PARTLY_SIGNED: {},
@@ -239,7 +193,7 @@ CEREMONY_TRANSITIONS: Final[Mapping[Stage, Mapping[type[Fact], Row]]] = MappingP
 CEREMONY_SETTLEMENTS: Final[Mapping[Stage, Mapping[type[Fact], Apply]]] = MappingProxyType(
     {
         stage: {
-            facts.TransactionOpened: late_transaction if stage in CEREMONY_FINAL else ignored,
+            facts.TransactionOpened: hosted.late_transaction if stage in CEREMONY_FINAL else ignored,
             facts.CollecteCompleted: completed if stage in (S.SIGNED, S.PARTLY_SIGNED) else ignored,
         }
         for stage in Stage
@@ -258,11 +212,12 @@ def step(c: Ceremony | None, fact: Fact, now: datetime) -> Moved:
         if not isinstance(fact, CeremonyOpened):
             raise FactRefused(f"`{fact.kind}` comes before the opening", reason="not_open", mend="open it first")
         return opened(fact, now)
-    if now >= c.opened.collecte.deadline and fact.origin is Origin.PERSON and c.stage not in CEREMONY_FINAL:
-        # What a person says at or after the deadline is void: the deadline is said in its place.
-        fact = DeadlinePassed(deadline=THE_DEADLINE)
     row = CEREMONY_TRANSITIONS[c.stage].get(type(fact))
     if row is not None:
+        if now >= c.opened.collecte.deadline and fact.origin is Origin.PERSON:
+            # What a person says at or after the deadline is void: the deadline is said in its place.
+            fact = DeadlinePassed(deadline=THE_DEADLINE)
+            row = CEREMONY_TRANSITIONS[c.stage][DeadlinePassed]
         return row.apply(c, fact, now)
     settle = CEREMONY_SETTLEMENTS[c.stage].get(type(fact))
     if settle is not None:
@@ -285,4 +240,7 @@ def claims(c: Ceremony) -> frozenset[str]:
     """Give the documents that are reserved for this signatory: one signature at a time on each."""
     if c.lease_until is None or c.stage in CEREMONY_FINAL:
         return frozenset()
-    return frozenset(f"signing/{c.opened.collecte.id}/{one.document.id}" for one in c.documents if not one.settled)
+    collecte = c.opened.collecte
+    return frozenset(
+        joined("signing", collecte.tenant, collecte.id, one.document.id) for one in c.documents if not one.settled
+    )

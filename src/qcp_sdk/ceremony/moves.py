@@ -16,6 +16,8 @@ from qcp_sdk.effects import Alert, Effect, Notify
 from qcp_sdk.facts import Fact
 
 Stage = CeremonyStage
+DECLINED = "declined"
+"""`Ceremony.ended` when the signatory refused while the provider's page was open."""
 Moved: TypeAlias = tuple[Ceremony, tuple[Effect, ...]]
 Apply: TypeAlias = Callable[[Ceremony, Fact, datetime], Moved]
 
@@ -80,10 +82,16 @@ def refuse(c: Ceremony, reason: str) -> Moved:
     return at(c, Stage.REFUSED, reason=reason, lease_until=None, challenge=None), effects
 
 
+def end(c: Ceremony) -> Moved:
+    """End as was decided while an answer was out."""
+    return refuse(c, c.reason) if c.ended == DECLINED else lapse(c, c.ended)
+
+
 def fail(c: Ceremony, reason: str, **changes: object) -> Moved:
-    """Nothing could be signed."""
+    """Nothing could be signed: the others cannot complete the collecte either."""
     failed = tuple(one.document.name for one in c.documents)
     effects = (
+        EndCollecte(collecte=c.opened.collecte.id, cause="failed", by=c.signatory.name.full),
         tell(c, notices.SigningFailed, failed=failed, reason=reason),
         Alert(what="signing_failed", about=f"{c.id}: {reason}"),
     )

@@ -23,8 +23,8 @@ from qcp_sdk.ceremony.facts import (
     HashesAnswered,
     SigningDelayed,
 )
-from qcp_sdk.ceremony.moves import Moved, Stage, conclude, fail, lapse
-from qcp_sdk.ceremony.state import Ceremony, Preparation, Progress, SignerChallenge, at
+from qcp_sdk.ceremony.moves import Moved, Stage, conclude, end, fail
+from qcp_sdk.ceremony.state import Ceremony, Preparation, Progress, SignerChallenge, at, unprepared
 from qcp_sdk.effects import Effect, Wake
 from qcp_sdk.errors import CodeRefused, FactRefused
 from qcp_sdk.facts import DeadlinePassed, Fact
@@ -63,9 +63,7 @@ def code_requested(c: Ceremony, _fact: Fact, now: datetime) -> Moved:
     lease = Wake(at=until, fact=DeadlinePassed(deadline=f"lease/{number}"))
     open_documents = tuple(one for one in c.documents if not one.settled)
     kept = c.lease_until is not None and all(one.preparation is not None for one in open_documents)
-    documents = c.documents
-    if not kept:
-        documents = tuple(one if one.settled else evolve(one, preparation=None) for one in c.documents)
+    documents = c.documents if kept else unprepared(c)
     following = at(
         c,
         Stage.AWAITING_CODE,
@@ -171,11 +169,14 @@ def activation_asked(c: Ceremony, fact: Fact, now: datetime) -> Moved:
     return at(c, Stage.SIGNING, problem=""), (lost,)
 
 
-def _back(c: Ceremony, problem: str, challenge: SignerChallenge | None) -> Moved:
-    """Wait for a code again, unless the collecte ended meanwhile."""
+def _back(c: Ceremony, problem: str, challenge: SignerChallenge | None, now: datetime, **changes: object) -> Moved:
+    """Wait for a code again, unless the collecte ended meanwhile; the lease may have ended too."""
     if c.ended:
-        return lapse(c, c.ended)
-    return at(c, Stage.AWAITING_CODE, problem=problem, challenge=challenge), ()
+        return end(c)
+    if c.lease_until is not None and now >= c.lease_until:
+        changes |= {"lease_until": None, "documents": unprepared(c)}
+        challenge = None
+    return at(c, Stage.AWAITING_CODE, problem=problem, challenge=challenge, handle="", **changes), ()
 
 
 def _answers_are_in(c: Ceremony) -> bool:
@@ -183,26 +184,28 @@ def _answers_are_in(c: Ceremony) -> bool:
     return any(one.value is not None for one in c.documents)
 
 
-def activation_refused(c: Ceremony, fact: Fact, _now: datetime) -> Moved:
+def activation_refused(c: Ceremony, fact: Fact, now: datetime) -> Moved:
     """The signer did not accept the code: a wrong one counts, any other reason needs a new code."""
     assert isinstance(fact, ActivationRefused)
-    challenge = c.challenge
-    if challenge is None or challenge.id != fact.challenge or _answers_are_in(c):
+    challenge = c.challenge if c.challenge is not None and c.challenge.id == fact.challenge else None
+    late = c.lost == fact.challenge and bool(c.handle)
+    if (challenge is None and not late) or _answers_are_in(c):
         return c, ()
     if fact.reason in HOPELESS:
         return fail(c, fact.reason)
     if fact.reason == "unavailable":  # the signer was not asked: the same code is still good
-        return _back(c, fact.reason, challenge)
-    counted = evolve(challenge, wrong=challenge.wrong + 1) if fact.reason == "wrong_code" else None
-    return _back(c, fact.reason, counted)
+        return _back(c, fact.reason, challenge, now)
+    wrong = challenge is not None and fact.reason == "wrong_code"
+    counted = evolve(challenge, wrong=challenge.wrong + 1) if challenge is not None and wrong else None
+    return _back(c, fact.reason, counted, now, lost=None)
 
 
-def activation_lost(c: Ceremony, fact: Fact, _now: datetime) -> Moved:
+def activation_lost(c: Ceremony, fact: Fact, now: datetime) -> Moved:
     """Nobody knows whether the signer saw the code: a new one is needed. What it answers late still counts."""
     assert isinstance(fact, ActivationLost)
     if c.challenge is None or c.challenge.id != fact.challenge or c.handle or _answers_are_in(c):
         return c, ()
-    return _back(c, "activation_lost", None)
+    return _back(c, "activation_lost", None, now, lost=fact.challenge)
 
 
 def delayed(c: Ceremony, fact: Fact, _now: datetime) -> Moved:
@@ -211,6 +214,16 @@ def delayed(c: Ceremony, fact: Fact, _now: datetime) -> Moved:
     if c.challenge is None or c.challenge.id != fact.challenge or c.handle:
         return c, ()
     return at(c, c.stage, handle=fact.handle), (PollSigning(challenge=fact.challenge, handle=fact.handle),)
+
+
+def delayed_late(c: Ceremony, fact: Fact, _now: datetime) -> Moved:
+    """The signer had accepted the code after all, and will answer: wait for that instead of another code."""
+    assert isinstance(fact, SigningDelayed)
+    ready = c.lease_until is not None and all(one.settled or one.preparation is not None for one in c.documents)
+    if c.lost != fact.challenge or not ready:
+        return c, ()
+    following = at(c, Stage.SIGNING, handle=fact.handle, challenge=None, problem="")
+    return following, (PollSigning(challenge=fact.challenge, handle=fact.handle),)
 
 
 def answered(c: Ceremony, fact: Fact, _now: datetime) -> Moved:

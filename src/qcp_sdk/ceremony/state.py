@@ -64,6 +64,8 @@ class Ceremony:
     lease_until: datetime | None = None
     """Until when the documents are reserved for this signatory."""
     challenge: SignerChallenge | None = None
+    lost: ChallengeId | None = None
+    """The challenge whose activation was given up for lost: what the signer still says of it counts."""
     handle: str = ""
     session: SessionId | None = None
     url: str = field(default="", repr=False)
@@ -88,6 +90,11 @@ class Ceremony:
     def with_progress(self, changed: Progress) -> tuple[Progress, ...]:
         """Give the documents with this one replaced."""
         return tuple(changed if one.document.id == changed.document.id else one for one in self.documents)
+
+
+def unprepared(c: Ceremony) -> tuple[Progress, ...]:
+    """Give the documents as they are when nothing is reserved: what was prepared rests on bytes that may change now."""
+    return tuple(one if one.settled else evolve(one, preparation=None) for one in c.documents)
 
 
 def at(c: Ceremony, stage: CeremonyStage, **changes: object) -> Ceremony:

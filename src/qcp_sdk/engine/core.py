@@ -25,7 +25,7 @@ from qcp_sdk.effects import Alert, Effect, Nature, Wake
 from qcp_sdk.engine import schedule
 from qcp_sdk.engine.collaborators import Collaborators
 from qcp_sdk.engine.performers import PERFORMERS, QUERIES, REFUSALS, UNCONFIRMED, Answer, Context
-from qcp_sdk.engine.streams import LEASE, MACHINES, Stream, Streams
+from qcp_sdk.engine.streams import LEASE, MACHINES, Stream, Streams, owned
 from qcp_sdk.errors import (
     CodeRefused,
     Conflict,
@@ -443,7 +443,7 @@ class Engine:
 
     def ceremonies(self, tenant: str, collecte: str) -> tuple[Ceremony, ...]:
         """Give the ceremonies of a collecte, in signing order."""
-        value = self.streams.blind("collecte", f"{tenant}/{collecte}")
+        value = self.streams.blind("collecte", owned(tenant, collecte))
         found = [self.streams.load(id).state for id in self.ports.store.find(index="collecte", value=value)]
         order = {one.id: place for place, one in enumerate(found[0].opened.collecte.signatories)} if found else {}
         return tuple(sorted(found, key=lambda one: order[one.opened.signatory]))

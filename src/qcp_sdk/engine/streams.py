@@ -19,6 +19,7 @@ from qcp_sdk.errors import NotFound
 from qcp_sdk.facts import Fact
 from qcp_sdk.ports.store import JournalRow, OutboxRow, StoredStream
 from qcp_sdk.subscription import machine as subscription_machine
+from qcp_sdk.subscription import state as subscription_state
 from qcp_sdk.subscription.state import Subscription
 from qcp_sdk.values import Key
 
@@ -36,9 +37,13 @@ class Machine:
     indexes: Callable[[Any], tuple[tuple[str, str], ...]]
 
 
+def owned(tenant: str, name: str) -> str:
+    """Give the value under which something of a tenant's is found. Ids are a host's own text and may hold slashes."""
+    return f"{tenant}\x00{name}"
+
+
 def _subscription_indexes(s: Subscription) -> tuple[tuple[str, str], ...]:
-    owner = f"{s.terms.tenant}/{s.terms.account.id}"
-    pairs = [("account", owner)]
+    pairs = [("account", owned(s.terms.tenant, s.terms.account.id))]
     if s.identity.session is not None:
         pairs.append(("session", s.identity.session))
     if s.registration is not None and s.registration.session is not None:
@@ -50,9 +55,9 @@ def _subscription_indexes(s: Subscription) -> tuple[tuple[str, str], ...]:
 
 def _ceremony_indexes(c: Ceremony) -> tuple[tuple[str, str], ...]:
     collecte = c.opened.collecte
-    pairs = [("collecte", f"{collecte.tenant}/{collecte.id}")]
+    pairs = [("collecte", owned(collecte.tenant, collecte.id))]
     if c.signatory.account is not None:
-        pairs.append(("signatory", f"{collecte.tenant}/{c.signatory.account}"))
+        pairs.append(("signatory", owned(collecte.tenant, c.signatory.account)))
     if c.session is not None:
         pairs.append(("session", c.session))
     return tuple(pairs)
@@ -62,7 +67,7 @@ MACHINES: Final[Mapping[str, Machine]] = {
     "subscription": Machine(
         kind="subscription",
         step=subscription_machine.step,
-        claims=subscription_machine.claims,
+        claims=subscription_state.claims,
         indexes=_subscription_indexes,
     ),
     "ceremony": Machine(

@@ -19,6 +19,7 @@ from qcp_sdk.engine import Engine
 from qcp_sdk.engine.collaborators import DEFAULT, routed
 from qcp_sdk.engine.core import HAS_SIGNED, in_parallel
 from qcp_sdk.engine.signing import activate
+from qcp_sdk.engine.streams import owned
 from qcp_sdk.errors import CodeRefused, Conflict, FactRefused, InvalidValue, NotFound
 from qcp_sdk.facts import Fact
 from qcp_sdk.host.saying import Code, not_for_callers
@@ -244,7 +245,7 @@ class Collectes:
 
     def _attested(self, tenant: TenantId, account: AccountId) -> Iterator[Attestation]:
         """Certificates that a hosted provider attested, for subscriptions that are active."""
-        value = self._engine.streams.blind("account", f"{tenant}/{account}")
+        value = self._engine.streams.blind("account", owned(tenant, account))
         for id in self._ports.store.find(index="account", value=value):
             s = self._engine.streams.load(id).state
             if s.stage is Stage.ACTIVE and s.attestation is not None:

@@ -11,6 +11,7 @@ from qcp_sdk import matching, otp
 from qcp_sdk.certificates import Holding, StatusKind
 from qcp_sdk.engine import Engine
 from qcp_sdk.engine.collaborators import routed
+from qcp_sdk.engine.streams import owned
 from qcp_sdk.errors import CodeRefused, Conflict, FactRefused, NotFound, Rejected, SubscriptionRefused
 from qcp_sdk.facts import CodeEntered, CodeRequested, Fact
 from qcp_sdk.host.saying import Code, not_for_callers
@@ -230,7 +231,7 @@ class Subscriptions:
         return state
 
     def _of_account(self, tenant: TenantId, account: AccountId) -> list[Subscription]:
-        value = self._engine.streams.blind("account", f"{tenant}/{account}")
+        value = self._engine.streams.blind("account", owned(tenant, account))
         found = [self._load(SubscriptionId(id)) for id in self._ports.store.find(index="account", value=value)]
         return [one for one in found if one.stage not in FINAL]
 

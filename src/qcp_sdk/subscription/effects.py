@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
 from qcp_sdk.effects import Alert, Effect, Nature, Notify, SendCode, Wake
 from qcp_sdk.identity import IdentityEvidence, ProvenIdentity
@@ -103,7 +103,7 @@ class SealRequest(Effect):
 
     kind = "seal_request"
     document: ContentHash
-    signatory: str
+    signatory: str = field(repr=False)
     challenge: str
     verified_at: datetime
 

@@ -14,6 +14,8 @@ from qcp_sdk.subscription.facts import (
     CertificateExpired,
     CertificateIssued,
     CertificateRevoked,
+    EndReported,
+    FraudReported,
     FraudSuspected,
     RevocationOrdered,
     RevocationRefused,
@@ -61,9 +63,27 @@ def revocation_ordered(s: Subscription, fact: Fact, _now: datetime) -> Moved:
 
 def fraud_on_active(s: Subscription, fact: Fact, _now: datetime) -> Moved:
     """Doubt about the identity after issuance: stop using the certificate, and revoke it."""
-    assert isinstance(fact, FraudSuspected)
+    assert isinstance(fact, FraudSuspected | FraudReported)
     following, effects = _revoking(s, Ending.FRAUD_SUSPECTED, "affiliation_changed")
     return following, (*effects, Alert(what=Ending.FRAUD_SUSPECTED.value, about=s.id))
+
+
+def fraud_while_revoking(s: Subscription, _fact: Fact, _now: datetime) -> Moved:
+    """Doubt about the identity while a mere wish stood behind the revocation: a refusal no longer revives it."""
+    if s.ending is Ending.FRAUD_SUSPECTED:
+        return s, ()
+    return moved(s, s.stage, ending=Ending.FRAUD_SUSPECTED), (Alert(what=Ending.FRAUD_SUSPECTED.value, about=s.id),)
+
+
+def end_reported(s: Subscription, fact: Fact, _now: datetime) -> Moved:
+    """Somebody found out that it has ended: the way out for a certificate that only its provider sees."""
+    assert isinstance(fact, EndReported)
+    notice: notices.Notice
+    if fact.revoked:
+        notice = notices.CertificateRevoked(subscription=s.id, revoked_at=fact.at, reason="")
+        return moved(s, Stage.REVOKED, ending=s.ending or Ending.REVOKED_BY_ISSUER), (tell(s, notice),)
+    notice = notices.CertificateExpired(subscription=s.id, not_after=fact.at)
+    return moved(s, Stage.EXPIRED), (tell(s, notice),)
 
 
 def _revoking(s: Subscription, ending: Ending, reason: str) -> Moved:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from attrs import field, frozen
+from attrs import Attribute, field, frozen
 
 from qcp_sdk.certificates import Certificate, Holding
+from qcp_sdk.errors import InvalidValue
 from qcp_sdk.facts import (
     Cancelled,
     CodeEntered,
@@ -32,7 +33,14 @@ from qcp_sdk.values import (
     SessionId,
     SubscriptionId,
     TenantId,
+    content_hash,
+    utc,
 )
+
+
+def _not_empty(_instance: object, attribute: Attribute[str], text: str) -> None:
+    if not text.strip():
+        raise InvalidValue("it is empty", where=attribute.name, mend="say which version, or who")
 
 
 @frozen(kw_only=True)
@@ -82,6 +90,8 @@ class SubscriptionOpened(Fact):
     balance: Cents
     lcp: Holding | None
     qcp: Holding | None = None
+    attested_held: bool = False
+    """Whether an earlier subscription is active with a certificate that nobody here has seen (hosted plan)."""
     plan: Plan = Plan.ASSEMBLED
     issuer: str = ""
     """The issuer's name, as the certificates page shows it; one usable certificate for each."""
@@ -93,6 +103,17 @@ class SubscriptionOpened(Fact):
     """Names of the CLOSE transformations (matching.Transformation) that count as the same person."""
     attestation_suffices: bool = True
     """Hosted: whether "yes, one exists" from the provider is enough evidence."""
+
+
+@frozen(kw_only=True)
+class CertificateAdopted(SubscriptionOpened):
+    """A certificate that somebody held before, or that was issued elsewhere (an LCP certificate, A1), is taken into
+    care: shown, revoked with a code, followed to its end. Nothing is charged.
+    """
+
+    kind = "certificate_adopted"
+    origin = Origin.HOST
+    holding: Holding
 
 
 @frozen(kw_only=True)
@@ -163,8 +184,8 @@ class ConsentGiven(Fact):
     origin = Origin.PERSON
     text: str
     """A name in `subscription.state.CONSENTS`."""
-    version: str
-    hash: ContentHash
+    version: str = field(validator=_not_empty)
+    hash: ContentHash = field(converter=content_hash)
 
 
 @frozen(kw_only=True)
@@ -175,7 +196,7 @@ class IdentityOpened(Fact):
     attempt: int
     session: SessionId
     url: str = field(repr=False)
-    expires: datetime
+    expires: datetime = field(converter=utc)
 
 
 @frozen(kw_only=True)
@@ -237,6 +258,24 @@ class FraudSuspected(Fact):
 
     kind = "fraud_suspected"
     reason: str
+
+
+@frozen(kw_only=True)
+class FraudReported(Fact):
+    """Somebody at the host has reason to doubt the identity, and says so in their own name."""
+
+    kind = "fraud_reported"
+    origin = Origin.HOST
+    reason: str
+    by: str = field(validator=_not_empty)
+
+
+@frozen(kw_only=True)
+class LinkRequested(Fact):
+    """C1: the person wants the link to the verification sent to their mobile."""
+
+    kind = "link_requested"
+    origin = Origin.PERSON
 
 
 @frozen(kw_only=True)
@@ -331,7 +370,7 @@ class CertificateAttested(Fact):
     level: CertificateLevel
     matched: tuple[str, ...]
     """Fields that the provider compared: `name`, `email`, `mobile`."""
-    at: datetime
+    at: datetime = field(converter=utc)
 
 
 @frozen(kw_only=True)
@@ -361,7 +400,7 @@ class RegistrationOpened(Fact):
     kind = "registration_opened"
     session: SessionId
     url: str = field(repr=False)
-    expires: datetime
+    expires: datetime = field(converter=utc)
 
 
 @frozen(kw_only=True)
@@ -414,7 +453,7 @@ class CertificateRevoked(Fact):
 
     kind = "certificate_revoked"
     fingerprint: Fingerprint
-    at: datetime
+    at: datetime = field(converter=utc)
     reason: str = ""
 
 
@@ -437,6 +476,19 @@ class CertificateExpired(Fact):
 
 
 @frozen(kw_only=True)
+class EndReported(Fact):
+    """Somebody at the host found out that the certificate has ended: revoked elsewhere, or expired unseen."""
+
+    kind = "end_reported"
+    origin = Origin.HOST
+    revoked: bool
+    """Revoked, or else expired."""
+    at: datetime = field(converter=utc)
+    evidence: str = field(validator=_not_empty)
+    by: str = field(validator=_not_empty)
+
+
+@frozen(kw_only=True)
 class AccountChanged(Fact):
     """The account no longer says what the subscription was opened with."""
 
@@ -451,11 +503,12 @@ class LcpRevoked(Fact):
 
     kind = "lcp_revoked"
     origin = Origin.HOST
-    at: datetime
+    at: datetime = field(converter=utc)
 
 
 FACTS: tuple[type[Fact], ...] = (
     SubscriptionOpened,
+    CertificateAdopted,
     CodeRequested,
     CodeSent,
     CodeUndeliverable,
@@ -477,6 +530,8 @@ FACTS: tuple[type[Fact], ...] = (
     IdentityRefused,
     IdentityAbandoned,
     FraudSuspected,
+    FraudReported,
+    LinkRequested,
     NoDocument,
     IdentityConfirmed,
     IdentityContested,
@@ -499,6 +554,7 @@ FACTS: tuple[type[Fact], ...] = (
     CertificateRevoked,
     RevocationRefused,
     CertificateExpired,
+    EndReported,
     AccountChanged,
     LcpRevoked,
     Cancelled,

@@ -43,7 +43,7 @@ from qcp_sdk.subscription.moves import (
     money_answered,
     silence,
 )
-from qcp_sdk.subscription.stages import FINAL, Ending, Stage
+from qcp_sdk.subscription.stages import Ending, Stage
 from qcp_sdk.subscription.state import Subscription
 
 
@@ -76,6 +76,7 @@ BEFORE_NO_RETURN: Final[Mapping[type[Fact], Row]] = {
     Cancelled: Row(closing(Ending.CANCELLED), (S.CLOSED,)),
     DeadlinePassed: Row(_deadline_passed, (S.CLOSED,), "a stale id changes nothing"),
     facts.FraudSuspected: Row(closing(Ending.FRAUD_SUSPECTED), (S.CLOSED,)),
+    facts.FraudReported: Row(closing(Ending.FRAUD_SUSPECTED), (S.CLOSED,)),
     facts.AccountChanged: Row(closing(Ending.ACCOUNT_CHANGED), (S.CLOSED,)),
     facts.LcpRevoked: Row(closing(Ending.LCP_REVOKED), (S.CLOSED,)),
     **SILENCE,
@@ -86,6 +87,7 @@ WHILE_HOSTED: Final[Mapping[type[Fact], Row]] = {
     Cancelled: Row(hosted.leaving(Ending.CANCELLED), ()),
     DeadlinePassed: Row(hosted.hosted_deadline, (S.CLOSED,), "the provider is asked once more first"),
     facts.FraudSuspected: Row(hosted.leaving(Ending.FRAUD_SUSPECTED), ()),
+    facts.FraudReported: Row(hosted.leaving(Ending.FRAUD_SUSPECTED), ()),
     facts.AccountChanged: Row(hosted.leaving(Ending.ACCOUNT_CHANGED), ()),
     facts.LcpRevoked: Row(hosted.leaving(Ending.LCP_REVOKED), ()),
     facts.CertificateIssued: Row(requesting.issued, (S.ACTIVE, S.REVOKING)),
@@ -130,6 +132,7 @@ TRANSITIONS: Final[Mapping[Stage, Mapping[type[Fact], Row]]] = MappingProxyType(
         },
         S.PROVING_IDENTITY: {
             facts.CaptureFinished: Row(proving.capture_finished, ()),
+            facts.LinkRequested: Row(proving.link_requested, (), "three times at most"),
             facts.IdentityApproved: Row(
                 proving.approved, (S.CONFIRMING_IDENTITY, S.CLOSED), "closes when not the same person"
             ),
@@ -173,6 +176,7 @@ TRANSITIONS: Final[Mapping[Stage, Mapping[type[Fact], Row]]] = MappingProxyType(
             facts.CertificateRefused: Row(closing(Ending.CA_REFUSED), (S.CLOSED,)),
             facts.SettledByOperator: Row(requesting.settled_by_operator, (S.ACTIVE, S.REVOKING, S.CLOSED)),
             facts.FraudSuspected: Row(requesting.fraud_while_awaiting, (), "what is issued will be revoked"),
+            facts.FraudReported: Row(requesting.fraud_while_awaiting, ()),
             **SILENCE,
         },
         S.OPENING_REGISTRATION: {
@@ -188,6 +192,8 @@ TRANSITIONS: Final[Mapping[Stage, Mapping[type[Fact], Row]]] = MappingProxyType(
             facts.RevocationRequested: Row(ending.revocation_requested, (S.REVOKING,), "after its code"),
             facts.RevocationOrdered: Row(ending.revocation_ordered, (S.REVOKING,)),
             facts.FraudSuspected: Row(ending.fraud_on_active, (S.REVOKING,)),
+            facts.FraudReported: Row(ending.fraud_on_active, (S.REVOKING,)),
+            facts.EndReported: Row(ending.end_reported, (S.REVOKED, S.EXPIRED)),
             facts.CertificateRevoked: Row(ending.revoked, (S.REVOKED,)),
             facts.CertificateExpired: Row(ending.expired, (S.EXPIRED,)),
             ReminderDue: Row(ending.reminder, ()),
@@ -200,6 +206,9 @@ TRANSITIONS: Final[Mapping[Stage, Mapping[type[Fact], Row]]] = MappingProxyType(
                 ending.revocation_refused, (S.ACTIVE,), "stays when fraud or a fault stands behind it"
             ),
             facts.CertificateExpired: Row(ending.expired, (S.EXPIRED,)),
+            facts.FraudSuspected: Row(ending.fraud_while_revoking, (), "a refusal no longer revives it"),
+            facts.FraudReported: Row(ending.fraud_while_revoking, ()),
+            facts.EndReported: Row(ending.end_reported, (S.REVOKED, S.EXPIRED)),
             **MONEY_ANSWERS,
             **SILENCE,
         },
@@ -238,9 +247,11 @@ def step(s: Subscription | None, fact: Fact, now: datetime) -> Moved:
         FactRefused: A person or host says what may not be said now (CodeRefused: about a code).
     """
     if s is None:
-        if type(fact) is not facts.SubscriptionOpened:
-            raise FactRefused(f"`{fact.kind}` comes before the opening", reason="not_open", mend="open it first")
-        return opening.opened(fact, now)
+        if type(fact) is facts.SubscriptionOpened:
+            return opening.opened(fact, now)
+        if type(fact) is facts.CertificateAdopted:
+            return opening.adopted(fact, now)
+        raise FactRefused(f"`{fact.kind}` comes before the opening", reason="not_open", mend="open it first")
     limit = s.deadline
     if limit is not None and now >= limit.at and type(fact) is not DeadlinePassed:
         return _too_late(s, fact, now)
@@ -280,17 +291,3 @@ def _too_late(s: Subscription, fact: Fact, now: datetime) -> Moved:
 def sayable(s: Subscription) -> tuple[type[Fact], ...]:
     """Give what a person may say at this stage, in the order of the table."""
     return tuple(kind for kind in TRANSITIONS[s.stage] if kind.origin is Origin.PERSON)
-
-
-def claims(s: Subscription) -> frozenset[str]:
-    """Give what this subscription alone may own (invariant 4): kept by the store, checked at every commit.
-
-    One open subscription a person; one usable certificate a person and issuer, with a second slot for the
-    90 days of a renewal.
-    """
-    owner = f"{s.terms.tenant}/{s.terms.account.id}"
-    if s.stage in FINAL:
-        return frozenset()
-    if s.stage in (S.ACTIVE, S.REVOKING):
-        return frozenset({f"certificate/{owner}/{s.terms.issuer}/{s.terms.slot}"})
-    return frozenset({f"subscription/{owner}"})

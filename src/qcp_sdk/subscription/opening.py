@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Final
 
 from qcp_sdk import matching, otp
-from qcp_sdk.certificates import StatusKind
-from qcp_sdk.effects import SendCode
+from qcp_sdk.certificates import Certificate, StatusKind
+from qcp_sdk.effects import SendCode, Wake
 from qcp_sdk.errors import FactRefused, SubscriptionRefused
-from qcp_sdk.facts import CodeEntered, CodesLocked, CodeUndeliverable, Fact
+from qcp_sdk.facts import CodeEntered, CodesLocked, CodeUndeliverable, Fact, ReminderDue
 from qcp_sdk.levels import CertificateLevel
 from qcp_sdk.otp import Channel, Codes, Purpose
 from qcp_sdk.subscription.effects import OpenIdentity, OpenRegistration
-from qcp_sdk.subscription.facts import ConsentGiven, SubscriptionOpened
+from qcp_sdk.subscription.facts import CertificateAdopted, CertificateExpired, ConsentGiven, SubscriptionOpened
 from qcp_sdk.subscription.money import answered, hold
 from qcp_sdk.subscription.moves import Moved, close, deadline, moved
 from qcp_sdk.subscription.stages import Ending, Plan, Stage
@@ -50,7 +50,7 @@ def refusals(fact: SubscriptionOpened, now: datetime) -> tuple[str, ...]:
         qcp is not None
         and qcp.status.kind is not StatusKind.REVOKED
         and now < qcp.certificate.not_after - fact.waits.reminder
-    ):
+    ) or fact.attested_held:
         reasons.append("qualified_certificate_held")
     return tuple(reasons)
 
@@ -67,6 +67,26 @@ def opened(fact: SubscriptionOpened, now: datetime) -> Moved:
     born = Subscription(fact.id, 0, Stage.VERIFYING_EMAIL, fact)
     limit, wake = deadline(born, "opening", now + fact.waits.opening)
     return moved(born, Stage.VERIFYING_EMAIL, deadline=limit), (wake,)
+
+
+def adopted(fact: CertificateAdopted, now: datetime) -> Moved:
+    """Take a certificate into care that somebody holds already (A1): active from here, nothing charged.
+
+    Raises:
+        FactRefused: `certificate_ended`: it is revoked or expired.
+    """
+    certificate, status = fact.holding.certificate, fact.holding.status
+    if status.kind is StatusKind.REVOKED or now >= certificate.not_after:
+        raise FactRefused("the certificate has ended", reason="certificate_ended", mend="adopt one that is in use")
+    born = Subscription(fact.id, 0, Stage.ACTIVE, fact)
+    return moved(born, Stage.ACTIVE, certificate=certificate), followed(born, certificate, now)
+
+
+def followed(s: Subscription, certificate: Certificate, now: datetime) -> tuple[Wake, ...]:
+    """Give the waits that follow a certificate to its end: the reminder, unless it is too late for one, and the end."""
+    reminder = certificate.not_after - s.terms.waits.reminder
+    ended = Wake(at=certificate.not_after, fact=CertificateExpired(fingerprint=certificate.fingerprint))
+    return (Wake(at=reminder, fact=ReminderDue(reminder="expiry")), ended) if now < reminder else (ended,)
 
 
 # --- codes, at three stages -------------------------------------------------------------------------------

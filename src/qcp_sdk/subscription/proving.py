@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from attrs import evolve
+
 from qcp_sdk import matching, notices
+from qcp_sdk.errors import FactRefused
 from qcp_sdk.facts import Fact
 from qcp_sdk.subscription.effects import Application, AskIdentity, CancelIdentity, OpenIdentity, PrepareRequest
 from qcp_sdk.subscription.facts import (
@@ -23,6 +26,7 @@ from qcp_sdk.subscription.state import Identity, Subscription
 
 MOST_RETRIES: Final = 3
 """Verdicts that allow another try; the fourth closes."""
+MOST_LINKS: Final = 3
 MOST_SESSIONS: Final = 10
 """Sessions in all, abandoned ones included: each may be billed, so a loop must end before its deadline does."""
 
@@ -53,18 +57,27 @@ def late_session(s: Subscription, fact: Fact, _now: datetime) -> Moved:
 def capture_finished(s: Subscription, fact: Fact, _now: datetime) -> Moved:
     """C4: the phone is done; the page moves on to waiting."""
     assert isinstance(fact, CaptureFinished)
-    i = s.identity
-    if fact.session != i.session or i.captured:
+    if fact.session != s.identity.session or s.identity.captured:
         return s, ()
-    identity = Identity(i.attempt, i.retries, i.session, i.url, i.expires, True)
-    return moved(s, s.stage, identity=identity), ()
+    return moved(s, s.stage, identity=evolve(s.identity, captured=True)), ()
+
+
+def link_requested(s: Subscription, _fact: Fact, _now: datetime) -> Moved:
+    """C1: send the link to the smartphone, a few times at most for each session.
+
+    Raises:
+        FactRefused: `too_many_links`.
+    """
+    if s.identity.links >= MOST_LINKS:
+        raise FactRefused("the link was sent often enough", reason="too_many_links", mend="scan the QR code instead")
+    notice = notices.IdentityHandOff(subscription=s.id, url=s.identity.url)
+    return moved(s, s.stage, identity=evolve(s.identity, links=s.identity.links + 1)), (tell(s, notice),)
 
 
 def approved(s: Subscription, fact: Fact, now: datetime) -> Moved:
     """C5: approved. It must be the same person, proven well enough; then they confirm what was read."""
     assert isinstance(fact, IdentityApproved)
-    i = s.identity
-    if fact.session != i.session:
+    if fact.session != s.identity.session:
         return s, ()
     match = matching.match_identity(s.terms.account.name, fact.identity.name)
     allowances = tuple(sorted(match.transformations))
@@ -76,9 +89,7 @@ def approved(s: Subscription, fact: Fact, now: datetime) -> Moved:
     if not same:
         # What was read stays in the journal's fact; the state keeps no data of somebody who may be another person.
         return close(s, Ending.IDENTITY_MISMATCH, session_ended=True)
-    identity = Identity(
-        i.attempt, i.retries, i.session, i.url, i.expires, True, fact.identity, fact.evidence, allowances
-    )
+    identity = evolve(s.identity, captured=True, proven=fact.identity, evidence=fact.evidence, allowances=allowances)
     limit, wake = deadline(s, "finishing", now + s.terms.waits.finishing)
     following = moved(s, Stage.CONFIRMING_IDENTITY, identity=identity, deadline=limit)
     return following, (tell(s, notices.IdentityApproved(subscription=s.id)), wake)
@@ -132,8 +143,5 @@ def application(s: Subscription) -> Application:
 
 def identity_confirmed(s: Subscription, _fact: Fact, now: datetime) -> Moved:
     """C6: what was read is right: make the request."""
-    i = s.identity
-    identity = Identity(
-        i.attempt, i.retries, i.session, i.url, i.expires, i.captured, i.proven, i.evidence, i.allowances, now
-    )
+    identity = evolve(s.identity, confirmed_at=now)
     return moved(s, Stage.PREPARING_REQUEST, identity=identity), (PrepareRequest(application=application(s)),)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from attrs import evolve
+
 from qcp_sdk import matching, notices
 from qcp_sdk.certificates import Certificate, conformity
 from qcp_sdk.effects import Alert, Wake
 from qcp_sdk.errors import FactRefused
-from qcp_sdk.facts import Fact, ReminderDue
+from qcp_sdk.facts import Fact
 from qcp_sdk.levels import CertificateLevel
 from qcp_sdk.otp import Codes
 from qcp_sdk.subscription.effects import AskCertificate, RevokeCertificate, SealRequest, SubmitRequest
@@ -23,10 +25,11 @@ from qcp_sdk.subscription.facts import (
 )
 from qcp_sdk.subscription.money import Wish, wish
 from qcp_sdk.subscription.moves import Moved, close, moved, tell
-from qcp_sdk.subscription.opening import enter, is_right
+from qcp_sdk.subscription.opening import enter, followed, is_right
 from qcp_sdk.subscription.proving import application
 from qcp_sdk.subscription.stages import Ending, Stage
 from qcp_sdk.subscription.state import Request, Subscription
+from qcp_sdk.values import PersonName
 
 NOT_CONFORMING = "superseded"
 """Reason given to the authority for a certificate that is not what was asked for (RFC 5280 § 5.3.1)."""
@@ -61,17 +64,16 @@ def request_code_entered(s: Subscription, fact: Fact, now: datetime) -> Moved:
     assert challenge is not None
     assert shown is not None
     seal = SealRequest(document=shown, signatory=s.terms.account.name.full, challenge=challenge.id, verified_at=now)
-    request = Request(shown, s.request.accepted_at, challenge.id, now)
+    request = evolve(s.request, challenge=challenge.id, verified_at=now)
     return moved(s, Stage.SEALING_REQUEST, codes=Codes(issued=codes.issued), request=request), (seal,)
 
 
 def request_sealed(s: Subscription, fact: Fact, _now: datetime) -> Moved:
     """D3: the first recorded seal is submitted. From here on nothing but the authority decides."""
     assert isinstance(fact, RequestSealed)
-    r = s.request
-    if fact.shown != r.shown:
+    if fact.shown != s.request.shown:
         return s, ()
-    request = Request(r.shown, r.accepted_at, r.challenge, r.verified_at, fact.sealed)
+    request = evolve(s.request, sealed=fact.sealed)
     submit = SubmitRequest(application=application(s), request=fact.sealed)
     told = tell(s, notices.RequestSubmitted(subscription=s.id))
     return moved(s, Stage.AWAITING_CERTIFICATE, request=request, deadline=None), (submit, told)
@@ -80,10 +82,9 @@ def request_sealed(s: Subscription, fact: Fact, _now: datetime) -> Moved:
 def pending(s: Subscription, fact: Fact, _now: datetime) -> Moved:
     """The authority has not decided: ask again under its reference."""
     assert isinstance(fact, CertificatePending)
-    r = s.request
-    if r.reference:
+    if s.request.reference:
         return s, ()
-    request = Request(r.shown, r.accepted_at, r.challenge, r.verified_at, r.sealed, fact.reference)
+    request = evolve(s.request, reference=fact.reference)
     return moved(s, s.stage, request=request), (AskCertificate(reference=fact.reference),)
 
 
@@ -95,13 +96,7 @@ def issued(s: Subscription, fact: Fact, now: datetime) -> Moved:
 
 def received(s: Subscription, certificate: Certificate, now: datetime) -> Moved:
     """Take a certificate: active when it is what was asked for, revoked at once when it is not."""
-    reasons = conformity(
-        certificate,
-        name=s.terms.account.name,
-        level=CertificateLevel.QCP_N,
-        now=now,
-        same_name=matching.same_name,
-    )
+    reasons = _faults(s, certificate, now)
     if reasons:
         return _given_up(s, certificate, Ending.CERTIFICATE_NOT_CONFORMING, ", ".join(reasons))
     if s.ending is Ending.FRAUD_SUSPECTED:
@@ -117,12 +112,22 @@ def received(s: Subscription, certificate: Certificate, now: datetime) -> Moved:
             price=s.terms.price,
         ),
     )
-    waits = (
-        Wake(at=certificate.not_after - s.terms.waits.reminder, fact=ReminderDue(reminder="expiry")),
-        Wake(at=certificate.not_after, fact=CertificateExpired(fingerprint=certificate.fingerprint)),
-    )
     following = moved(s, Stage.ACTIVE, certificate=certificate, money=money, deadline=None, ending=None)
-    return following, (*effects, told, *waits)
+    return following, (*effects, told, *followed(s, certificate, now))
+
+
+def _faults(s: Subscription, certificate: Certificate, now: datetime) -> tuple[str, ...]:
+    """Why a certificate is not what was asked for: level, validity, use, and the subscriber's own name and e-mail."""
+    account = s.terms.account
+
+    def same_name(certified: PersonName, _account: PersonName) -> bool:
+        # By the same allowances as the identity document: an authority may certify all its given names.
+        return matching.match_identity(account.name, certified).accepted(s.terms.accepted_close)
+
+    reasons = conformity(certificate, name=account.name, level=CertificateLevel.QCP_N, now=now, same_name=same_name)
+    if certificate.emails and account.email not in certificate.emails:
+        reasons += ("email_differs",)
+    return reasons
 
 
 def _given_up(s: Subscription, certificate: Certificate, ending: Ending, why: str) -> Moved:

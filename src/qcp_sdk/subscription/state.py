@@ -17,8 +17,8 @@ from qcp_sdk.otp import Codes
 from qcp_sdk.people import Account
 from qcp_sdk.subscription.facts import CertificateAttested, ConsentGiven, SubscriptionOpened
 from qcp_sdk.subscription.money import NO_MONEY, Money
-from qcp_sdk.subscription.stages import Ending, Stage
-from qcp_sdk.values import ChallengeId, ContentHash, Key, SessionId, SubscriptionId
+from qcp_sdk.subscription.stages import FINAL, Ending, Stage
+from qcp_sdk.values import ChallengeId, ContentHash, Key, SessionId, SubscriptionId, joined
 
 CONSENTS: Final = ("identity_processing", "personal_data")
 """B3: processing of identity data with the terms of use; the personal-data policy. Both are required."""
@@ -47,6 +47,8 @@ class Identity:
     allowances: tuple[str, ...] = ()
     """Names of the listed transformations by which account and document are the same person; empty: exact."""
     confirmed_at: datetime | None = None
+    links: int = 0
+    """How often the link was sent to the mobile, for this session."""
 
 
 @frozen
@@ -98,3 +100,18 @@ class Subscription:
     def account(self) -> Account:
         """The account as it was when the subscription was opened."""
         return self.terms.account
+
+
+def claims(s: Subscription) -> frozenset[str]:
+    """Give what this subscription alone may own (invariant 4): kept by the store, checked at every commit.
+
+    One open subscription a person; one usable certificate a person and issuer, with a second slot for the
+    90 days of a renewal. The slot is taken at the opening: a conflict must come before anything costs.
+    """
+    if s.stage in FINAL:
+        return frozenset()
+    owner = (s.terms.tenant, s.terms.account.id)
+    slot = joined("certificate", *owner, s.terms.issuer, str(s.terms.slot))
+    if s.stage in (Stage.ACTIVE, Stage.REVOKING):
+        return frozenset({slot})
+    return frozenset({slot, joined("subscription", *owner)})

@@ -17,12 +17,14 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Final
 
+from qcp_sdk import journal
 from qcp_sdk.adapters.memory.world import MemoryWorld
 from qcp_sdk.adapters.shared.books import Movement
 from qcp_sdk.ceremony.facts import CeremonyWaits, DocumentsConsented
 from qcp_sdk.collectes import Collecte, Document, Order, Role, Signatory
 from qcp_sdk.effects import Alert
 from qcp_sdk.engine.core import perform_now
+from qcp_sdk.engine.streams import MACHINES
 from qcp_sdk.facts import CodeRequested
 from qcp_sdk.host.collectes import CeremonyView
 from qcp_sdk.host.saying import Code
@@ -37,7 +39,6 @@ from qcp_sdk.policy.shapes import Issuer, Policy
 from qcp_sdk.sdk import Qcp
 from qcp_sdk.subscription.facts import ConsentGiven, DetailsConfirmed, IdentityConfirmed, RequestAccepted
 from qcp_sdk.subscription.stages import Stage
-from qcp_sdk.subscription.state import CONSENTS
 from qcp_sdk.values import (
     AccountId,
     CabinetId,
@@ -156,6 +157,22 @@ class Scene:
         right = self.code(person, purpose).text.reveal()
         return Code(right[:-1] + ("3" if right[-1] == "2" else "2"))
 
+    def prove(self, id: str) -> None:
+        """Check what is kept of a subscription or ceremony: its journal's chain, and that it folds to the state.
+
+        Raises:
+            AssertionError: The fold is not the stored state (invariant 7).
+            JournalError: The chain does not verify.
+        """
+        stream = self.qcp.engine.streams.load(id)
+        entries, head = self.qcp.records.journal(id)
+        journal.verify(entries, head=head)
+        folded = None
+        for one in self.qcp.records.history(id):
+            folded, _ = MACHINES[stream.kind].step(folded, one.fact, one.at)
+        assert folded == stream.state, f"{id}: the journal does not fold to the stored state"
+        assert stream.version == len(entries) == stream.state.sequence, f"{id}: facts are not counted alike"
+
     # --- the subscription -----------------------------------------------------------------------------------
 
     def open(self, person: Account, *, tenant: TenantId = TenantId("")) -> SubscriptionView:
@@ -270,7 +287,7 @@ def _enter_code(purpose: Purpose) -> Callable[[Scene, SubscriptionView], Subscri
 
 
 def _consent(_scene: Scene, view: SubscriptionView) -> SubscriptionView:
-    for text in CONSENTS:
+    for text in view.show.consents_needed:
         view = view.say(ConsentGiven(text=text, version="1", hash=hash_of(text)))
     return view
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from qcp_sdk.errors import InvalidValue
 from qcp_sdk.values import utc
@@ -11,6 +12,9 @@ from qcp_sdk.values import utc
 
 class ManualClock:
     """Tells the time that it was set to; for tests, simulations and demonstrations."""
+
+    simulated: ClassVar[bool] = True
+    """Never in production: the engine's guard reads this."""
 
     def __init__(self, start: datetime) -> None:
         self._lock = threading.Lock()

@@ -17,7 +17,8 @@ from attrs import frozen
 
 from qcp_sdk.ceremony import effects as ce
 from qcp_sdk.ceremony import facts as cf
-from qcp_sdk.ceremony.machine import THE_DEADLINE, claims, step
+from qcp_sdk.ceremony.hosted import LEAVING, THE_DEADLINE
+from qcp_sdk.ceremony.machine import claims, step
 from qcp_sdk.ceremony.stages import CEREMONY_FINAL, CeremonyPlan, CeremonyStage
 from qcp_sdk.ceremony.state import Ceremony
 from qcp_sdk.collectes import Collecte, Document, Signatory
@@ -124,7 +125,7 @@ class CeremonyModel:
         if c.stage in CEREMONY_FINAL:
             return (c.stage.value, c.copied, c.session, memory)
         documents = tuple(
-            (bool(one.preparation), one.value is not None, bool(one.signed), one.failed) for one in c.documents
+            (bool(one.preparation), one.value is not None, bool(one.signed), bool(one.failed)) for one in c.documents
         )
         return (
             c.stage.value,
@@ -135,6 +136,7 @@ class CeremonyModel:
             bool(c.handle),
             c.session,
             c.ended,
+            c.lost is not None,
             memory,
         )
 
@@ -152,7 +154,14 @@ class CeremonyModel:
         """
         if world.ceremony.stage is CeremonyStage.SIGNING:
             return frozenset(
-                {"deadline_passed", "activation_lost", "hashes_answered", "document_signed", "embedding_failed"}
+                {
+                    "deadline_passed",
+                    "activation_lost",
+                    "activation_refused",
+                    "hashes_answered",
+                    "document_signed",
+                    "embedding_failed",
+                }
             )
         return frozenset({"deadline_passed"})
 
@@ -238,6 +247,13 @@ def _early(c: Ceremony) -> Iterator[tuple[str, Fact, datetime]]:
         ("collecte_ended", cf.CollecteEnded(cause="cancelled"), soon),
         ("deadline_passed", DeadlinePassed(deadline=THE_DEADLINE), soon),
         ("deadline_passed lease", DeadlinePassed(deadline=f"lease/{c.round}"), soon),
+        ("deadline_passed leaving", DeadlinePassed(deadline=LEAVING), soon),
+        ("signing_delayed [lost]", cf.SigningDelayed(challenge=c.lost or ChallengeId("none"), handle="h"), soon),
+        (
+            "activation_refused [lost]",
+            cf.ActivationRefused(challenge=c.lost or ChallengeId("none"), reason="expired"),
+            soon,
+        ),
         ("deadline_passed [stale lease]", DeadlinePassed(deadline="lease/99"), soon),
         ("reminder_due", ReminderDue(reminder="sign"), soon),
         ("silence_noted", SilenceNoted(about="poll_signing"), soon),

@@ -203,7 +203,7 @@ class SubscriptionModel:
             return frozenset({"settled_by_operator", *ledger})
         if stage in (Stage.ACTIVE, Stage.REVOKING):
             if world.subscription.certificate is None:
-                return frozenset({"certificate_revoked", *ledger})  # attested: its provider says when it has ended
+                return frozenset({"end_reported", *ledger})  # attested: only a person sees that it has ended
             return frozenset({"certificate_expired", *ledger})
         if stage in FINAL:
             return frozenset(ledger)
@@ -224,7 +224,7 @@ def _open_key(s: Subscription) -> Hashable:
     return (
         codes,
         tuple(sorted(consent.text for consent in s.consents)) if s.stage is Stage.CONSENTING else (),
-        (i.attempt, i.retries, i.captured, i.session) if proving else i.session is not None,
+        (i.attempt, i.retries, i.captured, i.session, i.links) if proving else i.session is not None,
         i.proven is not None,
         i.confirmed_at is not None,
         (r.shown, r.accepted_at is not None, r.verified_at is not None, r.sealed, r.reference),
@@ -297,6 +297,10 @@ def _everything(
         ("identity_opening_rejected", sf.IdentityOpeningRejected(attempt=attempt, reason="no")),
         ("identity_opening_rejected [old]", sf.IdentityOpeningRejected(attempt=99, reason="no")),
         ("fraud_suspected", sf.FraudSuspected(reason="r")),
+        ("fraud_reported", sf.FraudReported(reason="r", by="host")),
+        ("link_requested", sf.LinkRequested()),
+        ("end_reported revoked", sf.EndReported(revoked=True, at=NOW, evidence="e", by="host")),
+        ("end_reported expired", sf.EndReported(revoked=False, at=NOW, evidence="e", by="host")),
         ("no_document", sf.NoDocument()),
         ("identity_confirmed", sf.IdentityConfirmed()),
         ("identity_contested", sf.IdentityContested()),
