@@ -7,6 +7,7 @@ Exit status: 0 when the answer is yes (valid, allowed, intact), 1 when it is no,
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -95,6 +96,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; give its exit status."""
     parsed = build_parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a letter that the terminal cannot show is no reason to say nothing
     run: Callable[[argparse.Namespace], int] = parsed.run
     try:
         return run(parsed)
@@ -108,7 +111,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _language() -> str:
-    return "fr" if os.environ.get("LC_ALL", os.environ.get("LANG", "")).lower().startswith("fr") else "en"
+    # An empty variable counts as unset (POSIX.1-2017 § 8.2).
+    named = os.environ.get("LC_ALL") or os.environ.get("LANG") or ""
+    return "fr" if named.lower().startswith("fr") else "en"
 
 
 def _instant(text: str) -> datetime:

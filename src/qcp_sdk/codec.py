@@ -61,7 +61,7 @@ def converter() -> JsonConverter:
     """Give the converter; built once, because cattrs compiles code for each class."""
     from cattrs.preconf.json import make_converter
 
-    made = make_converter(omit_if_default=True)
+    made = make_converter()
     made.register_unstructure_hook(timedelta, lambda value: value.total_seconds())
     made.register_structure_hook(timedelta, lambda value, _: timedelta(seconds=value))
     made.register_unstructure_hook(datetime, lambda value: value.isoformat())

@@ -248,6 +248,18 @@ def attempt_wrong(attempts: Attempts, now: datetime) -> Attempts:
     return Attempts(requested=attempts.requested, wrong=(*recent, now))
 
 
+def attempt_right(attempts: Attempts, now: datetime) -> Attempts:
+    """Take part in the same transaction as a wrong entry that is counted at this moment: one of the two comes first.
+
+    Raises:
+        CodeRefused: Locked for the day.
+    """
+    until = lock_end(attempts, now)
+    if until is not None:
+        raise CodeRefused("codes are locked", reason="locked", until=until, mend="wait until then")
+    return attempts
+
+
 def lock_end(attempts: Attempts, now: datetime) -> datetime | None:
     """Say until when the purpose is locked: while twenty wrong entries lie within a day."""
     recent = [moment for moment in attempts.wrong if now - moment < DAY]

@@ -79,7 +79,7 @@ class CertificateShown:
     not_after: datetime
     fingerprint: str
     state: str
-    """`usable`, `revoked`, `expired` or `unknown`."""
+    """`usable`, `revoking`, `revoked`, `expired` or `unknown`."""
 
 
 @frozen(kw_only=True)
@@ -143,8 +143,8 @@ def show_subscription(s: Subscription, now: datetime) -> SubscriptionShown:
 
 
 def _state(s: Subscription, now: datetime) -> str:
-    if s.stage is Stage.REVOKED or s.stage is Stage.REVOKING:
-        return "revoked"
+    if s.stage in (Stage.REVOKED, Stage.REVOKING):
+        return s.stage.value
     if s.certificate is not None and now >= s.certificate.not_after:
         return "expired"
     return "usable" if s.stage is Stage.ACTIVE else "unknown"

@@ -453,7 +453,7 @@ def test_what_is_said_at_or_after_the_deadline_comes_too_late(stage: Stage) -> N
 
 
 def test_an_end_is_said_again_as_a_refusal() -> None:
-    scene, view = at(Stage.CONFIRMING_DETAILS)
+    _, view = at(Stage.CONFIRMING_DETAILS)
     view.say(Cancelled())
     for fact in (Cancelled(), sf.DetailsConfirmed()):
         with pytest.raises(FactRefused):
@@ -569,9 +569,9 @@ def test_from_the_point_of_no_return_nothing_but_the_authority_decides() -> None
     scene.prove(view.id)
 
 
-def test_an_authority_that_never_answers_is_settled_by_an_operator() -> None:
+def test_a_silent_authority_is_settled_by_an_operator_and_what_it_issues_after_all_is_revoked() -> None:
     scene, view = at(Stage.SIGNING_REQUEST)
-    scene.world.authority.script(None, ca.silence())
+    scene.world.authority.script(None, ca.issue(after=10 * DAY))
     right_code(scene, view)
     scene.wait(5 * DAY)
     with pytest.raises(FactRefused) as refused:
@@ -581,8 +581,23 @@ def test_an_authority_that_never_answers_is_settled_by_an_operator() -> None:
     view = now(scene, view)
     assert (view.stage, view.show.ending) == (Stage.CLOSED, "ca_refused")
     assert scene.balance() == CREDIT
-    # The authority decides after all: nobody waits for that certificate, so it is revoked.
-    scene.world.authority.script(view.id, ca.issue())
+    scene.wait(7 * DAY)
+    (late,) = scene.world.authority.held_by(scene.jessica.id)
+    assert late.status.kind.value == "revoked"
+    assert "late_certificate" in [alert.what for alert in scene.alerts]
+    assert (scene.taken(), scene.balance()) == (0, CREDIT)
+    assert now(scene, view).stage is Stage.CLOSED
+    scene.prove(view.id)
+
+
+def test_an_operator_brings_the_certificate_that_the_authority_never_sent() -> None:
+    scene, view = at(Stage.SIGNING_REQUEST)
+    scene.world.authority.script(None, ca.silence())
+    right_code(scene, view)
+    issued = scene.world.authority.issue_to(scene.jessica)
+    view.say(sf.SettledByOperator(evidence="by post", by="Irène Faron", certificate=issued.certificate))
+    assert now(scene, view).stage is Stage.ACTIVE
+    assert scene.taken() == PRICE
     scene.prove(view.id)
 
 
@@ -712,8 +727,6 @@ def test_a_provider_that_is_away_when_we_leave_does_not_hold_the_money_for_ever(
     view = now(scene, view)
     assert (view.stage, view.show.ending) == (Stage.CLOSED, "cancelled")
     assert scene.balance() == CREDIT
-    # It is there again, and says that a certificate was issued: nobody paid, so it is revoked.
-    scene.world.faults.clear()
     scene.prove(view.id)
 
 
@@ -826,7 +839,7 @@ def test_a_refused_revocation_leaves_the_certificate_as_it_was_and_says_so() -> 
 
 
 def test_the_host_revokes_in_somebodys_name() -> None:
-    scene, view = at(Stage.ACTIVE)
+    _, view = at(Stage.ACTIVE)
     with pytest.raises(FactRefused) as refused:
         view.say(sf.RevocationOrdered(reason="affiliation_changed", by=" "))
     assert reason(refused) == "no_name"

@@ -78,6 +78,11 @@ class PdfEnvelope:
     def __repr__(self) -> str:
         return f"PdfEnvelope({self._level.name})"
 
+    @property
+    def simulated(self) -> bool:
+        """Whether a part of it is not fit for production."""
+        return any(getattr(part, "simulated", False) for part in (self._timestamps, self._revocation))
+
     def prepare(
         self,
         *,

@@ -44,6 +44,11 @@ class PdfSeal:
     def __repr__(self) -> str:
         return f"PdfSeal({self._level.name})"
 
+    @property
+    def simulated(self) -> bool:
+        """Whether a part of it is not fit for production."""
+        return any(getattr(part, "simulated", False) for part in (self._timestamps, self._revocation))
+
     def seal(self, *, key: Key, pdf: bytes, reason: str) -> bytes:
         """Give the sealed PDF, which begins with the very bytes of `pdf`; `reason` is written into the seal.
 

@@ -71,6 +71,11 @@ class TypstDocuments:
         place = read_zone(zone)
         self._texts = {language: load_texts(language, place, directory) for language in LANGUAGES}
 
+    @property
+    def simulated(self) -> bool:
+        """Whether its seal is not fit for production."""
+        return bool(getattr(self._seal, "simulated", False))
+
     def keep(self, *, content: bytes | Path) -> ContentHash:
         """Keep these bytes and give their name. Keeping them again is free."""
         return self._shelf.keep(content=content)

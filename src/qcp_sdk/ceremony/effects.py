@@ -79,7 +79,6 @@ class EndCollecte(Effect):
     kind = "end_collecte"
     collecte: CollecteId
     cause: str
-    by: str = field(repr=False)
 
 
 @frozen(kw_only=True)

@@ -74,7 +74,7 @@ def refuse(c: Ceremony, reason: str) -> Moved:
     """The signatory declines, which ends the collecte for everybody."""
     name = c.signatory.name.full
     effects: tuple[Effect, ...] = (
-        EndCollecte(collecte=c.opened.collecte.id, cause="refused", by=name),
+        EndCollecte(collecte=c.opened.collecte.id, cause="refused"),
         tell(c, notices.SigningRefused, by=name, reason=reason),
     )
     if c.session is not None:
@@ -91,7 +91,7 @@ def fail(c: Ceremony, reason: str, **changes: object) -> Moved:
     """Nothing could be signed: the others cannot complete the collecte either."""
     failed = tuple(one.document.name for one in c.documents)
     effects = (
-        EndCollecte(collecte=c.opened.collecte.id, cause="failed", by=c.signatory.name.full),
+        EndCollecte(collecte=c.opened.collecte.id, cause="failed"),
         tell(c, notices.SigningFailed, failed=failed, reason=reason),
         Alert(what="signing_failed", about=f"{c.id}: {reason}"),
     )

@@ -21,7 +21,7 @@ from qcp_sdk.ceremony import facts as cf
 from qcp_sdk.ceremony.stages import CEREMONY_FINAL, CeremonyPlan, CeremonyStage
 from qcp_sdk.ceremony.state import Ceremony
 from qcp_sdk.collectes import Collecte, Order
-from qcp_sdk.effects import Alert, Effect, Nature, Wake
+from qcp_sdk.effects import Alert, Effect, Nature
 from qcp_sdk.engine import schedule
 from qcp_sdk.engine.collaborators import Collaborators
 from qcp_sdk.engine.performers import PERFORMERS, QUERIES, REFUSALS, UNCONFIRMED, Answer, Context
@@ -47,6 +47,8 @@ log = logging.getLogger("qcp_sdk")
 POLLS: Final = frozenset({"ask_identity", "ask_certificate", "ask_registration", "ask_transaction", "poll_signing"})
 """Effects that only ask; asking once more harms nothing."""
 HAS_SIGNED: Final = frozenset({CeremonyStage.SIGNED, CeremonyStage.PARTLY_SIGNED})
+UNHURRIED: Final = frozenset({"wake", "ask_identity", "ask_registration", "ask_transaction"})
+"""Effects that wait for a person or a date, for days: no answer is no silence, and their deadline ends them."""
 MOST_CONFLICTS: Final = 20
 """How often a fact is decided again because somebody else moved first, before the caller is told."""
 
@@ -232,9 +234,10 @@ class Engine:
         """
         until = otp.lock_end(self.attempts(purpose, subject), self.ports.clock.now())
         if until is not None:
+            self.record(id, CodesLocked(until=until))  # it may have been reached elsewhere, or just before a crash
             raise CodeRefused("codes are locked", reason="locked", until=until, mend="wait until then")
         if matched:
-            return self.record(id, fact)
+            return self.record(id, fact, tally=Tally(purpose=purpose, subject=subject, change=otp.attempt_right))
         recorded = self.record(id, fact, tally=Tally(purpose=purpose, subject=subject, change=otp.attempt_wrong))
         until = otp.lock_end(self.attempts(purpose, subject), self.ports.clock.now())
         return self.record(id, CodesLocked(until=until)) if until is not None else recorded
@@ -384,13 +387,14 @@ class Engine:
         # Only the class is kept: a foreign message may hold what must not be logged.
         name = type(error).__name__
         log.error("fault %s on %s (%s)", name, leased.kind, leased.key)
-        if leased.attempts >= schedule.MOST_FAULTS:
+        # A poll has many tries behind it that were no faults, and asking on harms nothing: silence will alert.
+        if leased.attempts >= schedule.MOST_FAULTS and leased.kind not in POLLS:
             self._set_aside(leased, name)
         else:
             self._again(leased, name, schedule.backoff(leased.key, leased.attempts))
 
     def _again(self, leased: LeasedEffect, note: str, wait: timedelta) -> None:
-        if leased.attempts in schedule.SILENT_AFTER and leased.kind != Wake.kind:
+        if leased.attempts in schedule.SILENT_AFTER and leased.kind not in UNHURRIED:
             try:
                 self.record(leased.stream, SilenceNoted(about=leased.kind))
             except Exception as error:  # noqa: BLE001 - what was to be done again matters more
@@ -468,7 +472,9 @@ class Engine:
         opened = len(siblings) == len(collecte.signatories)  # else their opening was interrupted
         if opened and all(one.stage in HAS_SIGNED for one in siblings):
             documents = tuple(
-                (document.name, self.revision(ceremony, document.id)[0]) for document in collecte.documents
+                (document.name, self.revision(ceremony, document.id)[0])
+                for document in collecte.documents
+                if all((found := one.progress(document.id)) is not None and found.signed for one in siblings)
             )
             for one in siblings:
                 self.record(one.id, cf.CollecteCompleted(documents=documents))
@@ -481,7 +487,7 @@ class Engine:
                     self.record(one.id, cf.TurnArrived())
                 return
 
-    def _end_collecte(self, ceremony: Ceremony, cause: str, by: str) -> None:
+    def _end_collecte(self, ceremony: Ceremony, cause: str) -> None:
         for one in self._siblings(ceremony):
             if one.id != ceremony.id:
-                self.record(one.id, cf.CollecteEnded(cause=cause, by=by))
+                self.record(one.id, cf.CollecteEnded(cause=cause))

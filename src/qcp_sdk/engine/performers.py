@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from qcp_sdk import otp
 from qcp_sdk.ceremony import effects as ce
@@ -45,7 +45,7 @@ class Context:
     revision: Callable[[Ceremony, DocumentId], tuple[ContentHash, int]]
     """Give the present content of a document of a collecte, and how many signatures it carries."""
     pass_turn: Callable[[Ceremony], None]
-    end_collecte: Callable[[Ceremony, str, str], None]
+    end_collecte: Callable[[Ceremony, str], None]
 
     def route(self, role: str) -> str:
         """Give the route that the stream was opened with, for a role."""
@@ -59,6 +59,10 @@ class Context:
 def _send_code(c: Context, e: SendCode) -> Answer:
     if c.now >= e.not_after:
         return CodeUndeliverable(challenge=e.challenge, reason="expired")
+    latest = c.state.codes.challenge
+    if latest is None or latest.id != e.challenge:
+        # A newer code may be out already: the one that arrives last must be the one that counts.
+        return CodeUndeliverable(challenge=e.challenge, reason="superseded")
     code = otp.derive(c.ports.keys.derive(purpose="codes"), purpose=e.purpose, subject=e.subject, challenge=e.challenge)
     routed(c.ports.codes, c.route("codes"), "codes").send(
         key=c.key,
@@ -216,12 +220,15 @@ def hashes_answered(challenge: ChallengeId, answers: tuple[HashAnswer, ...]) -> 
 
 def _embed(c: Context, e: ce.EmbedSignature) -> Answer:
     ceremony: Ceremony = c.state
+    present, revisions = c.revision(ceremony, e.document)
+    if present != e.base:
+        # Somebody else's signature came in between: embedding here would drop it.
+        return cf.EmbeddingFailed(document=e.document, reason="document_changed")
     credential = routed(c.ports.signers, c.route("signer"), "signers").credential(fingerprint=e.fingerprint)
     prepared = PreparedSignature(base=e.base, prepared=e.prepared, digest=e.digest, state=e.state)
     content = routed(c.ports.envelopes, c.route("envelope"), "envelopes").embed(
         key=c.key, prepared=prepared, credential=credential, value=e.value
     )
-    _, revisions = c.revision(ceremony, e.document)
     return cf.DocumentSigned(document=e.document, content=content, revision=revisions + 1)
 
 
@@ -231,7 +238,7 @@ def _pass_turn(c: Context, _e: ce.PassTurn) -> Answer:
 
 
 def _end_collecte(c: Context, e: ce.EndCollecte) -> Answer:
-    c.end_collecte(c.state, e.cause, e.by)
+    c.end_collecte(c.state, e.cause)
     return None
 
 
@@ -248,7 +255,12 @@ def _open_transaction(c: Context, e: ce.OpenTransaction) -> Answer:
 
 
 def _ask_transaction(c: Context, e: ce.AskTransaction) -> Answer:
-    return routed(c.ports.pages, c.route("pages"), "pages").ask(session=e.session)
+    answer = routed(c.ports.pages, c.route("pages"), "pages").ask(session=e.session)
+    if not isinstance(answer, cf.TransactionSigned):
+        return answer
+    ceremony: Ceremony = c.state
+    revisions = tuple((document, c.revision(ceremony, document)[1] + 1) for document, _ in answer.documents)
+    return evolve(answer, revisions=revisions)
 
 
 def _close_transaction(c: Context, e: ce.CloseTransaction) -> Answer:
@@ -314,6 +326,7 @@ REFUSALS: Final[Mapping[type[Effect], Callable[[Any, Rejected], Fact | None]]] =
     se.RevokeCertificate: lambda e, r: sf.RevocationRefused(fingerprint=e.fingerprint, reason=r.reason),
     ce.PrepareSignature: lambda e, r: cf.DocumentFailed(round=e.round, document=e.document, reason=r.reason),
     ce.ChallengeSigner: lambda e, r: cf.ChallengeRefused(round=e.round, reason=r.reason),
+    ce.PollSigning: lambda e, r: cf.ActivationRefused(challenge=e.challenge, reason=r.reason),
     ce.EmbedSignature: lambda e, r: cf.EmbeddingFailed(document=e.document, reason=r.reason),
     ce.OpenTransaction: lambda _e, r: cf.TransactionRejected(reason=r.reason),
     ce.AskTransaction: lambda e, _r: cf.TransactionEnded(session=e.session, reason="expired"),

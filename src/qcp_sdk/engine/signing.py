@@ -36,7 +36,7 @@ def activate(engine: Engine, id: CeremonyId, code: Secret, *, allowed: bool, fin
         id, cf.ActivationAsked(challenge=challenge, allowed=allowed, findings=findings)
     ).state
     if asked.stage is not CeremonyStage.SIGNING:
-        return asked
+        return asked  # the policy said no, or the deadline came first: the signer sees no code
     fact = _answer(engine, asked, code)
     answered: Ceremony = engine.record(id, fact).state
     return answered
@@ -51,10 +51,13 @@ def _answer(engine: Engine, ceremony: Ceremony, code: Secret) -> Fact:
     except ConfigurationError as error:
         log.error("nobody was asked to activate %s: %s", ceremony.id, error)  # noqa: TRY400
         return cf.ActivationRefused(challenge=challenge, reason="unavailable")
+    key = Key(f"{ceremony.id}/{ceremony.sequence}/live")
     try:
-        answers = signer.activate(
-            key=Key(f"{ceremony.id}/{ceremony.sequence}/live"), challenge=challenge, digests=digests, code=code
-        )
+        try:
+            answers = signer.activate(key=key, challenge=challenge, digests=digests, code=code)
+        except Unconfirmed:
+            # While the code is still at hand the key may be asked once more: it answers what it answered.
+            answers = signer.activate(key=key, challenge=challenge, digests=digests, code=code)
         if isinstance(answers, SigningPending):
             return cf.SigningDelayed(challenge=challenge, handle=answers.handle)
         return hashes_answered(challenge, answers)

@@ -21,7 +21,7 @@ from qcp_sdk.ports.store import JournalRow, OutboxRow, StoredStream
 from qcp_sdk.subscription import machine as subscription_machine
 from qcp_sdk.subscription import state as subscription_state
 from qcp_sdk.subscription.state import Subscription
-from qcp_sdk.values import Key
+from qcp_sdk.values import Key, joined
 
 LEASE: Final = timedelta(minutes=2)
 """How long one performance of an effect may take before another worker takes it over."""
@@ -38,8 +38,8 @@ class Machine:
 
 
 def owned(tenant: str, name: str) -> str:
-    """Give the value under which something of a tenant's is found. Ids are a host's own text and may hold slashes."""
-    return f"{tenant}\x00{name}"
+    """Give the value under which something of a tenant's is found. Ids are a host's own text and may hold anything."""
+    return joined(tenant, name)
 
 
 def _subscription_indexes(s: Subscription) -> tuple[tuple[str, str], ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -13,16 +12,16 @@ from qcp_sdk.ceremony import machine
 from qcp_sdk.ceremony.facts import CeremonyOpened, CeremonyRoutes, CeremonyWaits, CollecteEnded
 from qcp_sdk.ceremony.stages import CEREMONY_FINAL, CeremonyPlan, CeremonyStage
 from qcp_sdk.ceremony.state import Ceremony
-from qcp_sdk.certificates import Certificate, Holding
+from qcp_sdk.certificates import Certificate, CertificateStatus, Holding, StatusKind
 from qcp_sdk.collectes import Collecte, Signatory
 from qcp_sdk.engine import Engine
 from qcp_sdk.engine.collaborators import DEFAULT, routed
 from qcp_sdk.engine.core import HAS_SIGNED, in_parallel
 from qcp_sdk.engine.signing import activate
 from qcp_sdk.engine.streams import owned
-from qcp_sdk.errors import CodeRefused, Conflict, FactRefused, InvalidValue, NotFound
+from qcp_sdk.errors import CodeRefused, Conflict, FactRefused, InvalidValue, NotFound, Unavailable, Unconfirmed
 from qcp_sdk.facts import Fact
-from qcp_sdk.host.saying import Code, not_for_callers
+from qcp_sdk.host.saying import Code, only_a_persons
 from qcp_sdk.levels import SignatureLevel
 from qcp_sdk.people import Account
 from qcp_sdk.policy.assess import assess, enforce, recheck
@@ -30,7 +29,8 @@ from qcp_sdk.policy.decision import Choice, Decision, Verdict
 from qcp_sdk.policy.evidence import Attestation, Evidence
 from qcp_sdk.policy.shapes import Policy
 from qcp_sdk.subscription.stages import Stage
-from qcp_sdk.values import AccountId, CeremonyId, CollecteId, ContentHash, SignatoryId, TenantId
+from qcp_sdk.subscription.state import Subscription
+from qcp_sdk.values import AccountId, CeremonyId, CollecteId, ContentHash, SignatoryId, TenantId, joined
 from qcp_sdk.views import CeremonyShown, show_ceremony
 
 
@@ -110,8 +110,25 @@ class Collectes:
                 mend="niveau 1 needs no certificate: collect it yourself, or ask for niveau 2",
             )
         self._check_routes(routes, plan)
+        for known in self._engine.ceremonies(collecte.tenant, collecte.id):
+            if known.opened.collecte != collecte:
+                raise InvalidValue(
+                    f"`{collecte.id}` was started with other contents",
+                    where="collecte",
+                    mend="end it, and start the changed one under a new id",
+                )
         decision = self.enforce(collecte)
         evidence = self._evidence(collecte)
+        certificates = {
+            one.id: _chosen(decision.of(one.id).chosen, evidence.get(one.id, ())) for one in collecte.signatories
+        }
+        unseen = [one for one, certificate in certificates.items() if certificate is None]
+        if unseen and plan is CeremonyPlan.OURS:
+            raise InvalidValue(
+                f"the certificate of `{unseen[0]}` was attested and never shown",
+                where="signatories",
+                mend="have it signed on its provider's page: plan=CeremonyPlan.HOSTED",
+            )
         together = in_parallel(collecte, plan)
         for place, signatory in enumerate(collecte.signatories):
             id = self._ceremony_id(collecte, signatory.id)
@@ -119,7 +136,7 @@ class Collectes:
                 id=id,
                 collecte=collecte,
                 signatory=signatory.id,
-                certificate=_chosen(decision.of(signatory.id).chosen, evidence.get(signatory.id, ())),
+                certificate=certificates[signatory.id],
                 decision=decision.hash,
                 my_turn=place == 0 or together,
                 plan=plan,
@@ -151,19 +168,22 @@ class Collectes:
         """Give the ceremonies of a collecte, in signing order."""
         return tuple(self._view(one) for one in self._engine.ceremonies(tenant, collecte))
 
-    def ceremony(self, id: CeremonyId) -> CeremonyView:
-        """Give a ceremony as it stands.
+    def ceremony(self, id: CeremonyId, *, account: AccountId | None = None) -> CeremonyView:
+        """Give a ceremony as it stands. With `account`, the one who is signed in, nobody sees another's.
 
         Raises:
-            NotFound: Nothing is known under this id.
+            NotFound: Nothing is known under this id, or it is not this account's.
         """
-        return self._view(self._ceremony(id))
+        ceremony = self._ceremony(id)
+        if account is not None and ceremony.signatory.account != account:
+            raise NotFound(f"`{id}` is not known", mend="check the id and the installation")
+        return self._view(ceremony)
 
     def say(self, id: CeremonyId, what: Fact | Code) -> CeremonyView:
         """Say what the signatory did: see `CeremonyView.say`."""
         if isinstance(what, Code):
             return self._activate(id, what)
-        not_for_callers(what)
+        only_a_persons(what)
         try:
             self._engine.record(id, what)
         except Conflict as conflict:
@@ -229,31 +249,58 @@ class Collectes:
         )
 
     def _ceremony_id(self, collecte: Collecte, signatory: SignatoryId) -> CeremonyId:
-        # Derived, so that starting a collecte twice opens nothing twice.
-        parts = "\x00".join((collecte.tenant, collecte.id, signatory))
-        return CeremonyId(f"c-{hashlib.sha256(parts.encode()).hexdigest()[:32]}")
+        # Derived, so that starting a collecte twice opens nothing twice; under a key, so that nobody can guess a link.
+        parts = joined(collecte.tenant, collecte.id, signatory)
+        return CeremonyId(f"c-{self._engine.streams.blind('ceremony', parts)[:32]}")
 
     def _evidence_of(self, tenant: TenantId, signatory: Signatory) -> tuple[Evidence, ...]:
         if signatory.account is None:
             return ()
         person = Account(id=signatory.account, name=signatory.name, email=signatory.email, mobile=signatory.mobile)
+        own = self._subscriptions_of(tenant, signatory.account)
         found: dict[str, Evidence] = {}
-        for authority in dict.fromkeys(self._ports.authorities.values()):
-            for holding in authority.holdings(account=person):
-                found[holding.certificate.fingerprint] = holding
-        return (*found.values(), *self._attested(tenant, signatory.account))
+        try:
+            for authority in {id(one): one for one in self._ports.authorities.values()}.values():
+                for holding in authority.holdings(account=person):
+                    found[holding.certificate.fingerprint] = holding
+        except (Unavailable, Unconfirmed):
+            # Ignorance, not absence: what we know of is shown with a status that nobody knows.
+            unknown = CertificateStatus(kind=StatusKind.UNKNOWN, checked_at=self._ports.clock.now())
+            known: dict[str, Evidence] = {
+                one.certificate.fingerprint: Holding(
+                    certificate=one.certificate,
+                    status=unknown,
+                    email=one.terms.account.email,
+                    mobile=one.terms.account.mobile,
+                )
+                for one in own
+                if one.certificate is not None and one.stage is Stage.ACTIVE
+            }
+            if not known:
+                raise
+            found = {**known, **found}
+        given_up = {fingerprint for one in own for fingerprint in _given_up(one)}
+        seen = tuple(one for fingerprint, one in found.items() if fingerprint not in given_up)
+        attested = tuple(
+            Attestation(provider=said.provider, level=said.level, matched=said.matched, at=said.at)
+            for one in own
+            if one.stage is Stage.ACTIVE and (said := one.attestation) is not None
+        )
+        return (*seen, *attested)
 
-    def _attested(self, tenant: TenantId, account: AccountId) -> Iterator[Attestation]:
-        """Certificates that a hosted provider attested, for subscriptions that are active."""
+    def _subscriptions_of(self, tenant: TenantId, account: AccountId) -> list[Subscription]:
         value = self._engine.streams.blind("account", owned(tenant, account))
-        for id in self._ports.store.find(index="account", value=value):
-            s = self._engine.streams.load(id).state
-            if s.stage is Stage.ACTIVE and s.attestation is not None:
-                said = s.attestation
-                yield Attestation(provider=said.provider, level=said.level, matched=said.matched, at=said.at)
+        return [self._engine.streams.load(id).state for id in self._ports.store.find(index="account", value=value)]
 
     def _evidence(self, collecte: Collecte) -> Mapping[SignatoryId, tuple[Evidence, ...]]:
         return {one.id: self._evidence_of(collecte.tenant, one) for one in collecte.signatories}
+
+
+def _given_up(s: Subscription) -> Iterator[str]:
+    """Fingerprints that never count as usable here, whatever their issuer still says: being revoked, or issued late."""
+    if s.certificate is not None and s.stage in (Stage.REVOKING, Stage.REVOKED):
+        yield s.certificate.fingerprint
+    yield from s.settled
 
 
 def _chosen(choice: Choice | None, evidence: tuple[Evidence, ...]) -> Certificate | None:

@@ -20,9 +20,15 @@ class Code:
     text: Secret = field(converter=_secret)
 
 
-def not_for_callers(fact: Fact) -> None:
-    """Refuse facts that only collaborators or the clock may say, and entries whose rightness a caller asserts."""
-    if fact.origin not in (Origin.PERSON, Origin.HOST) or fact.kind in ("code_entered", "activation_asked"):
+def only_a_persons(fact: Fact) -> None:
+    """Refuse what a person may not say: what collaborators, the clock or the host say, and whether a code is right."""
+    if fact.origin is not Origin.PERSON or fact.kind in ("code_entered", "activation_asked"):
         raise FactRefused(
-            f"`{fact.kind}` is not for a caller to say", reason="not_yours", mend="say `Code(text)` for a code"
+            f"`{fact.kind}` is not for a person to say", reason="not_yours", mend="say `Code(text)` for a code"
         )
+
+
+def only_the_hosts(fact: Fact) -> None:
+    """Refuse what is not the host's to report; what opens a stream has a method of its own."""
+    if fact.origin is not Origin.HOST or fact.kind.endswith(("_opened", "_adopted")):
+        raise FactRefused(f"`{fact.kind}` is not for the host to report", reason="not_yours", mend="see `report`")

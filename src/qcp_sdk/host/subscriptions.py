@@ -14,15 +14,15 @@ from qcp_sdk.engine.collaborators import routed
 from qcp_sdk.engine.streams import owned
 from qcp_sdk.errors import CodeRefused, Conflict, FactRefused, NotFound, Rejected, SubscriptionRefused
 from qcp_sdk.facts import CodeEntered, CodeRequested, Fact
-from qcp_sdk.host.saying import Code, not_for_callers
+from qcp_sdk.host.saying import Code, only_a_persons, only_the_hosts
 from qcp_sdk.offers import Offer, Offers
-from qcp_sdk.people import Account
+from qcp_sdk.people import Account, Cabinet
 from qcp_sdk.subscription import machine
-from qcp_sdk.subscription.facts import SubscriptionOpened
+from qcp_sdk.subscription.facts import AccountChanged, CertificateAdopted, LcpRevoked, Routes, SubscriptionOpened
 from qcp_sdk.subscription.opening import PURPOSES, refusals
 from qcp_sdk.subscription.stages import FINAL, Ending, Plan, Stage
 from qcp_sdk.subscription.state import Subscription
-from qcp_sdk.values import AccountId, CabinetId, Cents, SessionId, SubscriptionId, TenantId
+from qcp_sdk.values import AccountId, CabinetId, Cents, Fingerprint, SessionId, SubscriptionId, TenantId, joined
 from qcp_sdk.views import CabinetShown, CertificatesShown, SubscriptionShown, show_holding, show_subscription
 
 LCP: Final = "lcp"
@@ -102,6 +102,7 @@ class Subscriptions:
         self.check(offer)
         routes = offer.routes
         authority = routed(self._ports.authorities, routes.authority, "authorities")
+        issuer = offer.issuer or authority.issuer
         now = self._ports.clock.now()
         mine = self._of_account(tenant, account)
         held = [one for one in mine if not _in_progress(one)]
@@ -115,8 +116,11 @@ class Subscriptions:
             lcp=self._lcp_of(person),
             qcp=self._newest(self._holdings(person, routes.authority), now),
             plan=offer.plan,
-            issuer=offer.issuer or authority.issuer,
-            slot=1 - held[-1].terms.slot if held else 0,
+            issuer=issuer,
+            attested_held=any(
+                one.terms.issuer == issuer and one.attestation is not None and one.stage is Stage.ACTIVE for one in held
+            ),
+            slot=_free_slot(held, issuer),
             routes=routes,
             waits=offer.waits,
             minimum_proofing=offer.minimum_proofing,
@@ -133,13 +137,15 @@ class Subscriptions:
             raise
         return self.get(fact.id)
 
-    def get(self, id: SubscriptionId) -> SubscriptionView:
-        """Give a subscription as it stands.
+    def get(self, id: SubscriptionId, *, account: AccountId | None = None) -> SubscriptionView:
+        """Give a subscription as it stands. With `account`, the one who is signed in, nobody sees another's.
 
         Raises:
-            NotFound: Nothing is known under this id.
+            NotFound: Nothing is known under this id, or it is not this account's.
         """
         s = self._load(id)
+        if account is not None and s.terms.account.id != account:
+            raise NotFound(f"`{id}` is not known", mend="check the id and the installation")
         return SubscriptionView(
             id=s.id,
             stage=s.stage,
@@ -161,14 +167,63 @@ class Subscriptions:
                 after = self._engine.request_code(id, what, purpose=purpose, subject=s.terms.account.id).state
                 _refuse_if_too_late(after, what)
         else:
-            not_for_callers(what)
+            only_a_persons(what)
             after = self._engine.record(id, what).state
             _refuse_if_too_late(after, what)
+        return self.get(id)
+
+    def report(self, id: SubscriptionId, fact: Fact) -> SubscriptionView:
+        """Say what the host found out or decided: `AccountChanged`, `LcpRevoked`, `FraudReported`, `RevocationOrdered`,
+        `EndReported`, `SettledByOperator`. Never pass on what a browser sent.
+
+        Raises:
+            FactRefused: It is not the host's to say, or may not be said at this stage.
+        """
+        only_the_hosts(fact)
+        self._engine.record(id, fact)
+        return self.get(id)
+
+    def adopt(
+        self, *, account: AccountId, fingerprint: Fingerprint, route: str = LCP, tenant: TenantId = TenantId("")
+    ) -> SubscriptionView:
+        """Take a certificate into care that the account holds already, by default its LCP certificate (A1): it can then
+        be revoked with a code, and is followed to its end. Repeatable; nothing is charged.
+
+        Raises:
+            NotFound: The account holds no such certificate.
+            FactRefused: `certificate_ended`.
+        """
+        id = SubscriptionId(f"a-{self._engine.streams.blind('adopted', joined(tenant, account, fingerprint))[:32]}")
+        if self._ports.store.load(id=id) is None:
+            person = self._ports.accounts.account(id=account)
+            holding = next(
+                (one for one in self._holdings(person, route) if one.certificate.fingerprint == fingerprint), None
+            )
+            if holding is None:
+                raise NotFound("the account holds no such certificate", mend="take one that `page` shows")
+            issuer = routed(self._ports.authorities, route, "authorities").issuer
+            fact = CertificateAdopted(
+                id=id,
+                tenant=tenant,
+                account=person,
+                cabinet=Cabinet(id=CabinetId(""), name=""),
+                price=Cents(0),
+                balance=Cents(0),
+                lcp=None,
+                issuer=issuer,
+                slot=_free_slot(self._of_account(tenant, account), issuer),
+                routes=Routes(authority=route),
+                holding=holding,
+            )
+            self._engine.record(id, fact, opens="subscription")
         return self.get(id)
 
     def _enter(self, id: SubscriptionId, code: Code) -> None:
         s = self._load(id)
         purpose, now = PURPOSES.get(s.stage), self._ports.clock.now()
+        if purpose is otp.Purpose.REQUEST:
+            s = self._still_true(s)
+            purpose = PURPOSES.get(s.stage)
         if purpose is None:
             raise CodeRefused("no code is asked for at this stage", reason="none_sent", mend="look at `can`")
         challenge = otp.usable(s.codes, purpose=purpose, now=now)
@@ -185,9 +240,30 @@ class Subscriptions:
         _refuse_if_too_late(after, fact)
         if not fact.matched:
             left = otp.WRONG_PER_CHALLENGE - challenge.wrong - 1
+            if after.ending is Ending.TOO_MANY_CODES or after.codes.locked_until is not None:
+                raise CodeRefused("too many wrong codes", reason="locked", tries_left=0, mend="come back tomorrow")
             raise CodeRefused(
-                "this code is not the one that was sent", reason="wrong", tries_left=left, mend="type it again"
+                "this code is not the one that was sent",
+                reason="wrong",
+                tries_left=left,
+                mend="type it again" if left else "ask for a new code",
             )
+
+    def _still_true(self, s: Subscription) -> Subscription:
+        """Look once more, before the request is signed, whether account and LCP certificate are as they were."""
+        account = self._ports.accounts.account(id=s.terms.account.id)
+        opened_with = s.terms.account
+        changed = tuple(
+            field for field in ("name", "email", "mobile") if getattr(account, field) != getattr(opened_with, field)
+        )
+        if changed:
+            self._engine.record(s.id, AccountChanged(fields=changed))
+        elif s.terms.lcp is not None:
+            authority = routed(self._ports.authorities, LCP, "authorities")
+            status = authority.status(fingerprint=s.terms.lcp.certificate.fingerprint)
+            if status.kind is StatusKind.REVOKED:
+                self._engine.record(s.id, LcpRevoked(at=status.revoked_at or status.checked_at))
+        return self._load(s.id)
 
     def refresh(self, id: SubscriptionId) -> SubscriptionView:
         """Ask now what is being waited for, and give the view after it: what a "check again" button does.
@@ -261,6 +337,12 @@ class Subscriptions:
         if usable:
             return max(usable, key=lambda one: one.certificate.not_after)
         return holdings[0] if holdings else None
+
+
+def _free_slot(held: list[Subscription], issuer: str) -> int:
+    """Give the slot beside the certificate of this issuer that is held: a renewal takes the other one of two."""
+    taken = {one.terms.slot for one in held if one.terms.issuer == issuer}
+    return 1 if 0 in taken else 0
 
 
 def _in_progress(s: Subscription) -> bool:
