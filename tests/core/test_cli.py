@@ -1,4 +1,4 @@
-"""`qcp-sdk`: 0 when the answer is yes, 1 when it is no, 2 when the question cannot be answered; one line for an error."""
+"""`qcp-sdk` answers with its exit status: 0 is yes, 1 is no, 2 says that there is no answer, in one line."""
 
 from __future__ import annotations
 

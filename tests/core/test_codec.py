@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import hashlib
 import json
 import types
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from qcp_sdk.values import (
     BirthDate,
     Cents,
     ChallengeId,
+    ContentHash,
     EmailAddress,
     PersonName,
     PhoneNumber,
@@ -32,7 +34,7 @@ from qcp_sdk.values import (
 )
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-TEXT = st.text(max_size=8)
+TEXT = st.text(max_size=8).map(lambda text: text if text.strip() else "x")  # some texts may not be blank
 NAMES = st.sampled_from(["Jessica", "Anaïs Marie", "N'Guyen", "Øster-Ångström", "de La Tour d'Aigues"])
 # What the values' own rules allow; everything else follows from the annotations.
 KNOWN: dict[object, st.SearchStrategy[Any]] = {
@@ -47,6 +49,7 @@ KNOWN: dict[object, st.SearchStrategy[Any]] = {
     PersonName: st.builds(PersonName, given=NAMES, last=NAMES, birth_name=st.just("") | NAMES),
     EmailAddress: st.sampled_from(["a@example.org", "J.P+x@Sub.Example.org"]).map(EmailAddress),
     PhoneNumber: st.sampled_from(["+33639981316", "+447700900123"]).map(PhoneNumber),
+    ContentHash: st.binary(max_size=2).map(lambda some: ContentHash(f"sha256:{hashlib.sha256(some).hexdigest()}")),
     BirthDate: st.dates(date(1900, 1, 1), date(2100, 12, 31)).map(BirthDate),
     Fact: st.builds(DeadlinePassed, deadline=TEXT) | st.builds(CodeSent, challenge=TEXT.map(ChallengeId)),
     Notice: st.builds(IdentityApproved, subscription=TEXT.map(SubscriptionId)),
@@ -84,6 +87,10 @@ def instances(cls: type) -> st.SearchStrategy[Any]:
     if cls.__name__ == "Collecte":  # which is never empty, and whose ids differ
         fields["documents"] = strategy(get_args(hints["documents"])[0]).map(lambda one: (one,))
         fields["signatories"] = strategy(get_args(hints["signatories"])[0]).map(lambda one: (one,))
+    for name in [name for name in ("version", "by", "evidence") if hints.get(name) is str]:  # which are never empty
+        fields[name] = st.sampled_from(["1", "Irène Faron"])
+    if cls.__name__ == "ConsentGiven":
+        fields["hash"] = st.just(f"sha256:{'0' * 64}")
     if "language" in fields:
         fields["language"] = st.sampled_from(["fr", "en"])
     return st.builds(cls, **fields)

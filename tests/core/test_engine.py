@@ -14,6 +14,7 @@ from attrs import evolve
 
 from qcp_sdk import codec
 from qcp_sdk.adapters.memory.authority import issue
+from qcp_sdk.adapters.memory.authority import silence as never_decides
 from qcp_sdk.adapters.memory.clock import ManualClock
 from qcp_sdk.adapters.memory.identity import MemoryIdentity, silence
 from qcp_sdk.adapters.memory.store import MemoryStore
@@ -28,18 +29,17 @@ from qcp_sdk.errors import (
     FactRefused,
     Rejected,
     Unavailable,
+    Unconfirmed,
 )
 from qcp_sdk.facts import CodeRequested, Fact, SilenceNoted
 from qcp_sdk.host.subscriptions import SubscriptionView
 from qcp_sdk.offers import Offer
 from qcp_sdk.otp import Purpose
 from qcp_sdk.people import Account
-from qcp_sdk.ports.answers import Pending
-from qcp_sdk.ports.identity import Verdict
 from qcp_sdk.ports.store import Batch, LeasedEffect, OutboxRow
 from qcp_sdk.subscription import effects as se
 from qcp_sdk.subscription import facts as sf
-from qcp_sdk.subscription.facts import CaptureFinished, DetailsConfirmed, IdentityOpened
+from qcp_sdk.subscription.facts import DetailsConfirmed, IdentityOpened
 from qcp_sdk.subscription.stages import Plan, Stage
 from qcp_sdk.testing.scene import CABINET, CREDIT, Scene
 from qcp_sdk.values import Cents, ContentHash, Fingerprint, HoldId, Key, SessionId, SubscriptionId
@@ -108,7 +108,7 @@ def test_one_transaction_holds_everything_that_a_fact_changes() -> None:
 
     entered, answered = store.batches
     assert [row.kind for row in entered.journal] == ["code_entered"]
-    assert [stream.version for stream in entered.streams] == [3]
+    assert [(stream.kind, stream.version) for stream in entered.streams] == [("subscription", 3), ("attempts", 2)]
     assert entered.streams[0].head == entered.journal[0].hash
     (hold,) = entered.outbox
     assert (hold.key, hold.kind) == (f"{view.id}/3/0", "hold_funds")
@@ -121,10 +121,10 @@ def test_one_transaction_holds_everything_that_a_fact_changes() -> None:
 def test_the_claims_of_a_stream_move_with_its_fact() -> None:
     scene, store = spied()
     view = scene.open(scene.jessica)
-    assert [len(batch.claim) for batch in store.batches] == [1]
+    assert [len(batch.claim) for batch in store.batches] == [2], "the open subscription, and its certificate's slot"
     scene.advance(view, Stage.ACTIVE)
     (issued,) = [batch for batch in store.batches if any(row.kind == "certificate_issued" for row in batch.journal)]
-    assert len(issued.claim) == len(issued.unclaim) == 1, "the open subscription's claim becomes the certificate's"
+    assert (len(issued.claim), len(issued.unclaim)) == (0, 1), "the open subscription's claim is given back"
 
 
 def test_what_is_not_committed_has_not_happened() -> None:
@@ -623,41 +623,58 @@ def test_an_alarm_that_fails_stops_nobody() -> None:
         raise OSError("no pager")
 
     scene = Scene(on_alert=broken)
-    view = scene.subscribe(scene.jessica, until=Stage.PROVING_IDENTITY)
-    scene.world.notices.make_unreachable(scene.jessica.email)
-    scene.world.identity.script(None, silence())
+    scene.world.authority.script(None, never_decides())
+    view = scene.subscribe(scene.jessica, until=Stage.AWAITING_CERTIFICATE)
     scene.wait(timedelta(hours=3))
-    assert scene.qcp.subscriptions.get(view.id).stage is Stage.PROVING_IDENTITY
+    assert scene.qcp.subscriptions.get(view.id).stage is Stage.AWAITING_CERTIFICATE
     (parked,) = [one for one in scene.world.store.parked() if one.kind == "alert"]
     assert parked.reason == "OSError"
 
 
-class NeverDecides(MemoryIdentity):
-    """Says for ever that the capture is finished."""
-
-    def ask(self, *, session: SessionId) -> Verdict | CaptureFinished | Pending:
-        return CaptureFinished(session=session)
-
-
-@pytest.mark.parametrize("captured", [False, True], ids=["pending", "captured"])
-def test_silence_is_noted_ever_more_rarely_and_told(captured: bool) -> None:
-    world = MemoryWorld()
-    if captured:
-        world.identity = NeverDecides(clock=world.clock)
-    scene = Scene(world=world)
+def test_a_person_who_takes_time_is_no_silence() -> None:
+    scene = Scene()
     view = scene.subscribe(scene.jessica, until=Stage.PROVING_IDENTITY)
     scene.world.identity.script(None, silence())
+    scene.wait(timedelta(days=6))
+    assert scene.alerts == []
+    assert scene.qcp.subscriptions.get(view.id).stage is Stage.PROVING_IDENTITY
+
+
+@pytest.mark.parametrize(
+    "failure", [Unavailable("in maintenance"), Unconfirmed("cut off"), ValueError("broken")], ids=repr
+)
+def test_a_provider_that_cannot_be_asked_is_silent_however_long_the_person_may_take(
+    failure: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene()
+    view = scene.subscribe(scene.jessica, until=Stage.PROVING_IDENTITY)
+
+    def fails(**_arguments: object) -> None:
+        raise failure
+
+    with monkeypatch.context() as patched:
+        patched.setattr(scene.world.identity, "ask", fails)
+        scene.wait(timedelta(hours=4))
+    assert [(alert.what, alert.about) for alert in scene.alerts] == [("silence", f"{view.id}: ask_identity")]
+    assert scene.world.store.parked() == (), "asking on harms nothing"
+    assert scene.advance(view, Stage.ACTIVE).stage is Stage.ACTIVE
+
+
+def test_silence_is_noted_ever_more_rarely_and_told() -> None:
+    scene = Scene()
+    scene.world.authority.script(None, never_decides())
+    view = scene.subscribe(scene.jessica, until=Stage.AWAITING_CERTIFICATE)
     scene.wait(timedelta(hours=1))
     assert scene.alerts == []
     scene.wait(timedelta(hours=2))
     assert [alert.what for alert in scene.alerts] == ["silence"]
-    assert "ask_identity" in scene.alerts[0].about
+    assert "ask_certificate" in scene.alerts[0].about
     scene.wait(timedelta(days=6))
     noted = [one.at for one in scene.qcp.records.history(view.id) if isinstance(one.fact, SilenceNoted)]
     assert 4 <= len(noted) <= len(schedule.SILENT_AFTER)
     gaps = [after - before for before, after in pairwise(noted)]
     assert gaps == sorted(gaps)
-    assert scene.qcp.subscriptions.get(view.id).stage is Stage.PROVING_IDENTITY
+    assert scene.qcp.subscriptions.get(view.id).stage is Stage.AWAITING_CERTIFICATE
     scene.prove(view.id)
 
 

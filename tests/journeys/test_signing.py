@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -24,9 +25,10 @@ from qcp_sdk.otp import Purpose
 from qcp_sdk.people import Account
 from qcp_sdk.policy.decision import Verdict
 from qcp_sdk.ports.signer import HashAnswer, SigningPending
+from qcp_sdk.ports.store import Batch
 from qcp_sdk.subscription.facts import RevocationOrdered
 from qcp_sdk.testing.scene import Scene, hash_of
-from qcp_sdk.values import ChallengeId, CollecteId, DocumentId, Key, SessionId
+from qcp_sdk.values import ChallengeId, CollecteId, DocumentId, Key, Secret, SessionId
 
 S = CeremonyStage
 SECONDS, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -46,9 +48,11 @@ def now(scene: Scene, view: CeremonyView) -> CeremonyView:
     return scene.qcp.collectes.ceremony(view.id)
 
 
-def pair(scene: Scene, **options: object) -> tuple[Collecte, CeremonyView, CeremonyView]:
+def pair(
+    scene: Scene, *, order: Order = Order.SEQUENTIAL, documents: Mapping[str, bytes] | None = None
+) -> tuple[Collecte, CeremonyView, CeremonyView]:
     """Start a collecte of Jessica, then Irène."""
-    collecte = scene.collecte(scene.jessica, scene.irene, **options)  # type: ignore[arg-type]
+    collecte = scene.collecte(scene.jessica, scene.irene, order=order, documents=documents)
     first, second = scene.start(collecte)
     return collecte, first, second
 
@@ -172,23 +176,22 @@ def test_a_new_code_renews_the_reservation_and_keeps_what_is_prepared(scene: Sce
 
 
 @pytest.mark.parametrize("order", list(Order))
-def test_a_start_that_was_interrupted_is_completed(scene: Scene, order: Order) -> None:
+def test_a_start_that_was_interrupted_is_completed(scene: Scene, order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
     """The process died after the first invitation, and the first signatory signed before anybody noticed."""
     collecte = scene.collecte(scene.jessica, scene.irene, order=order)
     batches = 0
     commit = scene.world.store.commit
 
-    def dying(*, batch: object) -> None:
+    def dying(*, batch: Batch) -> None:
         nonlocal batches
-        batches += any(row.kind == "ceremony_opened" for row in batch.journal)  # type: ignore[attr-defined]
+        batches += any(row.kind == "ceremony_opened" for row in batch.journal)
         if batches == 2:
             raise Unavailable("killed")
-        commit(batch=batch)  # type: ignore[arg-type]
+        commit(batch=batch)
 
-    scene.world.store.commit = dying  # type: ignore[method-assign,assignment]
-    with pytest.raises(Unavailable):
+    with monkeypatch.context() as patched, pytest.raises(Unavailable):
+        patched.setattr(scene.world.store, "commit", dying)
         scene.start(collecte)
-    scene.world.store.commit = commit  # type: ignore[method-assign]
     (first,) = scene.qcp.collectes.ceremonies(collecte.id)
     assert scene.sign(first, scene.jessica).stage is S.SIGNED
     assert notices.SignedCopy not in scene.notices(scene.jessica), "not everybody has signed: one was never invited"
@@ -367,7 +370,7 @@ def test_a_lost_activation_is_made_again_with_a_new_code_and_signs_once(scene: S
     _, view, _ = pair(scene)
     view = scene.ask_code(view)
     code = scene.code(scene.jessica, Purpose.SIGN)
-    scene.world.faults.unconfirmed("signer", "activate")
+    scene.world.faults.unconfirmed("signer", "activate", times=2)  # asked once more while the code is at hand
     with pytest.raises(CodeRefused) as refused:
         view.say(code)
     assert refused.value.reason == "activation_lost"
@@ -383,11 +386,11 @@ class BrokenSigner(sg.MemorySigner):
     broken = True
 
     def activate(
-        self, *, key: Key, challenge: ChallengeId, digests: tuple[bytes, ...], code: object
+        self, *, key: Key, challenge: ChallengeId, digests: tuple[bytes, ...], code: Secret
     ) -> tuple[HashAnswer, ...] | SigningPending:
         if self.broken:
             raise ValueError(f"the code is {code}")
-        return super().activate(key=key, challenge=challenge, digests=digests, code=code)  # type: ignore[arg-type]
+        return super().activate(key=key, challenge=challenge, digests=digests, code=code)
 
 
 def test_a_signers_own_fault_is_a_lost_activation_and_never_comes_out(
@@ -408,7 +411,7 @@ def test_a_signers_own_fault_is_a_lost_activation_and_never_comes_out(
     assert scene.sign(view, scene.jessica).stage is S.SIGNED
 
 
-def test_a_process_that_dies_with_the_code_leaves_a_wait_behind(scene: Scene) -> None:
+def test_a_process_that_dies_with_the_code_leaves_a_wait_behind(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """The intent is recorded before the signer is asked; nothing of the code is (behaviour § 7.5)."""
     _, view, _ = pair(scene)
     view = scene.ask_code(view)
@@ -417,11 +420,9 @@ def test_a_process_that_dies_with_the_code_leaves_a_wait_behind(scene: Scene) ->
     def killed(**_arguments: object) -> None:
         raise KeyboardInterrupt
 
-    activate = scene.world.signer.activate
-    scene.world.signer.activate = killed  # type: ignore[method-assign,assignment]
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(scene.world.signer, "activate", killed)
         view.say(code)
-    scene.world.signer.activate = activate  # type: ignore[method-assign]
     assert now(scene, view).stage is S.SIGNING
     with pytest.raises(FactRefused):
         view.say(code)
@@ -476,7 +477,7 @@ def test_a_certificate_revoked_by_its_holders_subscription_no_longer_signs() -> 
     subscription = scene.subscribe(scene.jessica)
     (view,) = scene.start(scene.collecte(scene.jessica))
     view = scene.ask_code(view)
-    subscription.say(RevocationOrdered(reason="key_compromise", by="Irène Faron"))
+    scene.qcp.subscriptions.report(subscription.id, RevocationOrdered(reason="key_compromise", by="Irène Faron"))
     view = view.say(scene.code(scene.jessica, Purpose.SIGN))
     assert (view.stage, view.show.reason) == (S.FAILED, "level_no_longer_allowed")
 
@@ -591,16 +592,16 @@ def test_an_end_that_comes_while_the_signer_works_waits_for_its_answer(scene: Sc
     scene.prove(view.id)
 
 
-def test_a_wrong_code_after_the_host_ended_it_is_the_end(scene: Scene) -> None:
+def test_a_wrong_code_after_the_host_ended_it_is_the_end(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     collecte, view, _ = pair(scene)
     view = scene.ask_code(view)
     activate = scene.world.signer.activate
 
-    def ended_meanwhile(**arguments: object) -> object:
+    def ended_meanwhile(**arguments: Any) -> object:
         scene.qcp.collectes.end(collecte.id)
-        return activate(**arguments)  # type: ignore[arg-type]
+        return activate(**arguments)
 
-    scene.world.signer.activate = ended_meanwhile  # type: ignore[method-assign,assignment]
+    monkeypatch.setattr(scene.world.signer, "activate", ended_meanwhile)
     with pytest.raises(FactRefused) as late:
         view.say(wrong(scene, scene.jessica))
     assert late.value.reason == "too_late"
@@ -686,6 +687,8 @@ def test_declined_here_closes_the_providers_page(scene: Scene) -> None:
     first, second = hosted(scene, scene.jessica, scene.irene)
     session = transaction(scene, first)
     now(scene, first).say(cf.Declined())
+    assert now(scene, first).stage is S.SIGNING_AT_PROVIDER, "the provider has the last word"
+    scene.wait(MINUTE)
     assert (now(scene, first).stage, now(scene, second).stage) == (S.REFUSED, S.LAPSED)
     (known,) = [one for one in scene.world.pages.transactions() if one.id == session]
     assert known.standing.value == "expired"
@@ -705,10 +708,9 @@ def test_a_page_that_does_not_sign(scene: Scene, ending: PageEnding, stage: Cere
     scene.prove(view.id)
 
 
-def test_an_adapter_that_is_compared_by_value_serves_as_an_authority(scene: Scene) -> None:
+def test_an_adapter_that_is_compared_by_value_serves_as_an_authority(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Adapters are told apart by which they are; they need not be hashable."""
-    type(scene.world.authority).__hash__, kept = None, type(scene.world.authority).__hash__  # type: ignore[assignment]
-    try:
-        assert scene.start(scene.collecte(scene.jessica))[0].stage is S.CONSENTING
-    finally:
-        type(scene.world.authority).__hash__ = kept  # type: ignore[method-assign]
+    monkeypatch.setattr(type(scene.world.authority), "__hash__", None)
+    assert scene.start(scene.collecte(scene.jessica))[0].stage is S.CONSENTING

@@ -299,6 +299,10 @@ def say(fact: Fact) -> Act:
     return lambda _scene, view: view.say(fact)
 
 
+def report(fact: Fact) -> Act:
+    return lambda scene, view: scene.qcp.subscriptions.report(view.id, fact)
+
+
 def wait(by: timedelta) -> Act:
     return lambda scene, _view: scene.wait(by)
 
@@ -367,7 +371,7 @@ ENDS: list[tuple[str, Stage, Act, str]] = [
     ),
     ("C6 data wrong", Stage.CONFIRMING_IDENTITY, say(sf.IdentityContested(fields=("last",))), "identity_contested"),
     ("C6 left alone", Stage.CONFIRMING_IDENTITY, wait(30 * DAY), "deadline_passed"),
-    ("C6 account changed", Stage.CONFIRMING_IDENTITY, say(sf.AccountChanged(fields=("email",))), "account_changed"),
+    ("C6 account changed", Stage.CONFIRMING_IDENTITY, report(sf.AccountChanged(fields=("email",))), "account_changed"),
     (
         "D1 not made",
         Stage.CONFIRMING_IDENTITY,
@@ -575,9 +579,13 @@ def test_a_silent_authority_is_settled_by_an_operator_and_what_it_issues_after_a
     right_code(scene, view)
     scene.wait(5 * DAY)
     with pytest.raises(FactRefused) as refused:
-        view.say(sf.SettledByOperator(evidence=" ", by="Irène", certificate=None))
+        scene.qcp.subscriptions.report(view.id, sf.SettledByOperator(evidence=" ", by="Irène", certificate=None))
     assert reason(refused) == "no_evidence"
-    view.say(sf.SettledByOperator(evidence="letter of 4 March", by="Irène Faron", certificate=None))
+    settled = sf.SettledByOperator(evidence="letter of 4 March", by="Irène Faron", certificate=None)
+    with pytest.raises(FactRefused) as refused:
+        view.say(settled)
+    assert reason(refused) == "not_yours", "what a browser sends is a person's, never an operator's"
+    scene.qcp.subscriptions.report(view.id, settled)
     view = now(scene, view)
     assert (view.stage, view.show.ending) == (Stage.CLOSED, "ca_refused")
     assert scene.balance() == CREDIT
@@ -595,7 +603,8 @@ def test_an_operator_brings_the_certificate_that_the_authority_never_sent() -> N
     scene.world.authority.script(None, ca.silence())
     right_code(scene, view)
     issued = scene.world.authority.issue_to(scene.jessica)
-    view.say(sf.SettledByOperator(evidence="by post", by="Irène Faron", certificate=issued.certificate))
+    settled = sf.SettledByOperator(evidence="by post", by="Irène Faron", certificate=issued.certificate)
+    scene.qcp.subscriptions.report(view.id, settled)
     assert now(scene, view).stage is Stage.ACTIVE
     assert scene.taken() == PRICE
     scene.prove(view.id)
@@ -681,7 +690,7 @@ HOSTED_ENDS: list[tuple[str, Stage, Act, str]] = [
     ("refused", Stage.REGISTERING, registration(rp.refuse()), "registration_refused"),
     ("ended", Stage.REGISTERING, registration(rp.expire()), "registration_expired"),
     ("cancelled", Stage.REGISTERING, say(Cancelled()), "cancelled"),
-    ("account changed", Stage.REGISTERING, say(sf.AccountChanged(fields=("email",))), "account_changed"),
+    ("account changed", Stage.REGISTERING, report(sf.AccountChanged(fields=("email",))), "account_changed"),
     ("left alone", Stage.REGISTERING, wait(8 * DAY), "deadline_passed"),
     (
         "silent",
@@ -818,7 +827,7 @@ def test_a_revocation_takes_its_time_and_is_never_usable_meanwhile() -> None:
     view = revoke(scene, view)
     assert view.stage is Stage.REVOKING
     assert view.show.certificate is not None
-    assert view.show.certificate.state == "revoked"
+    assert view.show.certificate.state == "revoking"
     scene.wait(2 * HOUR)
     assert now(scene, view).stage is Stage.REVOKED
     assert scene.notices(scene.jessica).count(notices.CertificateRevoked) == 1
@@ -839,11 +848,15 @@ def test_a_refused_revocation_leaves_the_certificate_as_it_was_and_says_so() -> 
 
 
 def test_the_host_revokes_in_somebodys_name() -> None:
-    _, view = at(Stage.ACTIVE)
+    scene, view = at(Stage.ACTIVE)
+    order = sf.RevocationOrdered(reason="affiliation_changed", by="Irène Faron")
     with pytest.raises(FactRefused) as refused:
-        view.say(sf.RevocationOrdered(reason="affiliation_changed", by=" "))
+        view.say(order)
+    assert reason(refused) == "not_yours"
+    with pytest.raises(FactRefused) as refused:
+        scene.qcp.subscriptions.report(view.id, sf.RevocationOrdered(reason="affiliation_changed", by=" "))
     assert reason(refused) == "no_name"
-    assert view.say(sf.RevocationOrdered(reason="affiliation_changed", by="Irène Faron")).stage is Stage.REVOKED
+    assert scene.qcp.subscriptions.report(view.id, order).stage is Stage.REVOKED
 
 
 def test_the_end_is_announced_then_comes() -> None:

@@ -21,9 +21,7 @@ def typed_as_promised(qcp: Qcp, id: SubscriptionId) -> None:
 def test_the_names_that_checkers_see_are_those_that_exist() -> None:
     tree = ast.parse(Path(qcp_sdk.__file__).read_text("utf-8"))
     guard = next(node for node in tree.body if isinstance(node, ast.If))
-    seen = {
-        alias.name: node.module for node in guard.body if isinstance(node, ast.ImportFrom) for alias in node.names
-    }
+    seen = {alias.name: node.module for node in guard.body if isinstance(node, ast.ImportFrom) for alias in node.names}
     assert sorted(seen) == qcp_sdk.__all__
     for name, module in seen.items():
         assert getattr(qcp_sdk, name) is getattr(__import__(str(module), fromlist=[name]), name)

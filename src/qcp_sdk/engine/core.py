@@ -47,8 +47,8 @@ log = logging.getLogger("qcp_sdk")
 POLLS: Final = frozenset({"ask_identity", "ask_certificate", "ask_registration", "ask_transaction", "poll_signing"})
 """Effects that only ask; asking once more harms nothing."""
 HAS_SIGNED: Final = frozenset({CeremonyStage.SIGNED, CeremonyStage.PARTLY_SIGNED})
-UNHURRIED: Final = frozenset({"wake", "ask_identity", "ask_registration", "ask_transaction"})
-"""Effects that wait for a person or a date, for days: no answer is no silence, and their deadline ends them."""
+UNHURRIED: Final = frozenset({"ask_identity", "ask_registration", "ask_transaction"})
+"""Polls that wait for a person, for days: "not yet" is no silence there, and their deadline ends them."""
 MOST_CONFLICTS: Final = 20
 """How often a fact is decided again because somebody else moved first, before the caller is told."""
 
@@ -332,7 +332,8 @@ class Engine:
     def _answered(self, leased: LeasedEffect, answer: object) -> None:
         match answer:
             case Pending():
-                self._again(leased, answer.note or "pending", schedule.poll(leased.attempts))
+                wait, quiet = schedule.poll(leased.attempts), leased.kind in UNHURRIED
+                self._again(leased, answer.note or "pending", wait, quiet=quiet)
             case None:
                 self._mark(leased)
             case Fact():
@@ -357,7 +358,7 @@ class Engine:
                 log.info("answer to %s not recorded: %s", leased.key, conflict.what)
         else:
             if not final:
-                self._again(leased, "captured", schedule.poll(leased.attempts))
+                self._again(leased, "captured", schedule.poll(leased.attempts), quiet=True)
 
     def _mark(self, leased: LeasedEffect) -> None:
         try:
@@ -393,8 +394,9 @@ class Engine:
         else:
             self._again(leased, name, schedule.backoff(leased.key, leased.attempts))
 
-    def _again(self, leased: LeasedEffect, note: str, wait: timedelta) -> None:
-        if leased.attempts in schedule.SILENT_AFTER and leased.kind not in UNHURRIED:
+    def _again(self, leased: LeasedEffect, note: str, wait: timedelta, *, quiet: bool = False) -> None:
+        """Put it back for later. Unless `quiet`, an effect that was tried often enough is called silent."""
+        if leased.attempts in schedule.SILENT_AFTER and not quiet:
             try:
                 self.record(leased.stream, SilenceNoted(about=leased.kind))
             except Exception as error:  # noqa: BLE001 - what was to be done again matters more

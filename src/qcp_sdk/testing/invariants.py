@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from datetime import datetime
-from functools import cache
 
-from attrs import evolve, fields, frozen
+from attrs import evolve, frozen
 
 from qcp_sdk.effects import Effect, SendCode
 from qcp_sdk.facts import CodeEntered, Fact, Origin
@@ -193,9 +192,5 @@ def _settles_again(before: Subscription, after: Subscription) -> bool:
 
 def _holds_secret(record: object) -> bool:
     """Look one level deep; nested values are attrs classes whose fields are typed without secrets."""
-    return any(isinstance(getattr(record, name, None), Secret) for name in _fields(type(record)))
-
-
-@cache
-def _fields(kind: type) -> tuple[str, ...]:
-    return tuple(one.name for one in fields(kind))
+    fields = getattr(type(record), "__attrs_attrs__", ())
+    return any(isinstance(getattr(record, one.name), Secret) for one in fields)
