@@ -16,7 +16,7 @@ from qcp_sdk.ceremony import facts as cf
 from qcp_sdk.ceremony.facts import CeremonyWaits, DocumentsConsented
 from qcp_sdk.ceremony.stages import CeremonyPlan, CeremonyStage
 from qcp_sdk.collectes import Collecte, Order
-from qcp_sdk.errors import CodeRefused, FactRefused, InvalidValue, LevelRefused, Unavailable
+from qcp_sdk.errors import CodeRefused, FactRefused, InvalidValue, LevelRefused, Rejected, Unavailable
 from qcp_sdk.facts import CodeRequested
 from qcp_sdk.host.collectes import CeremonyView
 from qcp_sdk.host.saying import Code
@@ -28,7 +28,7 @@ from qcp_sdk.ports.signer import HashAnswer, SigningPending
 from qcp_sdk.ports.store import Batch
 from qcp_sdk.subscription.facts import RevocationOrdered
 from qcp_sdk.testing.scene import Scene, hash_of
-from qcp_sdk.values import ChallengeId, CollecteId, DocumentId, Key, Secret, SessionId
+from qcp_sdk.values import ChallengeId, CollecteId, DocumentId, Key, Secret, SessionId, TenantId
 
 S = CeremonyStage
 SECONDS, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -457,6 +457,67 @@ def test_a_signer_that_never_answers_is_told_to_an_operator(scene: Scene) -> Non
     scene.prove(view.id)
 
 
+def no_such_handle(**_arguments: object) -> None:
+    raise Rejected("no such activation", reason="unknown_handle")
+
+
+def test_a_signer_that_forgot_what_it_promised_is_asked_anew(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, view, _ = pair(scene)
+    scene.world.signer.script(None, sg.silence())
+    view = scene.ask_code(view).say(scene.code(scene.jessica, Purpose.SIGN))
+    with monkeypatch.context() as patched:
+        patched.setattr(scene.world.signer, "poll", no_such_handle)
+        scene.wait(MINUTE)
+    assert (now(scene, view).stage, problem(scene, view)) == (S.AWAITING_CODE, "unknown_handle")
+    scene.world.signer.script(None, sg.sign(after=MINUTE))
+    assert scene.sign(view, scene.jessica).stage is S.SIGNING
+    scene.wait(5 * MINUTE)
+    assert now(scene, view).stage is S.SIGNED
+    assert signatures(scene, view) == 1
+    scene.prove(view.id)
+
+
+def test_a_reservation_that_ended_while_the_signer_worked_is_given_back(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, first, second = pair(scene, order=Order.PARALLEL)
+    scene.world.signer.script(None, sg.silence())
+    scene.ask_code(first).say(scene.code(scene.jessica, Purpose.SIGN))
+    scene.wait(10 * MINUTE)
+    with pytest.raises(FactRefused) as busy:
+        scene.ask_code(second)
+    assert busy.value.reason == "document_busy", "an answer may still come"
+    with monkeypatch.context() as patched:
+        patched.setattr(scene.world.signer, "poll", no_such_handle)
+        scene.wait(20 * MINUTE)
+    assert now(scene, first).stage is S.AWAITING_CODE
+    scene.world.signer.script(None, sg.sign())
+    assert scene.sign(second, scene.irene).stage is S.SIGNED
+    assert scene.sign(first, scene.jessica).stage is S.SIGNED
+    assert signatures(scene, first) == 2
+
+
+def test_the_wait_of_an_earlier_try_does_not_lose_a_later_one(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong code, then the right one just before the first try's wait ends, while the signer is slow."""
+    _, view, _ = pair(scene)
+    view = scene.ask_code(view)
+    with pytest.raises(CodeRefused):
+        view.say(wrong(scene, scene.jessica))
+    scene.world.clock.advance(timedelta(seconds=119))
+    activate = scene.world.signer.activate
+
+    def slow(**arguments: Any) -> object:
+        scene.wait(timedelta(seconds=5))
+        return activate(**arguments)
+
+    scene.world.signer.script(None, sg.sign(after=MINUTE))
+    monkeypatch.setattr(scene.world.signer, "activate", slow)
+    assert view.say(scene.code(scene.jessica, Purpose.SIGN)).stage is S.SIGNING
+    scene.wait(10 * MINUTE)
+    assert now(scene, view).stage is S.SIGNED
+    scene.prove(view.id)
+
+
 def test_the_policy_is_asked_again_at_the_moment_of_signing(scene: Scene) -> None:
     """The certificate was revoked between the invitation and the signature (E4)."""
     _, view, _ = pair(scene)
@@ -630,10 +691,11 @@ def test_nobody_else_may_say_what_only_collaborators_may(scene: Scene) -> None:
         assert refused.value.reason == "not_yours"
 
 
-def test_ceremonies_of_two_collectes_do_not_wait_for_each_other(scene: Scene) -> None:
-    """Two cabinets' collectes may hold a document with the same id."""
+@pytest.mark.parametrize("tenant", ["", "another"])
+def test_ceremonies_of_two_collectes_do_not_wait_for_each_other(scene: Scene, tenant: str) -> None:
+    """Two tenants' collectes may have the same id, and two collectes a document with the same one."""
     (one,) = scene.start(scene.collecte(scene.jessica, id="one"))
-    (two,) = scene.start(scene.collecte(scene.irene, id="two"))
+    (two,) = scene.start(scene.collecte(scene.irene, id="one" if tenant else "two", tenant=TenantId(tenant)))
     scene.ask_code(one)
     assert scene.sign(two, scene.irene).stage is S.SIGNED
 

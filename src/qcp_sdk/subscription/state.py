@@ -15,7 +15,7 @@ from qcp_sdk.certificates import Certificate
 from qcp_sdk.identity import IdentityEvidence, ProvenIdentity
 from qcp_sdk.otp import Codes
 from qcp_sdk.people import Account
-from qcp_sdk.subscription.facts import CertificateAttested, ConsentGiven, SubscriptionOpened
+from qcp_sdk.subscription.facts import CertificateAdopted, CertificateAttested, ConsentGiven, SubscriptionOpened
 from qcp_sdk.subscription.money import NO_MONEY, Money
 from qcp_sdk.subscription.stages import FINAL, Ending, Stage
 from qcp_sdk.values import ChallengeId, ContentHash, Key, SessionId, SubscriptionId, joined
@@ -81,7 +81,7 @@ class Subscription:
     id: SubscriptionId
     sequence: int
     stage: Stage
-    terms: SubscriptionOpened
+    terms: SubscriptionOpened | CertificateAdopted
     money: Money = NO_MONEY
     codes: Codes = Codes()
     consents: tuple[ConsentGiven, ...] = ()
