@@ -141,7 +141,12 @@ def _open(
     from qcp_sdk.adapters.typst_documents import TypstDocuments
     from qcp_sdk.policy.load import default_policy
 
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the folder cannot be made ({error.strerror})", where=path.name, mend="give a folder that may be written"
+        ) from error
     clock = clock or SystemClock()
     keys = KeyRing.from_file(path / "keys.json", create=True)
     passphrase = Secret(keys.derive(purpose="trust-centre").hex())
