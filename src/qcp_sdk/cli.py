@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -96,6 +97,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; give its exit status."""
     parsed = build_parser().parse_args(arguments)
+    # The answer says what is wrong with a document; libraries' logs would say it again, at length and with names.
+    logging.basicConfig(handlers=[logging.NullHandler()])
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a letter that the terminal cannot show is no reason to say nothing
     run: Callable[[argparse.Namespace], int] = parsed.run

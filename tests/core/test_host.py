@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -27,6 +29,7 @@ from qcp_sdk.values import (
     CeremonyId,
     ChallengeId,
     CollecteId,
+    Fingerprint,
     HoldId,
     SessionId,
     SubscriptionId,
@@ -95,8 +98,8 @@ def test_a_missing_adapter_is_found_before_anything_starts() -> None:
             authority=world.authority, lcp=world.lcp_authority, policy=trusting(world),
             offer=Offer(plan=Plan.HOSTED),
         )  # fmt: skip
-    scene.qcp = scene.installation(offer=lambda _tenant, _cabinet: Offer(routes=Routes(ledger="nowhere")))
-    with pytest.raises(ConfigurationError, match="ledger"):
+    scene.qcp = scene.installation(offer=lambda _tenant, _cabinet: Offer(routes=Routes(identity="nowhere")))
+    with pytest.raises(ConfigurationError, match="identity"):
         scene.open(scene.jessica)
     scene.qcp = routed_qcp(world, {"default": world.identity}, "default", scene)
     scene.subscribe(scene.jessica)
@@ -260,3 +263,30 @@ def test_a_slash_in_an_id_opens_no_door_to_another_tenant() -> None:
     other = evolve(person, id=AccountId("c"))
     scene.world.accounts.put(other)
     assert scene.qcp.subscriptions.page(account=other.id, tenant=TenantId("a/b")).in_progress is None
+
+
+def test_every_certificate_that_is_held_can_be_adopted_and_each_once() -> None:
+    """However many there are, and however often somebody clicks."""
+    scene = Scene()
+    held = [scene.world.lcp_authority.issue_to(scene.jessica).certificate.fingerprint for _ in range(3)]
+
+    def adopt(fingerprint: Fingerprint) -> SubscriptionId:
+        return scene.qcp.subscriptions.adopt(account=scene.jessica.id, fingerprint=fingerprint).id
+
+    adopted = [adopt(one) for one in held]
+    assert len(set(adopted)) == 3
+    assert [adopt(one) for one in held] == adopted
+
+    fourth = scene.world.lcp_authority.issue_to(scene.jessica).certificate.fingerprint
+    barrier = threading.Barrier(4)
+
+    def click() -> SubscriptionId:
+        barrier.wait()
+        return adopt(fourth)
+
+    with ThreadPoolExecutor(max_workers=4) as threads:
+        clicks = [threads.submit(click) for _ in range(4)]
+    assert len({one.result() for one in clicks}) == 1
+    for id in (*adopted, clicks[0].result()):
+        assert scene.qcp.subscriptions.get(id).stage is Stage.ACTIVE
+        scene.prove(id)

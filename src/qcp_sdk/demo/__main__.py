@@ -20,7 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from qcp_sdk import codec, journal_file
-from qcp_sdk.demo.journey import Journey, Teller, patiently, read_document
+from qcp_sdk.adapters.shared.books import Movement
+from qcp_sdk.demo.journey import CABINET, Journey, Teller, patiently, read_document
 from qcp_sdk.demo.texts import TEXTS
 from qcp_sdk.errors import InvalidInput, QcpError
 from qcp_sdk.local import LocalQcp
@@ -72,6 +73,10 @@ def run(output: Path, pdf: Path | None, language: str) -> int:
     journey.prepare()
 
     content, name = read_document(pdf, qcp)
+    if pdf is not None:
+        verify(
+            pdf, trust=TrustStore(), now=qcp.clock.now()
+        )  # one that cannot even be read is refused here, not at the end
     (output / "contract.pdf").write_bytes(content)
     kept = qcp.collectes.keep(content)
     tell.head("refused_title")
@@ -110,12 +115,16 @@ def run(output: Path, pdf: Path | None, language: str) -> int:
     shutil.copytree(output / "installation" / "mailbox", output / "mailbox", ignore=shutil.ignore_patterns(".*"))
     messages = len(qcp.mailbox.messages())
 
-    spent = Cents(sum(2_000 for _ in range(2)))
+    statement = qcp.ledger.statement(cabinet=CABINET.id)
+    taken = [line.amount for line in statement if line.movement is Movement.CAPTURE]
+    spent = Cents(sum(int(amount) for amount in taken))
+    request = verify(output / "certificate-request.pdf", trust=TrustStore.load(trust), now=qcp.clock.now())
+    sealed = ", ".join(f"{one.format}, {one.indication}" for one in request.signatures)
     rows = [
         ("row_refused", texts["reasons"].format(count=reasons), ""),
         ("row_certificate", view.show.certificate.issuer if view.show.certificate else "", "certificate.pem"),
-        ("row_request", "PAdES", "certificate-request.pdf"),
-        ("row_money", f"2 × {Cents(2_000).text(language)} = {spent.text(language)}", ""),
+        ("row_request", sealed, "certificate-request.pdf"),
+        ("row_money", f"{' + '.join(one.text(language) for one in taken)} = {spent.text(language)}", ""),
         ("row_contract", " + ".join(str(level) for level in levels), "contract-signed.pdf"),
         ("row_verification", str(report.to_json()["level_reached"]), "verification.json"),
         ("row_journal", texts["facts"].format(count=facts), "journal.json"),
@@ -130,11 +139,14 @@ def run(output: Path, pdf: Path | None, language: str) -> int:
     console.print(table)
     seconds = f"{time.monotonic() - start:.0f}"
     console.print(texts["done"].format(seconds=seconds, contract=contract, trust=trust), soft_wrap=True)
-    return 0 if levels == ["NIVEAU_3", "NIVEAU_3"] else 1
+    as_promised = levels == ["NIVEAU_3", "NIVEAU_3"] and taken == [view.show.price] * 2 and qcp.ledger.check().balanced
+    return 0 if as_promised else 1
 
 
 def _begin(output: Path) -> None:
     """Start from nothing. A folder that is not ours is not touched."""
+    if output.exists() and not output.is_dir():
+        raise InvalidInput("it is not a folder", where=output.name, mend="choose another --output")
     if output.exists() and any(output.iterdir()):
         if not (output / MARK).exists():
             raise InvalidInput(

@@ -12,8 +12,9 @@ from typing import Final
 from attrs import define, field, frozen
 
 from qcp_sdk.ceremony.facts import DocumentsConsented
+from qcp_sdk.ceremony.stages import CeremonyStage
 from qcp_sdk.collectes import Collecte, Document, Order, Role, Signatory
-from qcp_sdk.errors import CodeRefused, LevelRefused
+from qcp_sdk.errors import CodeRefused, DocumentError, LevelRefused
 from qcp_sdk.facts import CodeRequested
 from qcp_sdk.host.saying import Code
 from qcp_sdk.host.subscriptions import SubscriptionView
@@ -174,7 +175,11 @@ class Journey:
         return view
 
     def sign(self, collecte: Collecte) -> ContentHash:
-        """Features E2 to E4: both sign in turn; gives the signed document."""
+        """Features E2 to E4: both sign in turn; gives the signed document.
+
+        Raises:
+            DocumentError: It cannot be signed: encrypted, or closed to signatures.
+        """
         qcp, tell = self.qcp, self.tell
         qcp.collectes.start(collecte)
         consent = DocumentsConsented(documents=tuple((one.id, one.content) for one in collecte.documents))
@@ -182,6 +187,12 @@ class Journey:
         for place, account in enumerate((self.a, self.b)):
             tell.head("signing", name=account.name.full)
             view = qcp.collectes.ceremonies(collecte.id)[place].say(consent).say(CodeRequested())
+            if view.stage is CeremonyStage.FAILED:
+                raise DocumentError(
+                    f"it cannot be signed ({view.show.reason})",
+                    where=collecte.documents[0].name,
+                    mend="give another PDF",
+                )
             code = Code(qcp.mailbox.latest_code(to=account.mobile, purpose=Purpose.SIGN))
             tell.say("consented", to=account.mobile.masked)
             done = view.say(code)

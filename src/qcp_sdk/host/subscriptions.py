@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import count
 from typing import Final
 
 from attrs import frozen
@@ -211,11 +212,15 @@ class Subscriptions:
                 balance=Cents(0),
                 lcp=None,
                 issuer=issuer,
-                slot=_free_slot(self._of_account(tenant, account), issuer),
+                slot=_next_slot(self._of_account(tenant, account), issuer),
                 routes=Routes(authority=route),
                 holding=holding,
             )
-            self._engine.record(id, fact, opens="subscription")
+            try:
+                self._engine.record(id, fact, opens="subscription")
+            except Conflict as conflict:  # it is being adopted twice at this very moment
+                if conflict.kind != "stream":
+                    raise
         return self.get(id)
 
     def _enter(self, id: SubscriptionId, code: Code) -> None:
@@ -343,6 +348,12 @@ def _free_slot(held: list[Subscription], issuer: str) -> int:
     """Give the slot beside the certificate of this issuer that is held: a renewal takes the other one of two."""
     taken = {one.terms.slot for one in held if one.terms.issuer == issuer}
     return 1 if 0 in taken else 0
+
+
+def _next_slot(held: list[Subscription], issuer: str) -> int:
+    """Give a slot for a certificate that exists already: however many are held, each is taken into care."""
+    taken = {one.terms.slot for one in held if one.terms.issuer == issuer}
+    return next(slot for slot in count() if slot not in taken)
 
 
 def _in_progress(s: Subscription) -> bool:
