@@ -117,6 +117,10 @@ class Collectes:
                     where="collecte",
                     mend="end it, and start the changed one under a new id",
                 )
+            if known.stage in CEREMONY_FINAL and known.stage not in HAS_SIGNED:
+                raise InvalidValue(
+                    f"`{collecte.id}` has ended", where="collecte", mend="start another one under a new id"
+                )
         decision = self.enforce(collecte)
         evidence = self._evidence(collecte)
         certificates = {

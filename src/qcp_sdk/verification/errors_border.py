@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib import import_module
 from typing import Final
 
 from qcp_sdk.errors import DocumentError, QcpError
@@ -61,12 +62,18 @@ class _Hush(logging.Filter):
 _HUSH: Final = _Hush()
 
 
+_LOGGING: Final = ("pyhanko.sign.validation.ades", "pyhanko.sign.diff_analysis", "pyhanko_certvalidator.validate")
+"""What pyHanko imports when it validates."""
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep pyHanko's log records of this very verification out of the logs: they hold names of signatories.
 
     The host's own use of pyHanko, in other threads and tasks, logs as before.
     """
+    for module in _LOGGING:
+        import_module(module)  # its loggers must be there before they can be filtered
     for name, logger in list(logging.root.manager.loggerDict.items()):
         if name.partition(".")[0] in {"pyhanko", "pyhanko_certvalidator"} and isinstance(logger, logging.Logger):
             logger.addFilter(_HUSH)  # adding it again changes nothing

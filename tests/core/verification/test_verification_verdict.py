@@ -131,3 +131,28 @@ def test_days_are_written_as_people_write_them() -> None:
     text = reason("certificate_revoked", date=NOW.isoformat())
     assert "1er\u00a0mars\u00a02026" in text.text("fr")
     assert "1\u00a0March\u00a02026" in text.text("en")
+
+
+def test_the_library_logs_nothing_of_a_first_verification() -> None:
+    """Its loggers are made when it is imported, in the middle of the first verification; they name signatories."""
+    import subprocess
+    import sys
+
+    script = (
+        "import logging, sys; from datetime import datetime, UTC\n"
+        "logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)\n"
+        "from qcp_sdk.verification.errors_border import quiet\n"
+        "def names():\n"
+        "    known = logging.root.manager.loggerDict.items()\n"
+        "    return [name for name, one in known if name.startswith('pyhanko') and isinstance(one, logging.Logger)]\n"
+        "with quiet():\n"
+        "    for name in names():\n"
+        "        logging.getLogger(name).warning('CN=Jessica Poussart')\n"
+        "    before = names()\n"
+        "    import pyhanko.sign.validation.ades, pyhanko.sign.diff_analysis\n"
+        "    assert names() == before and before\n"
+        "logging.getLogger(before[-1]).warning('afterwards')\n"
+    )
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert "Jessica" not in said
+    assert "afterwards" in said
