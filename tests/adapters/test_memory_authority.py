@@ -11,6 +11,7 @@ from qcp_sdk.adapters.memory.clock import ManualClock
 from qcp_sdk.certificates import StatusKind, conformity
 from qcp_sdk.errors import Rejected
 from qcp_sdk.levels import CertificateLevel
+from qcp_sdk.matching import same_name
 from qcp_sdk.ports.answers import Outcome, OutcomeKind, Pending
 from qcp_sdk.subscription.facts import CertificateIssued, CertificatePending, CertificateRevoked
 from qcp_sdk.testing.conformance.authority import AuthorityConformance
@@ -55,7 +56,9 @@ def test_a_wrong_certificate_is_issued_when_scripted(authority: fake.MemoryAutho
     )
     told = authority.submit(key=Key("subscription-0/14/0"), application=asked_for, request=REQUEST)
     assert isinstance(told, CertificateIssued)
-    reasons = conformity(told.certificate, name=account().name, level=CertificateLevel.QCP_N, now=clock.now())
+    reasons = conformity(
+        told.certificate, name=account().name, level=CertificateLevel.QCP_N, now=clock.now(), same_name=same_name
+    )
     assert reasons == ("wrong_level", "name_differs")
 
 

@@ -75,7 +75,9 @@ def test_a_function_may_decide() -> None:
 def test_clearing_ends_every_failure() -> None:
     faults = Faults(lambda _: When.BEFORE).unavailable(times=100)
     faults.clear()
-    send(MemoryCodes(faults=faults))
+    codes = MemoryCodes(faults=faults)
+    send(codes)
+    assert len(codes.outbox) == 1
 
 
 def test_a_lost_certificate_is_found_under_its_key() -> None:

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from qcp_sdk.certificates import QC_TYPE_ESIGN, Certificate, conformity, fingerprint, read
 from qcp_sdk.errors import CertificateError
 from qcp_sdk.levels import CertificateLevel
+from qcp_sdk.matching import same_name
 from qcp_sdk.values import EmailAddress, PersonName
 
 START = datetime(2026, 1, 31, 8, 30, 15, tzinfo=UTC)
@@ -300,14 +301,16 @@ NAME = PersonName(given="Élodie", last="Lefèvre")
     ],
 )
 def test_conformity(der: bytes, name: PersonName, now: datetime, reasons: tuple[str, ...]) -> None:
-    assert conformity(read(der), name=name, level=CertificateLevel.QCP_N, now=now) == reasons
+    assert conformity(read(der), name=name, level=CertificateLevel.QCP_N, now=now, same_name=same_name) == reasons
 
 
 def test_a_higher_level_conforms_and_a_lower_one_does_not() -> None:
     certificate = evolve(read(qualified()), policies=("0.4.0.2042.1.3",))
-    assert conformity(certificate, name=NAME, level=CertificateLevel.LCP, now=START) == ()
-    assert conformity(read(qualified()), name=NAME, level=CertificateLevel.LCP, now=START) == ()
-    assert conformity(read(qualified()), name=NAME, level=CertificateLevel.QCP_N_QSCD, now=START) == ("wrong_level",)
+    assert conformity(certificate, name=NAME, level=CertificateLevel.LCP, now=START, same_name=same_name) == ()
+    assert conformity(read(qualified()), name=NAME, level=CertificateLevel.LCP, now=START, same_name=same_name) == ()
+    assert conformity(
+        read(qualified()), name=NAME, level=CertificateLevel.QCP_N_QSCD, now=START, same_name=same_name
+    ) == ("wrong_level",)
 
 
 def test_the_comparison_of_names_is_the_callers_choice() -> None:

@@ -4,7 +4,7 @@ Reading is pure: DER or PEM in, a frozen `Certificate` out. Nothing here trusts 
 recognised is for the policy and for the trusted lists.
 """
 
-from qcp_sdk.certificates.conformity import conformity, same_name
+from qcp_sdk.certificates.conformity import conformity
 from qcp_sdk.certificates.reading import read
 from qcp_sdk.certificates.shapes import (
     QC_TYPE_ESEAL,
@@ -28,5 +28,4 @@ __all__ = [
     "conformity",
     "fingerprint",
     "read",
-    "same_name",
 ]

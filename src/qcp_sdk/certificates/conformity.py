@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -11,28 +10,20 @@ from qcp_sdk.levels import CertificateLevel
 from qcp_sdk.values import PersonName
 
 
-def same_name(one: PersonName, other: PersonName) -> bool:
-    """Say whether two names differ at most in case, accents, hyphens, apostrophes and spaces."""
-    return _folded(one.given) == _folded(other.given) and _folded(one.last) == _folded(other.last)
-
-
-def _folded(text: str) -> str:
-    return "".join(character for character in unicodedata.normalize("NFKD", text).casefold() if character.isalnum())
-
-
 def conformity(
     certificate: Certificate,
     *,
     name: PersonName,
     level: CertificateLevel,
     now: datetime,
-    same_name: Callable[[PersonName, PersonName], bool] = same_name,
+    same_name: Callable[[PersonName, PersonName], bool],
     skew: timedelta = timedelta(minutes=5),
 ) -> tuple[str, ...]:
     """Give every reason why this is not a certificate of that level (or above) for that person; none: it conforms.
 
     Stable words: `is_ca`, `wrong_level`, `not_yet_valid`, `expired`, `key_usage` (EN 319 412-2 § 4.3.2 wants
-    nonRepudiation for signatures), `name_missing`, `name_differs`. `skew` forgives an issuer whose clock is ahead.
+    nonRepudiation for signatures), `name_missing`, `name_differs`. `same_name` compares the certified name
+    with `name`; `skew` forgives an issuer whose clock is ahead.
     """
     reasons = {
         "is_ca": certificate.is_ca,

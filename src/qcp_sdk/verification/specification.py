@@ -84,7 +84,7 @@ def _no_network() -> Any:
 
     class NoNetwork(FetcherBackend):
         def get_fetchers(self) -> Any:
-            raise NotImplementedError("verification opens no connection")
+            raise RuntimeError("verification opens no connection")
 
         async def close(self) -> None:
             return None

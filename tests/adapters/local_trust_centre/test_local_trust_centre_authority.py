@@ -19,6 +19,7 @@ from qcp_sdk.certificates import CertificateStatus, StatusKind, conformity, read
 from qcp_sdk.errors import ConfigurationError, Rejected, Unavailable
 from qcp_sdk.identity import Proofing
 from qcp_sdk.levels import CertificateLevel
+from qcp_sdk.matching import same_name
 from qcp_sdk.ports.answers import Outcome, OutcomeKind, Pending
 from qcp_sdk.ports.authority import CertificateAuthority
 from qcp_sdk.subscription.effects import Application
@@ -35,7 +36,7 @@ KEY = Key("subscription/17/0")
 def test_a_qualified_certificate_is_what_was_asked_for(world: World) -> None:
     certificate = world.issue()
     account, now = world.person(), world.clock.now()
-    assert conformity(certificate, name=account.name, level=QCP_N, now=now) == ()
+    assert conformity(certificate, name=account.name, level=QCP_N, now=now, same_name=same_name) == ()
     assert certificate.policies[0] == "0.4.0.194112.1.0"
     assert certificate.emails == (account.email,)
     assert [language for language, _ in certificate.qc.disclosure] == ["en", "fr"]
@@ -122,7 +123,12 @@ def test_a_slow_authority_is_pending_until_its_time(world: World) -> None:
     world.clock.advance(timedelta(seconds=1))
     issued = world.reopened().centre.authority(QCP_N).ask(reference=pending.reference)
     assert isinstance(issued, CertificateIssued)
-    assert conformity(issued.certificate, name=world.person().name, level=QCP_N, now=world.clock.now()) == ()
+    assert (
+        conformity(
+            issued.certificate, name=world.person().name, level=QCP_N, now=world.clock.now(), same_name=same_name
+        )
+        == ()
+    )
     world.clock.advance(timedelta(days=1))
     assert authority.ask(reference=pending.reference) == issued
     assert authority.submit(key=KEY, application=world.application(), request=world.request) == pending

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from qcp_sdk.certificates import Certificate, StatusKind, conformity
 from qcp_sdk.levels import CertificateLevel
+from qcp_sdk.matching import same_name
 from qcp_sdk.ports.answers import OutcomeKind, Pending
 from qcp_sdk.ports.authority import CertificateAuthority, Decision
 from qcp_sdk.subscription.facts import (
@@ -45,7 +46,10 @@ class AuthorityConformance(Timed, ABC):
         authority = self.make_authority()
         certificate = _issued(authority)
         assert authority.issuer
-        assert conformity(certificate, name=account().name, level=self.level, now=self.clock.now()) == ()
+        assert (
+            conformity(certificate, name=account().name, level=self.level, now=self.clock.now(), same_name=same_name)
+            == ()
+        )
 
     def test_authority_2_a_key_issues_once(self) -> None:
         """authority-2: the same key issues one certificate, and is answered with it however often and whenever."""
