@@ -39,7 +39,7 @@ from qcp_sdk.people import Account
 from qcp_sdk.ports.store import Batch, LeasedEffect, OutboxRow
 from qcp_sdk.subscription import effects as se
 from qcp_sdk.subscription import facts as sf
-from qcp_sdk.subscription.facts import DetailsConfirmed, IdentityOpened
+from qcp_sdk.subscription.facts import CaptureFinished, DetailsConfirmed, IdentityOpened
 from qcp_sdk.subscription.stages import Plan, Stage
 from qcp_sdk.testing.scene import CABINET, CREDIT, Scene
 from qcp_sdk.values import Cents, ContentHash, Fingerprint, HoldId, Key, SessionId, SubscriptionId
@@ -658,6 +658,25 @@ def test_a_provider_that_cannot_be_asked_is_silent_however_long_the_person_may_t
     assert [(alert.what, alert.about) for alert in scene.alerts] == [("silence", f"{view.id}: ask_identity")]
     assert scene.world.store.parked() == (), "asking on harms nothing"
     assert scene.advance(view, Stage.ACTIVE).stage is Stage.ACTIVE
+
+
+def test_a_provider_that_has_the_capture_and_never_decides_is_told() -> None:
+    scene = Scene()
+    view = scene.subscribe(scene.jessica, until=Stage.PROVING_IDENTITY)
+    scene.world.identity.script(None, silence())
+    scene.qcp.engine.record(view.id, CaptureFinished(session=scene.identity_session(view)))
+    scene.wait(timedelta(hours=1))
+    assert scene.alerts == []
+    scene.wait(timedelta(hours=2))
+    assert [alert.what for alert in scene.alerts] == ["silence"]
+    assert scene.alerts[0].about.endswith("verdict")
+
+
+def test_a_verdict_that_came_is_no_silence() -> None:
+    scene = Scene()
+    scene.subscribe(scene.jessica, until=Stage.CONFIRMING_IDENTITY)
+    scene.wait(timedelta(hours=3))
+    assert scene.alerts == []
 
 
 def test_silence_is_noted_ever_more_rarely_and_told() -> None:

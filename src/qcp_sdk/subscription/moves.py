@@ -14,7 +14,7 @@ from attrs import frozen
 from qcp_sdk import notices
 from qcp_sdk.certificates import Certificate
 from qcp_sdk.effects import Alert, Effect, Notify, Wake
-from qcp_sdk.facts import DeadlinePassed, Fact
+from qcp_sdk.facts import DeadlinePassed, Fact, SilenceNoted
 from qcp_sdk.otp import Codes
 from qcp_sdk.subscription.effects import CancelIdentity
 from qcp_sdk.subscription.facts import CertificateAttested, ConsentGiven
@@ -108,10 +108,16 @@ def closing(ending: Ending) -> Apply:
     return apply
 
 
+VERDICT: Final = "verdict"
+"""`SilenceNoted.about` for an identity provider that has the capture and does not decide."""
+
+
 def silence(s: Subscription, fact: Fact, _now: datetime) -> Moved:
-    """Stay, and tell an operator who is not answering."""
-    about = getattr(fact, "about", "")
-    return moved(s, s.stage), (Alert(what="silence", about=f"{s.id}: {about}"),)
+    """Stay, and tell an operator who is not answering. A verdict that has come meanwhile is not waited for."""
+    assert isinstance(fact, SilenceNoted)
+    if fact.about == VERDICT and (s.identity.proven is not None or not s.identity.captured):
+        return s, ()
+    return moved(s, s.stage), (Alert(what="silence", about=f"{s.id}: {fact.about}"),)
 
 
 def ignored(s: Subscription, _fact: Fact, _now: datetime) -> Moved:

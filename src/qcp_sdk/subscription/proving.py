@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from attrs import evolve
 
 from qcp_sdk import matching, notices
+from qcp_sdk.effects import Wake
 from qcp_sdk.errors import FactRefused
-from qcp_sdk.facts import Fact
+from qcp_sdk.facts import Fact, SilenceNoted
 from qcp_sdk.subscription.effects import Application, AskIdentity, CancelIdentity, OpenIdentity, PrepareRequest
 from qcp_sdk.subscription.facts import (
     CaptureFinished,
@@ -20,12 +21,14 @@ from qcp_sdk.subscription.facts import (
     IdentityRefused,
     IdentityRetryable,
 )
-from qcp_sdk.subscription.moves import Moved, close, deadline, moved, tell
+from qcp_sdk.subscription.moves import VERDICT, Moved, close, deadline, moved, tell
 from qcp_sdk.subscription.stages import Ending, Stage
 from qcp_sdk.subscription.state import Identity, Subscription
 
 MOST_RETRIES: Final = 3
 """Verdicts that allow another try; the fourth closes."""
+VERDICT_WAIT: Final = timedelta(hours=2)
+"""How long after the capture a provider that has not decided is called silent."""
 MOST_LINKS: Final = 3
 MOST_SESSIONS: Final = 10
 """Sessions in all, abandoned ones included: each may be billed, so a loop must end before its deadline does."""
@@ -54,12 +57,14 @@ def late_session(s: Subscription, fact: Fact, _now: datetime) -> Moved:
     return moved(s, s.stage, settled=s.settled | {fact.session}), (CancelIdentity(session=fact.session),)
 
 
-def capture_finished(s: Subscription, fact: Fact, _now: datetime) -> Moved:
+def capture_finished(s: Subscription, fact: Fact, now: datetime) -> Moved:
     """C4: the phone is done; the page moves on to waiting."""
     assert isinstance(fact, CaptureFinished)
     if fact.session != s.identity.session or s.identity.captured:
         return s, ()
-    return moved(s, s.stage, identity=evolve(s.identity, captured=True)), ()
+    # Three to six minutes are expected (C4); the same provider is asked all the while, so only time tells silence.
+    undecided = Wake(at=now + VERDICT_WAIT, fact=SilenceNoted(about=VERDICT))
+    return moved(s, s.stage, identity=evolve(s.identity, captured=True)), (undecided,)
 
 
 def link_requested(s: Subscription, _fact: Fact, _now: datetime) -> Moved:

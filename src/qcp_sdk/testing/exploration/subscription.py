@@ -326,6 +326,7 @@ def _everything(
         ("lcp_revoked", sf.LcpRevoked(at=NOW)),
         ("cancelled", Cancelled()),
         ("silence_noted", SilenceNoted(about="ask_certificate")),
+        ("silence_noted [verdict]", SilenceNoted(about="verdict")),
         ("reminder_due", ReminderDue(reminder="expiry")),
         ("deadline_passed [stale]", DeadlinePassed(deadline="stale/0")),
         ("subscription_opened [again]", opening(plan)),
