@@ -121,7 +121,11 @@ class Backlog:
 
 
 class Store(Protocol):
-    """Keeps streams. Safe for many callers and processes; raises `Conflict` and `Unavailable` besides."""
+    """Keeps streams. Safe for many callers and processes; raises `Conflict` and `Unavailable` besides.
+
+    What was committed must outlive the caller's own failure: a wrong code is counted, and then refused with an
+    exception. A store inside a host's transaction that rolls back on that exception would forget the count.
+    """
 
     def load(self, *, id: str) -> StoredStream | None:
         """Give the stream as last committed."""
