@@ -9,84 +9,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from qcp_sdk.aio import AsyncQcp as AsyncQcp
     from qcp_sdk.ceremony.facts import Declined as Declined
     from qcp_sdk.ceremony.facts import DocumentsConsented as DocumentsConsented
     from qcp_sdk.ceremony.stages import CeremonyStage as CeremonyStage
-    from qcp_sdk.collectes import (
-        Collecte as Collecte,
-    )
-    from qcp_sdk.collectes import (
-        Document as Document,
-    )
-    from qcp_sdk.collectes import (
-        Order as Order,
-    )
-    from qcp_sdk.collectes import (
-        Role as Role,
-    )
-    from qcp_sdk.collectes import (
-        Signatory as Signatory,
-    )
-    from qcp_sdk.errors import (
-        CertificateError as CertificateError,
-    )
-    from qcp_sdk.errors import (
-        CodeRefused as CodeRefused,
-    )
-    from qcp_sdk.errors import (
-        ConfigurationError as ConfigurationError,
-    )
-    from qcp_sdk.errors import (
-        Conflict as Conflict,
-    )
-    from qcp_sdk.errors import (
-        DocumentError as DocumentError,
-    )
-    from qcp_sdk.errors import (
-        FactRefused as FactRefused,
-    )
-    from qcp_sdk.errors import (
-        InvalidInput as InvalidInput,
-    )
-    from qcp_sdk.errors import (
-        InvalidValue as InvalidValue,
-    )
-    from qcp_sdk.errors import (
-        JournalError as JournalError,
-    )
-    from qcp_sdk.errors import (
-        LevelRefused as LevelRefused,
-    )
-    from qcp_sdk.errors import (
-        NotFound as NotFound,
-    )
-    from qcp_sdk.errors import (
-        PolicyError as PolicyError,
-    )
-    from qcp_sdk.errors import (
-        PortError as PortError,
-    )
-    from qcp_sdk.errors import (
-        QcpError as QcpError,
-    )
-    from qcp_sdk.errors import (
-        Refusal as Refusal,
-    )
-    from qcp_sdk.errors import (
-        Rejected as Rejected,
-    )
-    from qcp_sdk.errors import (
-        SubscriptionRefused as SubscriptionRefused,
-    )
-    from qcp_sdk.errors import (
-        TrustListError as TrustListError,
-    )
-    from qcp_sdk.errors import (
-        Unavailable as Unavailable,
-    )
-    from qcp_sdk.errors import (
-        Unconfirmed as Unconfirmed,
-    )
+    from qcp_sdk.collectes import Collecte as Collecte
+    from qcp_sdk.collectes import Document as Document
+    from qcp_sdk.collectes import Order as Order
+    from qcp_sdk.collectes import Role as Role
+    from qcp_sdk.collectes import Signatory as Signatory
+    from qcp_sdk.errors import CertificateError as CertificateError
+    from qcp_sdk.errors import CodeRefused as CodeRefused
+    from qcp_sdk.errors import ConfigurationError as ConfigurationError
+    from qcp_sdk.errors import Conflict as Conflict
+    from qcp_sdk.errors import DocumentError as DocumentError
+    from qcp_sdk.errors import FactRefused as FactRefused
+    from qcp_sdk.errors import InvalidInput as InvalidInput
+    from qcp_sdk.errors import InvalidValue as InvalidValue
+    from qcp_sdk.errors import JournalError as JournalError
+    from qcp_sdk.errors import LevelRefused as LevelRefused
+    from qcp_sdk.errors import NotFound as NotFound
+    from qcp_sdk.errors import PolicyError as PolicyError
+    from qcp_sdk.errors import PortError as PortError
+    from qcp_sdk.errors import QcpError as QcpError
+    from qcp_sdk.errors import Refusal as Refusal
+    from qcp_sdk.errors import Rejected as Rejected
+    from qcp_sdk.errors import SubscriptionRefused as SubscriptionRefused
+    from qcp_sdk.errors import TrustListError as TrustListError
+    from qcp_sdk.errors import Unavailable as Unavailable
+    from qcp_sdk.errors import Unconfirmed as Unconfirmed
     from qcp_sdk.facts import Cancelled as Cancelled
     from qcp_sdk.facts import CodeRequested as CodeRequested
     from qcp_sdk.host.collectes import CeremonyView as CeremonyView
@@ -100,83 +51,38 @@ if TYPE_CHECKING:
     from qcp_sdk.policy.load import default_policy as default_policy
     from qcp_sdk.policy.load import read_policy as read_policy
     from qcp_sdk.sdk import Qcp as Qcp
-    from qcp_sdk.subscription.facts import (
-        ConsentGiven as ConsentGiven,
-    )
-    from qcp_sdk.subscription.facts import (
-        DetailsConfirmed as DetailsConfirmed,
-    )
-    from qcp_sdk.subscription.facts import (
-        DetailsContested as DetailsContested,
-    )
-    from qcp_sdk.subscription.facts import (
-        IdentityConfirmed as IdentityConfirmed,
-    )
-    from qcp_sdk.subscription.facts import (
-        IdentityContested as IdentityContested,
-    )
-    from qcp_sdk.subscription.facts import (
-        NoDocument as NoDocument,
-    )
-    from qcp_sdk.subscription.facts import (
-        RequestAccepted as RequestAccepted,
-    )
-    from qcp_sdk.subscription.facts import (
-        RevocationRequested as RevocationRequested,
-    )
+    from qcp_sdk.subscription.facts import ConsentGiven as ConsentGiven
+    from qcp_sdk.subscription.facts import DetailsConfirmed as DetailsConfirmed
+    from qcp_sdk.subscription.facts import DetailsContested as DetailsContested
+    from qcp_sdk.subscription.facts import IdentityConfirmed as IdentityConfirmed
+    from qcp_sdk.subscription.facts import IdentityContested as IdentityContested
+    from qcp_sdk.subscription.facts import NoDocument as NoDocument
+    from qcp_sdk.subscription.facts import RequestAccepted as RequestAccepted
+    from qcp_sdk.subscription.facts import RevocationRequested as RevocationRequested
     from qcp_sdk.subscription.stages import Ending as Ending
     from qcp_sdk.subscription.stages import Plan as Plan
     from qcp_sdk.subscription.stages import Stage as Stage
-    from qcp_sdk.values import (
-        AccountId as AccountId,
-    )
-    from qcp_sdk.values import (
-        BirthDate as BirthDate,
-    )
-    from qcp_sdk.values import (
-        CabinetId as CabinetId,
-    )
-    from qcp_sdk.values import (
-        Cents as Cents,
-    )
-    from qcp_sdk.values import (
-        CollecteId as CollecteId,
-    )
-    from qcp_sdk.values import (
-        ContentHash as ContentHash,
-    )
-    from qcp_sdk.values import (
-        DocumentId as DocumentId,
-    )
-    from qcp_sdk.values import (
-        EmailAddress as EmailAddress,
-    )
-    from qcp_sdk.values import (
-        Key as Key,
-    )
-    from qcp_sdk.values import (
-        PersonName as PersonName,
-    )
-    from qcp_sdk.values import (
-        PhoneNumber as PhoneNumber,
-    )
-    from qcp_sdk.values import (
-        Secret as Secret,
-    )
-    from qcp_sdk.values import (
-        SignatoryId as SignatoryId,
-    )
-    from qcp_sdk.values import (
-        SubscriptionId as SubscriptionId,
-    )
-    from qcp_sdk.values import (
-        TenantId as TenantId,
-    )
+    from qcp_sdk.values import AccountId as AccountId
+    from qcp_sdk.values import BirthDate as BirthDate
+    from qcp_sdk.values import CabinetId as CabinetId
+    from qcp_sdk.values import Cents as Cents
+    from qcp_sdk.values import CollecteId as CollecteId
+    from qcp_sdk.values import ContentHash as ContentHash
+    from qcp_sdk.values import DocumentId as DocumentId
+    from qcp_sdk.values import EmailAddress as EmailAddress
+    from qcp_sdk.values import Key as Key
+    from qcp_sdk.values import PersonName as PersonName
+    from qcp_sdk.values import PhoneNumber as PhoneNumber
+    from qcp_sdk.values import Secret as Secret
+    from qcp_sdk.values import SignatoryId as SignatoryId
+    from qcp_sdk.values import SubscriptionId as SubscriptionId
+    from qcp_sdk.values import TenantId as TenantId
     from qcp_sdk.verification import Report as Report
     from qcp_sdk.verification import TrustStore as TrustStore
     from qcp_sdk.verification import verify as verify
 
 _WHERE = {
+    "qcp_sdk.aio": ("AsyncQcp",),
     "qcp_sdk.ceremony.facts": (
         "Declined",
         "DocumentsConsented",
