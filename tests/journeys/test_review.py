@@ -34,6 +34,9 @@ def test_a_certificate_that_is_being_revoked_signs_nothing_whatever_its_issuer_s
     assert view.stage is Stage.REVOKING
     assert view.show.certificate is not None
     assert view.show.certificate.state == "revoking"
+    page = scene.qcp.subscriptions.page(account=scene.jessica.id)
+    assert page.qcp is not None
+    assert page.qcp.state == "revoking"
     with pytest.raises(LevelRefused):
         scene.qcp.collectes.enforce(scene.collecte(scene.jessica))
 

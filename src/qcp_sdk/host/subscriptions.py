@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import count
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from qcp_sdk import matching, otp
 from qcp_sdk.certificates import Holding, StatusKind
@@ -24,7 +24,14 @@ from qcp_sdk.subscription.opening import PURPOSES, refusals
 from qcp_sdk.subscription.stages import FINAL, Ending, Plan, Stage
 from qcp_sdk.subscription.state import Subscription
 from qcp_sdk.values import AccountId, CabinetId, Cents, Fingerprint, SessionId, SubscriptionId, TenantId, joined
-from qcp_sdk.views import CabinetShown, CertificatesShown, SubscriptionShown, show_holding, show_subscription
+from qcp_sdk.views import (
+    CabinetShown,
+    CertificateShown,
+    CertificatesShown,
+    SubscriptionShown,
+    show_holding,
+    show_subscription,
+)
 
 LCP: Final = "lcp"
 """Route of the authority that issued the LCP certificates which subscriptions rest on."""
@@ -73,10 +80,11 @@ class Subscriptions:
         offer = chosen or Offer()
         lcp = self._lcp_of(person)
         qcp = self._newest(self._holdings(person, offer.routes.authority), now)
+        mine = self._of_account(tenant, account)
         return CertificatesShown(
-            lcp=show_holding(lcp, now) if lcp else None,
-            qcp=show_holding(qcp, now) if qcp else None,
-            in_progress=next((one.id for one in self._of_account(tenant, account) if _in_progress(one)), None),
+            lcp=_shown(lcp, mine, now) if lcp else None,
+            qcp=_shown(qcp, mine, now) if qcp else None,
+            in_progress=next((one.id for one in mine if _in_progress(one)), None),
             price=offer.price,
             cabinets=tuple(
                 CabinetShown(cabinet=one, balance=balance, suffices=balance >= offers[one.id].price)
@@ -354,6 +362,16 @@ def _next_slot(held: list[Subscription], issuer: str) -> int:
     """Give a slot for a certificate that exists already: however many are held, each is taken into care."""
     taken = {one.terms.slot for one in held if one.terms.issuer == issuer}
     return next(slot for slot in count() if slot not in taken)
+
+
+def _shown(holding: Holding, mine: list[Subscription], now: datetime) -> CertificateShown:
+    """Lay out a certificate; while we have it revoked, its issuer's word that it is good is no longer the last."""
+    shown, fingerprint = show_holding(holding, now), holding.certificate.fingerprint
+    revoking = any(
+        one.stage is Stage.REVOKING and one.certificate is not None and one.certificate.fingerprint == fingerprint
+        for one in mine
+    )
+    return evolve(shown, state=Stage.REVOKING.value) if revoking else shown
 
 
 def _in_progress(s: Subscription) -> bool:
