@@ -40,7 +40,7 @@ def run(capsys: Out, *arguments: str | Path) -> tuple[int, str, str]:
     return status, printed.out, printed.err
 
 
-def unanswered(capsys: Out, *arguments: str | Path) -> str:
+def assert_unanswered(capsys: Out, *arguments: str | Path) -> str:
     """Give the one line that says why there is no answer."""
     status, out, err = run(capsys, *arguments)
     assert (status, out) == (2, "")
@@ -121,23 +121,23 @@ def test_what_is_no_document_is_no_answer(tmp_path: Path, capsys: Out) -> None:
     for name, content in (("text.pdf", b"not a PDF"), ("empty.pdf", b""), ("cut.pdf", UNSIGNED[:60])):
         path = tmp_path / name
         path.write_bytes(content)
-        unanswered(capsys, "verify", path)
-        unanswered(capsys, "verify", path, "--json")
-    assert "none.pdf" in unanswered(capsys, "verify", tmp_path / "none.pdf")
-    unanswered(capsys, "verify", tmp_path)
+        assert_unanswered(capsys, "verify", path)
+        assert_unanswered(capsys, "verify", path, "--json")
+    assert "none.pdf" in assert_unanswered(capsys, "verify", tmp_path / "none.pdf")
+    assert_unanswered(capsys, "verify", tmp_path)
 
 
 def test_lists_that_cannot_be_trusted_are_no_answer(
     unsigned: Path, tmp_path: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unanswered(capsys, "verify", unsigned, "--trust", tmp_path / "none")
-    unanswered(capsys, "verify", unsigned, "--trust", unsigned)
+    assert_unanswered(capsys, "verify", unsigned, "--trust", tmp_path / "none")
+    assert_unanswered(capsys, "verify", unsigned, "--trust", unsigned)
     broken = tmp_path / "trust"
     (broken / "lists").mkdir(parents=True)
     (broken / "lists" / "tl.xml").write_text("<not-a-list/>")
-    unanswered(capsys, "verify", unsigned, "--trust", broken)
+    assert_unanswered(capsys, "verify", unsigned, "--trust", broken)
     monkeypatch.setenv(TRUST, str(broken))
-    unanswered(capsys, "verify", unsigned)
+    assert_unanswered(capsys, "verify", unsigned)
 
 
 # --- policy -----------------------------------------------------------------------------------------------------
@@ -183,13 +183,13 @@ def test_a_collecte_or_policy_that_cannot_be_read_is_no_answer(tmp_path: Path, c
     bad = tmp_path / "bad"
     for content in (b"", b"{", b"[]", b"\xff\xfe\xfd", b"[" * 100_000, b'{"collecte": 3}'):
         bad.write_bytes(content)
-        unanswered(capsys, "policy", "assess", bad)
+        assert_unanswered(capsys, "policy", "assess", bad)
     for content in (b"version = ", b"\xff", b"unknown = 3"):
         bad.write_bytes(content)
-        unanswered(capsys, "policy", "assess", EXAMPLE, "--policy", bad)
+        assert_unanswered(capsys, "policy", "assess", EXAMPLE, "--policy", bad)
     for path in (tmp_path / "none.json", tmp_path):
-        unanswered(capsys, "policy", "assess", path)
-        unanswered(capsys, "policy", "assess", EXAMPLE, "--policy", path)
+        assert_unanswered(capsys, "policy", "assess", path)
+        assert_unanswered(capsys, "policy", "assess", EXAMPLE, "--policy", path)
 
 
 # --- diagram ----------------------------------------------------------------------------------------------------
