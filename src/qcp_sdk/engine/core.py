@@ -10,9 +10,9 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from attrs import frozen
 
@@ -21,10 +21,22 @@ from qcp_sdk.ceremony import facts as cf
 from qcp_sdk.ceremony.stages import CEREMONY_FINAL, CeremonyPlan, CeremonyStage
 from qcp_sdk.ceremony.state import Ceremony
 from qcp_sdk.collectes import Collecte, Order
-from qcp_sdk.effects import Alert, Effect, Nature
-from qcp_sdk.engine import schedule
+from qcp_sdk.effects import Alert, Effect
 from qcp_sdk.engine.collaborators import Collaborators
-from qcp_sdk.engine.performers import PERFORMERS, QUERIES, REFUSALS, UNCONFIRMED, Answer, Context
+from qcp_sdk.engine.deciding import (
+    POLLS,
+    Again,
+    Decision,
+    Done,
+    Note,
+    Park,
+    Record,
+    decide,
+    fault,
+    unrecorded,
+)
+from qcp_sdk.engine.packing import Packing
+from qcp_sdk.engine.performers import PERFORMERS, Context, ask
 from qcp_sdk.engine.streams import LEASE, MACHINES, Stream, Streams, owned
 from qcp_sdk.errors import (
     CodeRefused,
@@ -39,16 +51,11 @@ from qcp_sdk.errors import (
 )
 from qcp_sdk.facts import CodesLocked, Fact, SilenceNoted
 from qcp_sdk.otp import Attempts, Purpose
-from qcp_sdk.ports.answers import OutcomeKind, Pending
 from qcp_sdk.ports.store import FIRST_TOKEN, Batch, LeasedEffect, OutboxRow
 from qcp_sdk.values import ContentHash, DocumentId, Key
 
 log = logging.getLogger("qcp_sdk")
-POLLS: Final = frozenset({"ask_identity", "ask_certificate", "ask_registration", "ask_transaction", "poll_signing"})
-"""Effects that only ask; asking once more harms nothing."""
 HAS_SIGNED: Final = frozenset({CeremonyStage.SIGNED, CeremonyStage.PARTLY_SIGNED})
-UNHURRIED: Final = frozenset({"ask_identity", "ask_registration", "ask_transaction"})
-"""Polls that wait for a person, for days: "not yet" is no silence there, and their deadline ends them."""
 MOST_CONFLICTS: Final = 20
 """How often a fact is decided again because somebody else moved first, before the caller is told."""
 
@@ -99,9 +106,10 @@ class Engine:
         *,
         after_commit: Callable[[Callable[[], None]], None] = perform_now,
         on_alert: Callable[[Alert], None] | None = None,
+        packing: Packing | None = None,
     ) -> None:
         self.ports = collaborators
-        self.streams = Streams(collaborators)
+        self.streams = Streams(collaborators, packing)
         self._after_commit = after_commit
         self._on_alert = on_alert or self._log_alert
         self._present = threading.local()
@@ -297,7 +305,7 @@ class Engine:
         except (Unavailable, Unconfirmed):
             log.warning("the store did not take what came of %s; it is done again when its lease ends", leased.key)
         except Exception as error:  # noqa: BLE001 - whoever is at fault, it must not take the worker with it
-            self._fault(leased, error)
+            self._obey(leased, fault(error, key=leased.key, kind=leased.kind, attempts=leased.attempts))
 
     def _perform(self, leased: LeasedEffect, effect: Effect | None) -> None:
         try:
@@ -306,59 +314,42 @@ class Engine:
         except (NotFound, InvalidInput, Rejected) as error:
             self._set_aside(leased, f"unreadable: {error.code}")
             return
+        result: object
         try:
-            answer = self._ask(self._context(stream, leased.key), effect, leased)
-        except Rejected as rejected:
-            self._rejected(effect, rejected, leased)
-        except Unavailable as unavailable:
-            self._again(leased, unavailable.code, schedule.backoff(leased.key, leased.attempts))
-        except Unconfirmed as unconfirmed:
-            self._unconfirmed(effect, unconfirmed, leased)
-        except Exception as error:  # noqa: BLE001 - an adapter's own fault
-            self._fault(leased, error)
-        else:
-            self._answered(leased, answer)
+            result = ask(self._context(stream, leased.key), effect, attempts=leased.attempts)
+        except Exception as error:  # noqa: BLE001 - `decide` tells a port's own errors from an adapter's fault
+            result = error
+        self._obey(leased, decide(effect, result, key=leased.key, attempts=leased.attempts))
 
-    def _ask(self, context: Context, effect: Effect, leased: LeasedEffect) -> Answer:
-        query = QUERIES.get(type(effect))
-        if leased.attempts > 1 and effect.nature is Nature.QUERYABLE and query is not None:
-            # A try before this one may have acted. The outcome is asked for first, and the key sent again either
-            # way: known, it answers what it answered; unknown, it was never received.
-            outcome = query(context)
-            if outcome.kind is OutcomeKind.REFUSED:
-                raise Rejected("refused before", reason=outcome.reason)
-        return PERFORMERS[type(effect)](context, effect)
-
-    def _answered(self, leased: LeasedEffect, answer: object) -> None:
-        match answer:
-            case Pending():
-                wait, quiet = schedule.poll(leased.attempts), leased.kind in UNHURRIED
-                self._again(leased, answer.note or "pending", wait, quiet=quiet)
-            case None:
+    def _obey(self, leased: LeasedEffect, decision: Decision) -> None:
+        match decision:
+            case Record(fact):
+                self._record_answer(leased, fact, Answering(key=leased.key, token=leased.token))
+            case Note(fact, then):
+                if self._record_answer(leased, fact, None):
+                    self._again(leased, then)
+            case Done():
                 self._mark(leased)
-            case Fact():
-                self._record_answer(leased, answer)
+            case Again():
+                self._again(leased, decision)
+            case Park(reason, fault):
+                if fault:
+                    log.error("fault %s on %s (%s)", reason, leased.kind, leased.key)
+                self._set_aside(leased, reason)
             case _:
-                self._fault(leased, TypeError("neither a fact, nor pending, nor nothing"))
+                assert_never(decision)
 
-    def _record_answer(self, leased: LeasedEffect, fact: Fact) -> None:
-        # A session that is still being captured is not the answer yet: note it, and go on asking.
-        final = fact.kind != "capture_finished"
-        answering = Answering(key=leased.key, token=leased.token) if final else None
+    def _record_answer(self, leased: LeasedEffect, fact: Fact, answering: Answering | None) -> bool:
         try:
             self.record(leased.stream, fact, answering=answering)
-        except FactRefused as refused:
-            self._set_aside(leased, f"its answer was refused: {refused.reason}")
-        except Conflict as conflict:
-            if conflict.kind == "claim":
-                # Somebody else has what this answer would take, perhaps for years: a person must look.
-                self._set_aside(leased, "its answer claims what another stream owns")
+        except (FactRefused, Conflict) as refused:
+            parked = unrecorded(refused)
+            if parked is not None:
+                self._set_aside(leased, parked.reason)
             else:
-                # Fenced off: another worker holds the effect now, and its answer will be the same.
-                log.info("answer to %s not recorded: %s", leased.key, conflict.what)
-        else:
-            if not final:
-                self._again(leased, "captured", schedule.poll(leased.attempts), quiet=True)
+                log.info("answer to %s not recorded: %s", leased.key, refused.what)
+            return False
+        return True
 
     def _mark(self, leased: LeasedEffect) -> None:
         try:
@@ -366,44 +357,18 @@ class Engine:
         except (Conflict, PortError):
             log.info("mark on %s not written; it is done again under its key", leased.key)
 
-    def _rejected(self, effect: Effect, rejected: Rejected, leased: LeasedEffect) -> None:
-        row = REFUSALS.get(type(effect))
-        fact = row(effect, rejected) if row is not None else None
-        if fact is None:
-            self._set_aside(leased, rejected.reason)
-        else:
-            self._record_answer(leased, fact)
-
-    def _unconfirmed(self, effect: Effect, unconfirmed: Unconfirmed, leased: LeasedEffect) -> None:
-        row = UNCONFIRMED.get(type(effect))
-        if effect.nature is Nature.NEITHER:
-            if row is not None:
-                self._record_answer(leased, row(effect))
-            else:
-                self._set_aside(leased, "unconfirmed")
-        else:
-            self._again(leased, unconfirmed.code, schedule.backoff(leased.key, leased.attempts))
-
-    def _fault(self, leased: LeasedEffect, error: Exception) -> None:
-        # Only the class is kept: a foreign message may hold what must not be logged.
-        name = type(error).__name__
-        log.error("fault %s on %s (%s)", name, leased.kind, leased.key)
-        # A poll has many tries behind it that were no faults, and asking on harms nothing: silence will alert.
-        if leased.attempts >= schedule.MOST_FAULTS and leased.kind not in POLLS:
-            self._set_aside(leased, name)
-        else:
-            self._again(leased, name, schedule.backoff(leased.key, leased.attempts))
-
-    def _again(self, leased: LeasedEffect, note: str, wait: timedelta, *, quiet: bool = False) -> None:
-        """Put it back for later. Unless `quiet`, an effect that was tried often enough is called silent."""
-        if leased.attempts in schedule.SILENT_AFTER and not quiet:
+    def _again(self, leased: LeasedEffect, again: Again) -> None:
+        """Put it back for later, having told its stream of the silence where there is one."""
+        if again.fault:
+            log.error("fault %s on %s (%s)", again.note, leased.kind, leased.key)
+        if again.silent:
             try:
                 self.record(leased.stream, SilenceNoted(about=leased.kind))
             except Exception as error:  # noqa: BLE001 - what was to be done again matters more
                 log.warning("silence of %s not noted: %s", leased.kind, type(error).__name__)
-        due = self.ports.clock.now() + wait
+        due = self.ports.clock.now() + again.wait
         try:
-            self.ports.store.postpone(key=leased.key, token=leased.token, due=due, note=note)
+            self.ports.store.postpone(key=leased.key, token=leased.token, due=due, note=again.note)
         except PortError as error:
             log.warning("%s not put back (%s): it is free when its lease ends", leased.key, error.code)
 

@@ -21,7 +21,7 @@ from qcp_sdk.effects import Alert, Effect, Notify, SendCode, Wake
 from qcp_sdk.engine.collaborators import Collaborators, routed
 from qcp_sdk.errors import Rejected
 from qcp_sdk.facts import CodeSent, CodeUndeliverable, Fact
-from qcp_sdk.ports.answers import Outcome, Pending
+from qcp_sdk.ports.answers import Outcome, OutcomeKind, Pending
 from qcp_sdk.ports.envelope import PreparedSignature
 from qcp_sdk.ports.signer import HashAnswer, HashSigned, SigningPending
 from qcp_sdk.subscription import effects as se
@@ -356,3 +356,20 @@ QUERIES: Final[Mapping[type[Effect], Callable[[Context], Outcome]]] = {
     se.RevokeCertificate: _authority_outcome,
 }
 """How the outcome of a key is asked for, for each effect of nature QUERYABLE."""
+
+
+def ask(context: Context, effect: Effect, *, attempts: int) -> Answer:
+    """Perform an effect, for the `attempts`-th time, through its port.
+
+    A try before this one may have acted. Where the port can tell, the outcome of the key is asked for first, and the
+    key sent again either way: known, it answers what it answered; unknown, it was never received.
+
+    Raises:
+        Rejected, Unavailable, Unconfirmed: As the port says.
+    """
+    query = QUERIES.get(type(effect)) if attempts > 1 else None
+    if query is not None:
+        outcome = query(context)
+        if outcome.kind is OutcomeKind.REFUSED:
+            raise Rejected("refused before", reason=outcome.reason)
+    return PERFORMERS[type(effect)](context, effect)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from attrs import frozen
 
-from qcp_sdk import codec, journal
+from qcp_sdk import journal
 from qcp_sdk.ceremony import machine as ceremony_machine
 from qcp_sdk.ceremony.state import Ceremony
 from qcp_sdk.effects import Effect, Wake
 from qcp_sdk.engine.collaborators import Collaborators
+from qcp_sdk.engine.packing import Packing, Sealing
 from qcp_sdk.errors import NotFound
 from qcp_sdk.facts import Fact
 from qcp_sdk.ports.store import JournalRow, OutboxRow, StoredStream
@@ -91,11 +94,32 @@ class Stream:
     head: bytes = journal.GENESIS
 
 
+@frozen
+class Planned:
+    """An effect of a fact, under its key; `leased_until` when whoever commits it is to perform it at once."""
+
+    key: Key
+    effect: Effect
+    due: datetime
+    leased_until: datetime | None
+
+
+def planned(id: str, sequence: int, effects: tuple[Effect, ...], now: datetime) -> tuple[Planned, ...]:
+    """Give the effects of fact number `sequence` their keys and due times. Pure."""
+    found = []
+    for number, effect in enumerate(effects):
+        due = effect.at if isinstance(effect, Wake) else now + effect.after
+        found.append(Planned(Key(f"{id}/{sequence}/{number}"), effect, due, now + LEASE if due <= now else None))
+    return tuple(found)
+
+
 class Streams:
     """Reads streams, and lays out what one fact writes."""
 
-    def __init__(self, collaborators: Collaborators) -> None:
+    def __init__(self, collaborators: Collaborators, packing: Packing | None = None) -> None:
         self._store, self._keys = collaborators.store, collaborators.keys
+        self._packing = packing if packing is not None else Sealing(collaborators.keys)
+        self._recent = Recent()
 
     def blind(self, name: str, value: str) -> str:
         """Give the keyed hash under which a value is found, so that indexes hold no personal data."""
@@ -123,15 +147,18 @@ class Streams:
         return Stream(id=id, kind=kind, version=0, state=None, data_key=self._keys.new_data_key())
 
     def opened(self, stored: StoredStream) -> Stream:
-        """Unseal and unpack a stored stream."""
-        packed = self._keys.open(
-            data_key=stored.data_key, place=f"state/{stored.id}/{stored.version}", sealed=stored.state
-        )
+        """Unseal and unpack a stored stream, unless these very bytes were read or written here a while ago."""
+        state = self._recent.get(stored.id, stored.state)
+        if state is None:
+            state = self._packing.unpack_state(
+                stored.state, data_key=stored.data_key, place=f"state/{stored.id}/{stored.version}"
+            )
+            self._recent.put(stored.id, stored.state, state)
         return Stream(
             id=stored.id,
             kind=stored.kind,
             version=stored.version,
-            state=codec.unpack_state(packed),
+            state=state,
             data_key=stored.data_key,
             head=stored.head or journal.GENESIS,
         )
@@ -140,14 +167,16 @@ class Streams:
         """Pack and seal the state that follows."""
         machine = MACHINES.get(stream.kind)
         pairs = machine.indexes(state) if machine is not None else ()
-        packed = codec.pack_state(stream.kind, state)
+        place = f"state/{stream.id}/{version}"
+        packed = self._packing.pack_state(stream.kind, state, data_key=stream.data_key, place=place)
+        self._recent.put(stream.id, packed, state)
         return StoredStream(
             id=stream.id,
             kind=stream.kind,
             version=version,
             stage=stage,
             data_key=stream.data_key,
-            state=self._keys.seal(data_key=stream.data_key, place=f"state/{stream.id}/{version}", payload=packed),
+            state=packed,
             head=head,
             indexes=frozenset((name, self.blind(name, value)) for name, value in pairs),
         )
@@ -155,33 +184,56 @@ class Streams:
     def entry(self, stream: Stream, fact: Fact, at: datetime) -> JournalRow:
         """Lay out the journal entry of the next fact, chained to the last."""
         sequence = stream.version + 1
-        payload = self._keys.seal(
-            data_key=stream.data_key, place=f"journal/{stream.id}/{sequence}", payload=codec.pack_fact(fact)
-        )
+        place = f"journal/{stream.id}/{sequence}"
+        payload = self._packing.pack_fact(fact, data_key=stream.data_key, place=place)
         chained = journal.link(stream.head, stream=stream.id, sequence=sequence, at=at, kind=fact.kind, payload=payload)
         return JournalRow(stream=stream.id, sequence=sequence, at=at, kind=fact.kind, payload=payload, hash=chained)
 
     def outbox(self, stream: Stream, effects: tuple[Effect, ...], now: datetime) -> tuple[OutboxRow, ...]:
         """Lay out the effects of the next fact; those that are due now are leased to whoever commits them."""
-        rows = []
-        for number, effect in enumerate(effects):
-            key = Key(f"{stream.id}/{stream.version + 1}/{number}")
-            due = effect.at if isinstance(effect, Wake) else now + effect.after
-            payload = self._keys.seal(
-                data_key=stream.data_key, place=f"outbox/{key}", payload=codec.pack_effect(effect)
+        return tuple(
+            OutboxRow(
+                key=one.key,
+                stream=stream.id,
+                kind=one.effect.kind,
+                due=one.due,
+                payload=self._packing.pack_effect(one.effect, data_key=stream.data_key, place=f"outbox/{one.key}"),
+                leased_until=one.leased_until,
             )
-            leased = now + LEASE if due <= now else None
-            rows.append(
-                OutboxRow(key=key, stream=stream.id, kind=effect.kind, due=due, payload=payload, leased_until=leased)
-            )
-        return tuple(rows)
+            for one in planned(stream.id, stream.version + 1, effects, now)
+        )
 
     def effect(self, stream: Stream, key: Key, payload: bytes) -> Effect:
         """Unseal and unpack an effect."""
-        packed = self._keys.open(data_key=stream.data_key, place=f"outbox/{key}", sealed=payload)
-        return codec.unpack_effect(packed)
+        return self._packing.unpack_effect(payload, data_key=stream.data_key, place=f"outbox/{key}")
 
     def fact(self, stream: Stream, row: JournalRow) -> Fact:
         """Unseal and unpack a journal entry."""
         place = f"journal/{row.stream}/{row.sequence}"
-        return codec.unpack_fact(self._keys.open(data_key=stream.data_key, place=place, sealed=row.payload))
+        return self._packing.unpack_fact(row.payload, data_key=stream.data_key, place=place)
+
+
+class Recent:
+    """The states that were read or written last, found again by their very bytes. Safe for threads.
+
+    Sealed bytes are never alike by chance, so equal bytes are the state as it was committed, by whomever. A stream
+    is read several times for each thing that happens to it; reading costs more than all the rest of a step.
+    """
+
+    def __init__(self, most: int = 512) -> None:
+        self._most = most
+        self._kept: OrderedDict[str, tuple[bytes, Any]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, id: str, packed: bytes) -> Any | None:
+        """Give the state that these bytes hold, or None when it is not at hand."""
+        kept = self._kept.get(id)
+        return kept[1] if kept is not None and kept[0] == packed else None
+
+    def put(self, id: str, packed: bytes, state: object) -> None:
+        """Keep a state, in place of the one that was longest unchanged."""
+        with self._lock:
+            self._kept[id] = (packed, state)
+            self._kept.move_to_end(id)
+            if len(self._kept) > self._most:
+                self._kept.popitem(last=False)
