@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from email import message_from_bytes
 from email.policy import default
@@ -91,6 +93,24 @@ def journal(folder: Path) -> Iterator[str]:
         yield f"qcp-sdk journal verify: {said.strip()}"
 
 
+def dossier(folder: Path) -> Iterator[str]:
+    """The evidence dossier: our own command in a process of its own, and its seal by OpenSSL."""
+    file, anchor = folder / "dossier.asice", folder / "chain.pem"
+    agreed, said = said_by(sys.executable, "-m", "qcp_sdk.cli", "evidence", "verify", file, "--anchor", anchor)
+    if not agreed:
+        yield f"qcp-sdk evidence verify: {said.strip()}"
+    with zipfile.ZipFile(file) as members, tempfile.TemporaryDirectory() as place:
+        members.extractall(place)
+        seal = Path(place) / "META-INF" / "signature.p7s"
+        signed = Path(place) / "META-INF" / "ASiCManifest.xml"
+        agreed, said = said_by(
+            "openssl", "cms", "-verify", "-cades", "-binary", "-inform", "DER", "-in", seal, "-content", signed,
+            "-CAfile", anchor, "-purpose", "any", "-out", Path(place) / "out",
+        )  # fmt: skip
+        if not agreed:
+            yield f"openssl cms -verify: {said.strip()}"
+
+
 def mailbox(folder: Path) -> Iterator[str]:
     """Every message, read by the standard library: e-mails in text and HTML, SMS in one part, and no defect."""
     letters = sorted((folder / "mailbox").glob("*.eml"))
@@ -108,7 +128,15 @@ def mailbox(folder: Path) -> Iterator[str]:
             yield f"{letter.name}: no subject, or not both text and HTML"
 
 
-CHECKS: tuple[Callable[[Path], Iterator[str]], ...] = (chain, request, contract, verification, journal, mailbox)
+CHECKS: tuple[Callable[[Path], Iterator[str]], ...] = (
+    chain,
+    request,
+    contract,
+    verification,
+    journal,
+    dossier,
+    mailbox,
+)
 
 
 def main(arguments: list[str]) -> int:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from qcp_sdk.errors import ConfigurationError as ConfigurationError
     from qcp_sdk.errors import Conflict as Conflict
     from qcp_sdk.errors import DocumentError as DocumentError
+    from qcp_sdk.errors import EvidenceError as EvidenceError
     from qcp_sdk.errors import FactRefused as FactRefused
     from qcp_sdk.errors import InvalidInput as InvalidInput
     from qcp_sdk.errors import InvalidValue as InvalidValue
@@ -104,6 +105,7 @@ _WHERE = {
         "FactRefused",
         "InvalidInput",
         "InvalidValue",
+        "EvidenceError",
         "JournalError",
         "LevelRefused",
         "NotFound",

@@ -1,4 +1,4 @@
-"""`qcp-sdk`: verify a signed PDF, show and try a policy, check a journal, draw the machines.
+"""`qcp-sdk`: verify a signed PDF, show and try a policy, check journals and dossiers, draw the machines.
 
 Exit status: 0 when the answer is yes (valid, allowed, intact), 1 when it is no, 2 when the question cannot be answered
 (a file that cannot be read, a wrong argument). Errors are one line on standard error.
@@ -33,6 +33,9 @@ MODEL_NAMES: Final = (
 TRUST: Final = "QCP_TRUST"
 """Environment variable that names the trust directory when `--trust` does not."""
 
+INSTALLATION: Final = "QCP_INSTALLATION"
+"""Environment variable that names the installation when `--installation` does not."""
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Give the parser; the CLI's documentation is made from it."""
@@ -66,6 +69,23 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("file", type=Path, metavar="FILE", help="the journal, JSON")
     check.set_defaults(run=_journal_verify)
 
+    evidence = commands.add_parser("evidence", help="evidence dossiers").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    export = evidence.add_parser("export", help="write the dossier of a subscription or a signature")
+    export.add_argument("id", metavar="ID", help="the subscription or ceremony")
+    _asks_for_installation(export)
+    export.add_argument("--output", type=Path, metavar="FILE", help="by default ID.asice; never written over")
+    export.set_defaults(run=_evidence_export)
+    proof = evidence.add_parser("verify", help="check a dossier offline, with nothing but the file and the anchors")
+    proof.add_argument("file", type=Path, metavar="FILE", help="the dossier (.asice)")
+    proof.add_argument(
+        "--anchor", type=Path, action="append", required=True, metavar="PEM",
+        help="certificates of authorities that you trust for seals and timestamps; may be repeated",
+    )  # fmt: skip
+    proof.add_argument("--json", action="store_true", help="print what it proves as JSON")
+    proof.set_defaults(run=_evidence_verify)
+
     explore = commands.add_parser(
         "explore", help="enumerate every reachable state of the machines; needs the extra `testing`"
     )
@@ -92,6 +112,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     diagram.set_defaults(run=_diagram)
     return parser
+
+
+def _asks_for_installation(parser: argparse.ArgumentParser) -> None:
+    named = os.environ.get(INSTALLATION) or None
+    parser.add_argument(
+        "--installation", default=named, required=named is None, metavar="WHERE",
+        help=f"a folder of Qcp.local, or module:name of your Qcp; by default ${INSTALLATION}",
+    )  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -193,6 +221,46 @@ def _journal_verify(asked: argparse.Namespace) -> int:
         return NO
     words = {"fr": "{} faits, chaîne intacte, tête {}", "en": "{} facts, chain intact, head {}"}[asked.language]
     print(words.format(len(file.entries), file.head.hex()))
+    return YES
+
+
+def _evidence_export(asked: argparse.Namespace) -> int:
+    from qcp_sdk.installation import find
+
+    dossier = find(asked.installation).evidence.export(asked.id)
+    path = asked.output or Path(f"{asked.id}.asice")
+    try:
+        with path.open("xb") as file:
+            file.write(dossier)
+    except OSError as error:
+        raise InvalidInput(
+            f"it cannot be written ({error.strerror})", where=path.name, mend="give another --output"
+        ) from error
+    print(path)
+    return YES
+
+
+def _evidence_verify(asked: argparse.Namespace) -> int:
+    from qcp_sdk.errors import EvidenceError
+    from qcp_sdk.evidence.sealing import anchors
+    from qcp_sdk.evidence.verifying import verify
+
+    trusted = tuple(der for path in asked.anchor for der in anchors(_content(path), name=path.name))
+    content = _content(asked.file)
+    try:
+        report = verify(content, anchors=trusted)
+    except EvidenceError as broken:
+        print(f"qcp-sdk: {broken}", file=sys.stderr)
+        return NO
+    if asked.json:
+        print(json.dumps(report.to_json(), ensure_ascii=False, indent=2))
+        return YES
+    words = {
+        "fr": "{} : {} faits et {} documents intacts, scellés par {} le {}",
+        "en": "{}: {} facts and {} documents intact, sealed by {} on {}",
+    }[asked.language]
+    sealed = report.sealed
+    print(words.format(report.stream, report.facts, len(report.documents), sealed.signer, sealed.at.isoformat()))
     return YES
 
 

@@ -9,7 +9,8 @@
     │   ├── DocumentError         a PDF that cannot be read, signed or verified
     │   ├── CertificateError      an X.509 certificate, CRL or OCSP answer that cannot be read
     │   ├── TrustListError        a trusted list that cannot be read or whose signature does not hold
-    │   └── JournalError          a journal whose chain does not verify; says the first broken entry
+    │   ├── JournalError          a journal whose chain does not verify; says the first broken entry
+    │   └── EvidenceError         an evidence dossier that was changed, or is none; names the part at fault
     ├── Refusal                   understood, and refused; nothing was changed
     │   ├── FactRefused           no row of TRANSITIONS accepts this now, or its guard says no
     │   ├── CodeRefused           a one-time code was not accepted, or may not be asked for yet
@@ -122,6 +123,16 @@ class JournalError(InvalidInput):
     """
 
     code = "journal_broken"
+
+
+class EvidenceError(InvalidInput):
+    """An evidence dossier does not prove anything; `where` names the part that does not hold.
+
+    Why: A byte of the file was changed, something is missing or was added, or its seal is by nobody you trust.
+    Mend: Ask whoever gave it for the file as it was exported; give the right anchors. Do not unpack and repack it.
+    """
+
+    code = "evidence_invalid"
 
 
 class Refusal(QcpError):

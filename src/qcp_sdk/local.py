@@ -139,6 +139,7 @@ def _open(
     from qcp_sdk.adapters.sql.store import SqlStore
     from qcp_sdk.adapters.system import SystemClock, UuidIds
     from qcp_sdk.adapters.typst_documents import TypstDocuments
+    from qcp_sdk.evidence.sealing import EvidenceSeal
     from qcp_sdk.policy.load import default_policy
 
     try:
@@ -204,6 +205,7 @@ def _open(
             answers=KeptAnswers(path / "documents" / "embedded"),
         ),
         offer=offer,
+        evidence=EvidenceSeal(credential=credential, signing=signing, timestamps=timestamps, revocation=centre),
         production=production,
         on_alert=on_alert,
     )

@@ -15,6 +15,7 @@ from qcp_sdk.engine import Collaborators, Engine
 from qcp_sdk.engine.collaborators import DEFAULT
 from qcp_sdk.engine.core import perform_now
 from qcp_sdk.errors import ConfigurationError
+from qcp_sdk.evidence.dossier import Dossiers
 from qcp_sdk.host.collectes import Collectes
 from qcp_sdk.host.records import Records
 from qcp_sdk.host.subscriptions import LCP, Subscriptions
@@ -23,6 +24,7 @@ from qcp_sdk.policy.shapes import Policy
 from qcp_sdk.ports.store import Backlog
 
 if TYPE_CHECKING:
+    from qcp_sdk.evidence.sealing import EvidenceSeal
     from qcp_sdk.local import LocalQcp
     from qcp_sdk.ports.accounts import Accounts
     from qcp_sdk.ports.authority import CertificateAuthority
@@ -56,6 +58,8 @@ class Qcp:
     the terms of a subscription, or a function that gives them for a tenant's cabinet. `lcp` is the authority of the
     LCP certificates that subscribers already hold. With `production=True`, simulated and local adapters are refused.
 
+    `evidence` seals the dossiers that `qcp.evidence.export` writes.
+
     `after_commit` runs what follows a commit: at once by default; a host whose store works inside its own
     transaction gives its on-commit hook.
 
@@ -84,6 +88,7 @@ class Qcp:
         envelope: Envelope | Mapping[str, Envelope] | None = None,
         pages: SigningPages | Mapping[str, SigningPages] | None = None,
         offer: Offer | Offers | None = None,
+        evidence: EvidenceSeal | None = None,
         production: bool = False,
         after_commit: Callable[[Callable[[], None]], None] = perform_now,
         on_alert: Callable[[Alert], None] | None = None,
@@ -115,6 +120,7 @@ class Qcp:
             self.subscriptions.check(chosen)
         self.collectes = Collectes(self.engine, policy)
         self.records = Records(self.engine)
+        self.evidence = Dossiers(self.engine, self.records, evidence)
 
     @classmethod
     def local(cls, path: str | Path, **options: object) -> LocalQcp:

@@ -24,6 +24,8 @@ from qcp_sdk.adapters.shared.books import Movement
 from qcp_sdk.demo.journey import CABINET, Journey, Teller, patiently, read_document
 from qcp_sdk.demo.texts import TEXTS
 from qcp_sdk.errors import InvalidInput, QcpError
+from qcp_sdk.evidence.sealing import anchors
+from qcp_sdk.evidence.verifying import verify as verify_dossier
 from qcp_sdk.local import LocalQcp
 from qcp_sdk.policy.decision import Decision
 from qcp_sdk.sdk import Qcp
@@ -127,6 +129,7 @@ def run(output: Path, pdf: Path | None, language: str) -> int:
         ("row_money", f"{' + '.join(one.text(language) for one in taken)} = {spent.text(language)}", ""),
         ("row_contract", " + ".join(str(level) for level in levels), "contract-signed.pdf"),
         ("row_verification", str(report.to_json()["level_reached"]), "verification.json"),
+        ("row_dossier", _sealed(output), "dossier.asice"),
         ("row_journal", texts["facts"].format(count=facts), "journal.json"),
         ("row_mailbox", texts["messages"].format(count=messages), "mailbox/"),
     ]
@@ -141,6 +144,13 @@ def run(output: Path, pdf: Path | None, language: str) -> int:
     console.print(texts["done"].format(seconds=seconds, contract=contract, trust=trust), soft_wrap=True)
     as_promised = levels == ["NIVEAU_3", "NIVEAU_3"] and taken == [view.show.price] * 2 and qcp.ledger.check().balanced
     return 0 if as_promised else 1
+
+
+def _sealed(output: Path) -> str:
+    """Check the dossier as a stranger would, with the root alone, and say when it was sealed."""
+    trusted = anchors((output / "chain.pem").read_bytes(), name="chain.pem")
+    report = verify_dossier((output / "dossier.asice").read_bytes(), anchors=trusted[-1:])
+    return f"ASiC-E, {report.sealed.at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _begin(output: Path) -> None:
@@ -185,7 +195,7 @@ def _reasons(console: Console, decision: Decision, language: str) -> int:
 
 
 def _write_records(qcp: LocalQcp, output: Path, subscription: str, fingerprint: str) -> int:
-    """Write the certificate, its chain, the sealed request and the journal; give how many facts it holds."""
+    """Write the certificate, its chain, the sealed request, the dossier and the journal; say how many facts it has."""
     credential = qcp.ports.signers["default"].credential(fingerprint=Fingerprint(fingerprint))
     (output / "certificate.pem").write_text(_pem(credential.chain[0]))
     (output / "chain.pem").write_text("".join(_pem(der) for der in credential.chain[1:]))
@@ -193,6 +203,7 @@ def _write_records(qcp: LocalQcp, output: Path, subscription: str, fingerprint: 
     (output / "certificate-request.pdf").write_bytes(qcp.collectes.read(state.request.sealed))
     entries, head = qcp.records.journal(subscription)
     facts = {one.sequence: json.loads(codec.pack_fact(one.fact))["data"] for one in qcp.records.history(subscription)}
+    (output / "dossier.asice").write_bytes(qcp.evidence.export(subscription))
     text = journal_file.write(entries, head=head, facts=facts)
     (output / "journal.json").write_text(text)
     journal_file.check(text)

@@ -18,15 +18,14 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable, Iterable
-from contextvars import copy_context
 from datetime import UTC, datetime
-from threading import Thread
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve, frozen
 
 from qcp_sdk.verification.errors_border import foreign
 from qcp_sdk.verification.facts import DocumentFacts, SignatureFacts, TimestampFacts, Trust
+from qcp_sdk.verification.loops import outside_any_loop
 from qcp_sdk.verification.report import Changes, Indication, TimeSource, TimestampKind
 from qcp_sdk.verification.revocation import Knowledge
 from qcp_sdk.verification.specification import (
@@ -97,34 +96,7 @@ def examine(
 ) -> DocumentFacts:
     """Validate every signature and timestamp. Opens no connection. May be called inside a running event loop."""
     examiner = _Examiner(reader, trust=trust, knowledge=knowledge, now=now)
-    return _outside_any_loop(lambda: asyncio.run(examiner.document(list(signatures))))
-
-
-T = TypeVar("T")
-
-
-def _outside_any_loop(work: Callable[[], T]) -> T:
-    """Do the work here, or in a thread of its own where an event loop is running in this one."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return work()
-    outcome: list[T] = []
-    failure: list[BaseException] = []
-    context = copy_context()
-
-    def run() -> None:
-        try:
-            outcome.append(context.run(work))
-        except BaseException as error:  # noqa: BLE001  # it is raised again, in the caller's thread
-            failure.append(error)
-
-    thread = Thread(target=run, name="qcp-verify")
-    thread.start()
-    thread.join()
-    if failure:
-        raise failure[0]
-    return outcome[0]
+    return outside_any_loop(lambda: asyncio.run(examiner.document(list(signatures))))
 
 
 @frozen(kw_only=True)

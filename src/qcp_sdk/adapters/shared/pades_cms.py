@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
@@ -45,6 +46,7 @@ _DATA: Final = _oid("1.2.840.113549.1.7.1")
 _SIGNED_DATA: Final = _oid("1.2.840.113549.1.7.2")
 _CONTENT_TYPE: Final = _oid("1.2.840.113549.1.9.3")
 _MESSAGE_DIGEST: Final = _oid("1.2.840.113549.1.9.4")
+_SIGNING_TIME: Final = _oid("1.2.840.113549.1.9.5")
 _SIGNING_CERTIFICATE_V2: Final = _oid("1.2.840.113549.1.9.16.2.47")
 _TIMESTAMP_TOKEN: Final = _oid("1.2.840.113549.1.9.16.2.14")
 _SHA256: Final = _der(_SEQUENCE, _oid("2.16.840.1.101.3.4.2.1"))  # no parameters, RFC 5754 § 2
@@ -87,10 +89,11 @@ def check_credential(*, chain: tuple[bytes, ...], algorithm: str) -> None:
     _signature_size(chain[0], algorithm)
 
 
-def signed_attributes(*, digest: bytes, certificate: bytes) -> bytes:
+def signed_attributes(*, digest: bytes, certificate: bytes, signed_at: datetime | None = None) -> bytes:
     """Give the DER that is signed: content-type, message-digest and signing-certificate-v2 (EN 319 122-1 § 5.2.2.3).
 
-    The time of signing is not among them: PAdES keeps it in the signature dictionary (EN 319 142-1 § 6.3).
+    CAdES also wants the time of signing (EN 319 122-1 § 5.2.1), PAdES keeps it in the signature dictionary and must
+    not have it here (EN 319 142-1 § 6.3): give `signed_at` for the one, and leave it out for the other.
 
     Raises:
         Rejected: `credential_unusable`.
@@ -103,11 +106,14 @@ def signed_attributes(*, digest: bytes, certificate: bytes) -> bytes:
     )
     # SHA-256 is the default of ESSCertIDv2 and therefore left out (RFC 5035 § 4).
     ess = _der(_SEQUENCE, _der(_OCTETS, hashlib.sha256(certificate).digest()), issuer_serial)
-    attributes = (
+    attributes: tuple[bytes, ...] = (
         _der(_SEQUENCE, _CONTENT_TYPE, _der(_SET, _DATA)),
         _der(_SEQUENCE, _MESSAGE_DIGEST, _der(_SET, _der(_OCTETS, digest))),
         _der(_SEQUENCE, _SIGNING_CERTIFICATE_V2, _der(_SET, _der(_SEQUENCE, _der(_SEQUENCE, ess)))),
     )
+    if signed_at is not None:
+        time: bytes = cms.Time({"utc_time": signed_at.astimezone(UTC).replace(microsecond=0)}).dump()
+        attributes = (*attributes, _der(_SEQUENCE, _SIGNING_TIME, _der(_SET, time)))
     return _der(_SET, *sorted(attributes))  # DER orders a SET OF by its encodings
 
 
