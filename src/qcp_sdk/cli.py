@@ -11,13 +11,16 @@ import io
 import json
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from qcp_sdk.errors import InvalidInput, QcpError
+from qcp_sdk.values import Key
 
 YES, NO, UNANSWERED = 0, 1, 2
 MODEL_NAMES: Final = (
@@ -105,6 +108,33 @@ def build_parser() -> argparse.ArgumentParser:
     )
     explore.add_argument("--json", action="store_true", help="print what was found as JSON")
     explore.set_defaults(run=_explore)
+
+    work = commands.add_parser("work", help="do what is due, until SIGTERM or SIGINT; as many as you like at once")
+    _asks_for_installation(work)
+    work.add_argument("--once", action="store_true", help="do what is due now, and end: for cron")
+    work.add_argument("--quiet", action="store_true", help="print no line of health every minute")
+    work.set_defaults(run=_work)
+
+    parked = commands.add_parser("parked", help="effects that wait for a person").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    for name, run, about in (
+        ("list", _parked_list, "list them, oldest first; exit status 1 when there are any"),
+        ("show", _parked_show, "show one in full, personal data masked"),
+        ("retry", _parked_retry, "put one back in line, under its own key"),
+        ("settle", _parked_settle, "mark one as settled by hand: it is never performed"),
+        ("acts", _parked_acts, "list what operators did"),
+    ):
+        command = parked.add_parser(name, help=about)
+        _asks_for_installation(command)
+        if name in ("show", "retry", "settle"):
+            command.add_argument("key", metavar="KEY", help="as `list` prints it")
+        if name in ("retry", "settle"):
+            command.add_argument("--by", required=True, metavar="NAME", help="who does it")
+            command.add_argument("--reason", required=True, metavar="TEXT", help="why; kept on record")
+        if name == "settle":
+            command.add_argument("--approved-by", required=True, metavar="NAME", help="a second person")
+        command.set_defaults(run=run)
 
     diagram = commands.add_parser("diagram", help="draw a machine as Mermaid text, from its table")
     diagram.add_argument(
@@ -261,6 +291,81 @@ def _evidence_verify(asked: argparse.Namespace) -> int:
     }[asked.language]
     sealed = report.sealed
     print(words.format(report.stream, report.facts, len(report.documents), sealed.signer, sealed.at.isoformat()))
+    return YES
+
+
+def _work(asked: argparse.Namespace) -> int:
+    from qcp_sdk.installation import find
+    from qcp_sdk.worker import Beat, work
+
+    qcp = find(asked.installation)
+    if asked.once:
+        tried = 0
+        while done := qcp.run_due(limit=100):
+            tried += done
+        print(tried)
+        return YES
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+
+    def health(beat: Beat) -> None:
+        print(f"{datetime.now(UTC).isoformat(timespec='seconds')} {beat.line()}", flush=True)
+
+    work(qcp, stop=stop, on_beat=None if asked.quiet else health)
+    return YES
+
+
+def _parked_list(asked: argparse.Namespace) -> int:
+    from qcp_sdk.installation import find
+
+    found = find(asked.installation).operations.parked()
+    for one in found:
+        print(f"{one.key}\t{one.kind}\t{one.attempts}\t{one.reason}")
+    return NO if found else YES
+
+
+def _parked_show(asked: argparse.Namespace) -> int:
+    from qcp_sdk.installation import find
+
+    shown = find(asked.installation).operations.show(Key(asked.key))
+    effect = shown.effect
+    for name, value in (
+        ("key", effect.key),
+        ("stream", effect.stream),
+        ("stage", shown.stage),
+        ("kind", effect.kind),
+        ("attempts", effect.attempts),
+        ("reason", effect.reason),
+        ("content", shown.content),
+    ):
+        print(f"{name:9} {value}")
+    return YES
+
+
+def _parked_retry(asked: argparse.Namespace) -> int:
+    from qcp_sdk.installation import find
+
+    find(asked.installation).operations.retry(Key(asked.key), by=asked.by, reason=asked.reason)
+    return YES
+
+
+def _parked_settle(asked: argparse.Namespace) -> int:
+    from qcp_sdk.installation import find
+
+    operations = find(asked.installation).operations
+    operations.settle(Key(asked.key), by=asked.by, reason=asked.reason, approved_by=asked.approved_by)
+    return YES
+
+
+def _parked_acts(asked: argparse.Namespace) -> int:
+    from qcp_sdk.audit import OperatorActed
+    from qcp_sdk.installation import find
+
+    for one in find(asked.installation).operations.acts():
+        if isinstance(one.fact, OperatorActed):
+            act, seconded = one.fact, f"\t{one.fact.approved_by}" if one.fact.approved_by else ""
+            print(f"{one.at.isoformat()}\t{act.what}\t{act.about}\t{act.by}\t{act.reason}{seconded}")
     return YES
 
 

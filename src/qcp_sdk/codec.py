@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Union, get_args, get_origin
 
+from qcp_sdk.audit import AUDIT, Audit, OperatorActed
 from qcp_sdk.ceremony import effects as ceremony_effects
 from qcp_sdk.ceremony.facts import CEREMONY_FACTS
 from qcp_sdk.ceremony.state import Ceremony
@@ -48,13 +49,17 @@ def _all_effects() -> tuple[type[Effect], ...]:
     return tuple(dict.fromkeys(found))
 
 
-FACT_KINDS: Final[Mapping[str, type[Fact]]] = {kind.kind: kind for kind in (*FACTS, *CEREMONY_FACTS)}
+FACT_KINDS: Final[Mapping[str, type[Fact]]] = {
+    **{kind.kind: kind for kind in (*FACTS, *CEREMONY_FACTS)},
+    OperatorActed.kind: OperatorActed,
+}
 EFFECT_KINDS: Final[Mapping[str, type[Effect]]] = {kind.kind: kind for kind in _all_effects()}
 NOTICE_KINDS: Final[Mapping[str, type[Notice]]] = {kind.template: kind for kind in NOTICES}
 STATE_KINDS: Final[Mapping[str, type[Any]]] = {
     "subscription": Subscription,
     "ceremony": Ceremony,
     "attempts": Attempts,
+    AUDIT: Audit,
 }
 
 

@@ -17,6 +17,7 @@ from qcp_sdk.engine.core import perform_now
 from qcp_sdk.errors import ConfigurationError
 from qcp_sdk.evidence.dossier import Dossiers
 from qcp_sdk.host.collectes import Collectes
+from qcp_sdk.host.operations import Operations
 from qcp_sdk.host.records import Records
 from qcp_sdk.host.subscriptions import LCP, Subscriptions
 from qcp_sdk.offers import Offer, Offers
@@ -120,6 +121,7 @@ class Qcp:
             self.subscriptions.check(chosen)
         self.collectes = Collectes(self.engine, policy)
         self.records = Records(self.engine)
+        self.operations = Operations(self.engine, self.records)
         self.evidence = Dossiers(self.engine, self.records, evidence)
 
     @classmethod

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from qcp_sdk import journal
+from qcp_sdk import audit, journal
 from qcp_sdk.ceremony import machine as ceremony_machine
 from qcp_sdk.ceremony.state import Ceremony
 from qcp_sdk.effects import Effect, Wake
@@ -79,6 +79,7 @@ MACHINES: Final[Mapping[str, Machine]] = {
         claims=ceremony_machine.claims,
         indexes=_ceremony_indexes,
     ),
+    audit.AUDIT: Machine(kind=audit.AUDIT, step=audit.step, claims=lambda _: frozenset(), indexes=lambda _: ()),
 }
 
 

@@ -35,6 +35,7 @@ SUBJECTS: Final[Mapping[str, tuple[str, ...]]] = {
         "embedding_failed", "collecte_completed", "collecte_ended", "transaction_opened", "transaction_rejected",
         "transaction_signed", "transaction_ended",
     ),
+    "operators": ("operator_acted",),
     "waits": ("cancelled", "deadline_passed", "reminder_due", "silence_noted"),
 }  # fmt: skip
 """Which subject each kind of fact belongs to."""

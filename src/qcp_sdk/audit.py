@@ -1,0 +1,63 @@
+"""What operators did by hand: a stream of its own, chained and sealed like every other.
+
+It has no rows and no stages to speak of: whatever an operator does is recorded, in order, for good.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from attrs import field, frozen
+
+from qcp_sdk.effects import Effect
+from qcp_sdk.errors import FactRefused
+from qcp_sdk.facts import Fact, Origin
+
+AUDIT: Final = "audit"
+"""Kind of the stream, and its id: there is one for each installation."""
+
+
+@frozen(kw_only=True)
+class OperatorActed(Fact):
+    """An operator did something by hand, and says why."""
+
+    kind = "operator_acted"
+    origin = Origin.HOST
+    what: str
+    """What was done: `effect_retried`, `effect_settled` …"""
+    about: str
+    """The key or id that it was done to."""
+    by: str = field(repr=False)
+    reason: str = field(repr=False)
+    approved_by: str = field(default="", repr=False)
+    """Whoever approved it, where a second person has to."""
+
+
+class AuditStage(StrEnum):
+    """There is but one."""
+
+    OPEN = "open"
+
+
+@frozen(kw_only=True)
+class Audit:
+    """How many acts are on record."""
+
+    sequence: int
+    stage: AuditStage = AuditStage.OPEN
+
+
+def step(audit: Audit | None, fact: Fact, _now: datetime) -> tuple[Audit, tuple[Effect, ...]]:
+    """Record an act.
+
+    Raises:
+        FactRefused: It is no act of an operator, or nobody says who did it, or why.
+    """
+    if not isinstance(fact, OperatorActed):
+        raise FactRefused(f"`{fact.kind}` is no act of an operator", reason="not_an_act", mend="say `OperatorActed`")
+    for name in ("by", "reason"):
+        if not getattr(fact, name).strip():
+            raise FactRefused(f"an act needs `{name}`", reason=f"no_{name}", mend="say who does it, and why")
+    return Audit(sequence=1 if audit is None else audit.sequence + 1), ()

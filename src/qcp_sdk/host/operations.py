@@ -1,0 +1,112 @@
+"""What an operator does by hand: look at parked effects, and try or settle them, on record (behaviour § 7.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from attrs import frozen
+
+from qcp_sdk.audit import AUDIT, OperatorActed
+from qcp_sdk.engine import Engine
+from qcp_sdk.errors import Conflict, FactRefused, NotFound, QcpError
+from qcp_sdk.host.records import Recorded, Records
+from qcp_sdk.ports.store import ParkedEffect
+from qcp_sdk.values import Key
+
+RETRIED: Final = "effect_retried"
+SETTLED: Final = "effect_settled"
+
+
+@frozen(kw_only=True)
+class ParkedShown:
+    """A parked effect and where it belongs, for an operator to read. Personal data are masked."""
+
+    effect: ParkedEffect
+    stage: str
+    """Where its subscription or ceremony stands."""
+    content: str
+    """What it would do; why it cannot be read, where it cannot."""
+
+
+class Operations:
+    """The operators' side of one installation."""
+
+    def __init__(self, engine: Engine, records: Records) -> None:
+        self._engine, self._store, self._records = engine, engine.ports.store, records
+
+    def parked(self) -> tuple[ParkedEffect, ...]:
+        """Give what waits for a person, oldest first."""
+        return self._store.parked()
+
+    def show(self, key: Key) -> ParkedShown:
+        """Give one parked effect in full.
+
+        Raises:
+            NotFound: Nothing is parked under this key.
+        """
+        parked = self._parked(key)
+        stage, content = "", ""
+        try:
+            stream = self._engine.streams.load(parked.stream)
+            stage = stream.state.stage.value
+            row = next(row for row in self._store.outstanding(stream=parked.stream) if row.key == key)
+            content = repr(self._engine.streams.effect(stream, key, row.payload))
+        except QcpError as error:
+            content = f"unreadable: {error.code}"
+        return ParkedShown(effect=parked, stage=stage, content=content)
+
+    def retry(self, key: Key, *, by: str, reason: str) -> None:
+        """Put a parked effect back in line, under its own key: what it did before is not done twice.
+
+        Raises:
+            NotFound: Nothing is parked under this key.
+            FactRefused: Nobody says who does it, or why.
+        """
+        self._parked(key)
+        self._on_record(OperatorActed(what=RETRIED, about=key, by=by, reason=reason))
+        self._changed(lambda: self._store.unpark(key=key, due=self._engine.ports.clock.now()), key)
+
+    def settle(self, key: Key, *, by: str, reason: str, approved_by: str) -> None:
+        """Mark a parked effect as settled by hand: it is never performed. A second person has to approve.
+
+        What the outside world then looks like is for these two to see to; where the subscription must know, report it
+        (`SettledByOperator`, `EndReported` …).
+
+        Raises:
+            NotFound: Nothing is parked under this key.
+            FactRefused: Nobody says who does it, or why, or the same person approves it.
+        """
+        self._parked(key)
+        if not approved_by.strip() or approved_by.strip().casefold() == by.strip().casefold():
+            raise FactRefused(
+                "somebody else has to approve it", reason="not_approved", mend="give the name of a second person"
+            )
+        self._on_record(OperatorActed(what=SETTLED, about=key, by=by, reason=reason, approved_by=approved_by))
+        self._changed(lambda: self._store.discard(key=key), key)
+
+    def acts(self) -> tuple[Recorded, ...]:
+        """Give what operators did, in order. `qcp.records.journal("audit")` gives its chain."""
+        return self._records.history(AUDIT) if self._store.load(id=AUDIT) is not None else ()
+
+    def _parked(self, key: Key) -> ParkedEffect:
+        found = next((one for one in self._store.parked() if one.key == key), None)
+        if found is None:
+            raise NotFound(f"nothing is parked under `{key}`", mend="look at what `parked` gives")
+        return found
+
+    def _on_record(self, act: OperatorActed) -> None:
+        """Record first: an act that then fails can be repeated; one that nobody recorded must not have happened."""
+        try:
+            self._engine.record(AUDIT, act)
+        except NotFound:
+            try:
+                self._engine.record(AUDIT, act, opens=AUDIT)
+            except Conflict:  # another operator opened it at this very moment
+                self._engine.record(AUDIT, act)
+
+    def _changed(self, change: Callable[[], None], key: Key) -> None:
+        try:
+            change()
+        except Conflict as conflict:
+            raise NotFound(f"`{key}` is no longer parked", mend="somebody else was faster: look again") from conflict
