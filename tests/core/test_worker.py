@@ -56,7 +56,12 @@ def test_a_store_that_is_away_does_not_end_the_worker(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(scene.qcp, "run_due", away)
     monkeypatch.setattr(scene.qcp, "backlog", away)
-    monkeypatch.setattr(stop, "wait", lambda _seconds: len(seen) < 3 or stop.set())
+
+    def wait(_seconds: float) -> None:
+        if len(seen) == 3:
+            stop.set()
+
+    monkeypatch.setattr(stop, "wait", wait)
     assert work(scene.qcp, stop=stop, on_beat=seen.append, idle=SOON, every=timedelta(0)) == 0
     assert [beat.in_trouble for beat in seen] == [True] * 4
 
