@@ -22,9 +22,6 @@ from qcp_sdk.testing.conformance.base import Conformance
 AT_LEAST = 5
 """Wrong adapters a port."""
 
-NO_SUITES = {"base", "examples", "together"}
-"""Modules of the kit that examine no port."""
-
 NOT_YET = {
     "keys", "ledger", "store",
 
@@ -62,11 +59,21 @@ def wrong(module: ModuleType) -> Iterator[Wrong]:
                 yield Wrong(suite, promise, mark.kwargs)
 
 
+def examines(module: str) -> bool:
+    """Say whether a module of the kit holds a suite, and is not only something that suites use."""
+    things = vars(importlib.import_module(f"{conformance.__name__}.{module}")).items()
+    return any(
+        name.endswith("Conformance") and thing.promises()
+        for name, thing in things
+        if inspect.isclass(thing) and issubclass(thing, Conformance)
+    )
+
+
 BAD = {
     path.stem.removeprefix("bad_"): tuple(wrong(read(path)))
     for path in sorted(Path(__file__).parent.glob("bad_*.py"))
 }  # fmt: skip
-PORTS = sorted({module.name for module in iter_modules(conformance.__path__)} - NO_SUITES)
+PORTS = [port for _, port, _ in iter_modules(conformance.__path__) if examines(port)]
 each_wrong_adapter = pytest.mark.parametrize("case", [case for cases in BAD.values() for case in cases], ids=str)
 
 

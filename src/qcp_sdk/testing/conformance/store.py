@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
-from typing import Final
+from typing import Final, final
 
 import pytest
 from attrs import evolve
@@ -14,6 +14,7 @@ from attrs import evolve
 from qcp_sdk.errors import Conflict, QcpError
 from qcp_sdk.ports.store import FIRST_TOKEN, Batch, JournalRow, LeasedEffect, OutboxRow, Store, StoredStream
 from qcp_sdk.testing.conformance.base import Conformance
+from qcp_sdk.testing.conformance.marking import THREADS, needs
 from qcp_sdk.testing.conformance.together import together
 from qcp_sdk.values import Key
 
@@ -77,16 +78,19 @@ class StoreConformance(Conformance):
     def make_store(self) -> Store:
         """Give an empty store, ready for use by any thread."""
 
+    @final
     def opened(self, *effects: OutboxRow) -> Store:
         """Give a store with the stream `s-1` and these effects."""
         store = self.make_store()
         store.commit(batch=opening(*effects))
         return store
 
+    @final
     def lease(self, store: Store, *, after: timedelta = timedelta(0), limit: int = 10) -> tuple[LeasedEffect, ...]:
         """Lease what is due some time after NOW."""
         return store.lease(now=NOW + after, until=NOW + after + LEASE, limit=limit)
 
+    @final
     def refused(self, store: Store, batch: Batch, kind: str, subject: str) -> None:
         """Expect a conflict about this very thing."""
         with pytest.raises(Conflict) as told:
@@ -150,6 +154,7 @@ class StoreConformance(Conformance):
         store.commit(batch=good)
         assert self.everything(store) != before
 
+    @final
     def everything(self, store: Store) -> tuple[object, ...]:
         """Give all that can be seen from outside of what the batches of store-3 touch."""
         return (
@@ -162,6 +167,7 @@ class StoreConformance(Conformance):
             store.parked(),
         )
 
+    @needs(THREADS)
     def test_store_4_one_of_many_writers_wins(self) -> None:
         """store-4: Of callers who write the same version at once, exactly one is let through."""
         store = self.opened()
@@ -206,6 +212,7 @@ class StoreConformance(Conformance):
         store.commit(batch=Batch(at=NOW, unclaim=(("open/jo", "s-2"),)))
         assert store.owner(claim="open/jo") is None
 
+    @needs(THREADS)
     def test_store_8_one_of_many_claimants_wins(self) -> None:
         """store-8: Of callers who claim the same name at once, exactly one gets it."""
         store = self.make_store()
@@ -371,6 +378,7 @@ class StoreConformance(Conformance):
         store.commit(batch=answering(second.key, second.token))
         assert store.next_due() == NOW + 5 * LEASE
 
+    @needs(THREADS)
     def test_store_21_workers_never_share_an_effect(self) -> None:
         """store-21: However many workers lease at once, each effect goes to one of them, and none is left over."""
         keys = [f"s-1/1/{n}" for n in range(60)]
@@ -384,6 +392,7 @@ class StoreConformance(Conformance):
 
         assert sorted(key for mine in together(6, work) for key in mine) == sorted(keys)
 
+    @needs(THREADS)
     def test_store_22_one_of_many_answers_counts(self) -> None:
         """store-22: Of callers who answer the same lease at once, exactly one is let through."""
         store = self.opened(effect())
