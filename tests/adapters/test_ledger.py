@@ -18,7 +18,7 @@ from qcp_sdk.errors import ConfigurationError, InvalidValue, Rejected, Unavailab
 from qcp_sdk.ports.answers import OutcomeKind
 from qcp_sdk.ports.ledger import Ledger
 from qcp_sdk.testing.conformance.ledger import LedgerConformance
-from qcp_sdk.values import CabinetId, Cents, Key
+from qcp_sdk.values import CabinetId, Cents, HoldId, Key
 
 Books: TypeAlias = MemoryLedger | SqlLedger
 NOW = datetime(2031, 5, 1, tzinfo=UTC)
@@ -56,6 +56,10 @@ class _OurLedger(LedgerConformance):
         assert books.faults == ()
         assert books.balanced
         assert sum(int(amount) for _, amount in books.accounts) == 0
+
+    def expire(self, ledger: Ledger, hold: HoldId) -> None:
+        assert isinstance(ledger, MemoryLedger | SqlLedger)
+        ledger.expire(key=Key(f"expired/{next(self.numbers)}"), hold=hold)
 
     def test_credit_is_paid_in_once_a_key(self) -> None:
         ledger = self.empty()
@@ -138,6 +142,13 @@ class TestSqliteLedger(_OurLedger):
         ledger = SqlLedger(engine, clock=self.clock)
         ledger.create_schema()
         return ledger
+
+    def reopened(self, ledger: Ledger) -> SqlLedger:
+        path = self.engines[-1].url.database
+        assert path is not None
+        self.engines[-1].dispose()
+        self.engines.append(sqlite_engine(Path(path)))
+        return SqlLedger(self.engines[-1], clock=self.clock)
 
     def test_it_survives_reopening(self) -> None:
         ledger = self.make_ledger({CABINET: Cents(5_000)})

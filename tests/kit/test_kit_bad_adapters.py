@@ -15,15 +15,17 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
+from hypothesis import Phase, settings
 
 from qcp_sdk.testing import conformance
+from qcp_sdk.testing.conformance import base
 from qcp_sdk.testing.conformance.base import Conformance
 
 AT_LEAST = 5
 """Wrong adapters a port."""
 
 NOT_YET = {
-    "keys", "ledger", "store",
+    "keys",
 
     "accounts", "codes", "documents", "envelope", "notices", "pages", "registration", "timestamps",
 }  # fmt: skip
@@ -88,6 +90,12 @@ def made(suite: type[Conformance]) -> Any:
 def right(suite: type[Conformance]) -> type[Conformance]:
     """Find the suite that a wrong one was made from: the last one above it in its own file."""
     return [above for above in suite.__mro__ if above.__module__ == suite.__module__][-1]
+
+
+@pytest.fixture(autouse=True)
+def _without_shrinking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That a history fails is enough here: looking for the shortest one that does takes minutes."""
+    monkeypatch.setattr(base, "PROPERTY", settings(base.PROPERTY, phases=[Phase.generate]))
 
 
 @each_wrong_adapter

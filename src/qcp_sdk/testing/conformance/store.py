@@ -3,80 +3,37 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta, timezone
+from collections.abc import Callable
+from datetime import timedelta, timezone
 from functools import partial
-from typing import Final, final
+from typing import ClassVar, final
 
 import pytest
 from attrs import evolve
 
 from qcp_sdk.errors import Conflict, QcpError
-from qcp_sdk.ports.store import FIRST_TOKEN, Batch, JournalRow, LeasedEffect, OutboxRow, Store, StoredStream
-from qcp_sdk.testing.conformance.base import Conformance
+from qcp_sdk.ports.store import FIRST_TOKEN, Batch, LeasedEffect, OutboxRow, Store
+from qcp_sdk.testing.conformance.base import Conformance, history
 from qcp_sdk.testing.conformance.marking import THREADS, needs
+from qcp_sdk.testing.conformance.store_examples import LEASE, NOW, answering, effect, entry, opening, stream
+from qcp_sdk.testing.conformance.store_history import StoreHistory
 from qcp_sdk.testing.conformance.together import together
 from qcp_sdk.values import Key
-
-NOW: Final = datetime(2031, 3, 30, 1, 59, 59, 999_999, tzinfo=UTC)
-LEASE: Final = timedelta(seconds=30)
-
-
-def stream(
-    id: str = "s-1", version: int = 1, *, stage: str = "open", indexes: Iterable[tuple[str, str]] = ()
-) -> StoredStream:
-    """Give a stream whose bytes tell its version."""
-    return StoredStream(
-        id=id,
-        kind="subscription",
-        version=version,
-        stage=stage,
-        data_key=b"key of " + id.encode(errors="replace"),
-        state=f"state {version}".encode(),
-        head=f"head {version}".encode(),
-        indexes=frozenset(indexes),
-    )
-
-
-def entry(id: str = "s-1", sequence: int = 1) -> JournalRow:
-    """Give a journal entry."""
-    return JournalRow(
-        stream=id, sequence=sequence, at=NOW, kind="opened", payload=f"fact {sequence}".encode(), hash=b"\x00\xff"
-    )
-
-
-def effect(
-    key: str = "s-1/1/0", *, id: str = "s-1", due: datetime = NOW, leased_until: datetime | None = None
-) -> OutboxRow:
-    """Give an effect to be done."""
-    return OutboxRow(
-        key=Key(key),
-        stream=id,
-        kind="hold_funds",
-        due=due,
-        payload=b"do " + key.encode(errors="replace"),
-        leased_until=leased_until,
-    )
-
-
-def opening(*effects: OutboxRow, id: str = "s-1", indexes: Iterable[tuple[str, str]] = ()) -> Batch:
-    """Give the batch that opens a stream with these effects."""
-    return Batch(
-        at=NOW, streams=(stream(id, indexes=indexes),), expected=(0,), journal=(entry(id),), outbox=tuple(effects)
-    )
-
-
-def answering(key: str, token: int) -> Batch:
-    """Give the batch that only marks an effect done."""
-    return Batch(at=NOW, answered=((Key(key), token),))
 
 
 class StoreConformance(Conformance):
     """The exam of a `Store`. A durable one is also reopened and killed in tests of its own."""
 
+    examples: ClassVar[int] = 40
+    """How many histories the property promise tries; fewer where a fresh store costs much."""
+
     @abstractmethod
     def make_store(self) -> Store:
         """Give an empty store, ready for use by any thread."""
+
+    def reopened(self, store: Store) -> Store:
+        """Give the store as another process would find it; the same one where there is nothing to open again."""
+        return store
 
     @final
     def opened(self, *effects: OutboxRow) -> Store:
@@ -442,6 +399,13 @@ class StoreConformance(Conformance):
             batch=Batch(at=NOW, streams=(stream(version=2), stream("s-2"), stream("s-2", 2)), expected=(1, 0, 1))
         )
         assert (store.load(id="s-1"), store.load(id="s-2")) == (stream(version=2), stream("s-2", 2))
+
+    def test_store_26_any_history_is_as_plain_dictionaries_have_it(self) -> None:
+        """store-26: After any history, of lost answers, late callers and races too, all that is seen is as promised.
+
+        Beside the store runs a model of plain dictionaries (`naive_store`), written only from the port's text.
+        """
+        history(partial(StoreHistory, self), self.examples)
 
 
 def committed(store: Store, batch: Batch) -> bool:
