@@ -25,8 +25,6 @@ AT_LEAST = 5
 """Wrong adapters a port."""
 
 NOT_YET = {
-    "keys",
-
     "accounts", "codes", "documents", "envelope", "notices", "pages", "registration", "timestamps",
 }  # fmt: skip
 """Ports whose wrong adapters are still too few; each must come off this list when they are there."""

@@ -187,6 +187,27 @@ class StoreHistory(RuleBasedStateMachine):
         if which < len(self.held):
             self.commit(Batch(at=self.now, answered=(self.held[-1 - which],)), lost=lost)
 
+    @rule(which=RECENT)
+    def answer_late(self, which: int) -> None:
+        """Mark an effect done under a lease that ended, while somebody else has the next one."""
+        self.now += timedelta(seconds=60)
+        self.lease(20, 4, None)
+        late = [
+            (key, token)
+            for key, token in self.held
+            if key in self.model.effects and self.model.effects[key].token != token
+        ]
+        if which < len(late):
+            self.commit(Batch(at=self.now, answered=(late[-1 - which],)), lost=False)
+
+    @rule(which=RECENT)
+    def ask_again(self, which: int) -> None:
+        """Ask for an effect under a key that was used before, done or not."""
+        if which < len(self.held):
+            key, _ = self.held[-1 - which]
+            row = effect(key, id=key.partition("/")[0], due=self.now)
+            self.commit(Batch(at=self.now, outbox=(row,)), lost=False)
+
     @rule(which=RECENT, after=SECONDS, lost=st.booleans())
     def postpone(self, which: int, after: timedelta, lost: bool) -> None:
         """Give an effect back, also one whose lease somebody else has by now."""
