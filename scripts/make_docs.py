@@ -16,10 +16,13 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 from textwrap import dedent
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from qcp_sdk.diagrams import Leads, common, mermaid
 from qcp_sdk.facts import Fact
+
+if TYPE_CHECKING:
+    from qcp_sdk.testing.conformance.base import Conformance
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -206,7 +209,7 @@ def promises() -> Pages:
 
     parts = [
         "What an adapter promises, by port. Each promise is a test of that number in `qcp_sdk.testing.conformance`; "
-        "the adapters shipped here and yours sit the same exam. [How to write a port](ports.md) shows how."
+        "the adapters shipped here and yours sit the same exam. [The conformance kit](conformance.md) shows how."
     ]
     for module in sorted(found.name for found in iter_modules(conformance.__path__)):
         room = import_module(f"{conformance.__name__}.{module}")
@@ -219,9 +222,22 @@ def promises() -> Pages:
             unnamed = [name for name in vars(suite) if name.startswith("test_")]
             if len(unnamed) > len(suite.promises()):
                 raise ValueError(f"`{suite.__name__}` has tests that state no promise, or two with one number")
-            rows = [(f"`{number}`", sentence) for number, sentence in suite.promises().items()]
-            parts += [f"## {suite.__name__}", summary(suite), table(("promise", "what holds"), rows)]
+            parts += [f"## {suite.__name__}", summary(suite), *_promised(suite)]
     return {"promises.md": page("Promises", "src/qcp_sdk/testing/conformance/", *parts)}
+
+
+def _promised(suite: type[Conformance]) -> Iterator[str]:
+    needs = suite.requirements()
+    rows = []
+    for number, sentence in suite.promises().items():
+        needed = code(*(each.name for each in needs[number]))
+        rows.append((f"`{number}`", f"{sentence} *Needs {needed}.*" if needed else sentence))
+    yield table(("promise", "what holds"), rows)
+    sentences = {each.name: each.sentence for needed in needs.values() for each in needed}
+    if sentences:
+        yield "An adapter may do without:\n\n" + "\n".join(
+            f"- `{name}`: {sentences[name]}." for name in sorted(sentences)
+        )
 
 
 # -- command line ------------------------------------------------------------------------------------------------

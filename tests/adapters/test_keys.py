@@ -11,6 +11,7 @@ import pytest
 from qcp_sdk.adapters.keyring import VARIABLE, KeyRing
 from qcp_sdk.adapters.memory.keys import MemoryKeys
 from qcp_sdk.errors import ConfigurationError, Rejected
+from qcp_sdk.ports.keys import Keys
 from qcp_sdk.testing.conformance.keys import PAYLOAD, PLACE, KeysConformance
 
 
@@ -28,6 +29,9 @@ class TestKeyRing(KeysConformance):
 
     def make_keys(self, installation: str) -> KeyRing:
         return KeyRing.from_file(self.folder / f"{installation}.json", create=True)
+
+    def reopened(self, keys: Keys) -> KeyRing:
+        return self.make_keys("here")
 
 
 class TestAKeyRing:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TypeAlias
@@ -10,6 +11,8 @@ import pytest
 from sqlalchemy import Engine
 
 from qcp_sdk.adapters.memory.clock import ManualClock
+from qcp_sdk.adapters.memory.faults import Call, Faults, When
+from qcp_sdk.adapters.memory.faulty_ledger import FaultyLedger
 from qcp_sdk.adapters.memory.ledger import MemoryLedger
 from qcp_sdk.adapters.shared.books import Movement, prove
 from qcp_sdk.adapters.sql.engines import sqlite_engine
@@ -17,8 +20,10 @@ from qcp_sdk.adapters.sql.ledger import SqlLedger
 from qcp_sdk.errors import ConfigurationError, InvalidValue, Rejected, Unavailable
 from qcp_sdk.ports.answers import OutcomeKind
 from qcp_sdk.ports.ledger import Ledger
+from qcp_sdk.testing.conformance.base import history
 from qcp_sdk.testing.conformance.ledger import LedgerConformance
-from qcp_sdk.values import CabinetId, Cents, Key
+from qcp_sdk.testing.conformance.ledger_history import Asked, LedgerHistory
+from qcp_sdk.values import CabinetId, Cents, HoldId, Key
 
 Books: TypeAlias = MemoryLedger | SqlLedger
 NOW = datetime(2031, 5, 1, tzinfo=UTC)
@@ -56,6 +61,10 @@ class _OurLedger(LedgerConformance):
         assert books.faults == ()
         assert books.balanced
         assert sum(int(amount) for _, amount in books.accounts) == 0
+
+    def expire(self, ledger: Ledger, hold: HoldId) -> None:
+        assert isinstance(ledger, MemoryLedger | SqlLedger)
+        ledger.expire(key=Key(f"expired/{next(self.numbers)}"), hold=hold)
 
     def test_credit_is_paid_in_once_a_key(self) -> None:
         ledger = self.empty()
@@ -120,6 +129,38 @@ class TestMemoryLedger(_OurLedger):
     pass
 
 
+class _BadDays(TestMemoryLedger):
+    """The same ledger, of whose calls every third fails, before it acts or after."""
+
+    def make_ledger(self, credit: Mapping[CabinetId, Cents]) -> Ledger:  # type: ignore[override]
+        self.beneath, calls = super().make_ledger(credit), count()
+
+        def decide(_call: Call) -> When | None:
+            return {1: When.BEFORE, 4: When.AFTER}.get(next(calls) % 6)
+
+        return FaultyLedger(self.beneath, faults=Faults(decide))
+
+    def pay_in(self, ledger: Ledger, cabinet: CabinetId, amount: Cents) -> bool:
+        return super().pay_in(self.beneath if isinstance(ledger, FaultyLedger) else ledger, cabinet, amount)
+
+    def audit(self, ledger: Ledger) -> None:
+        super().audit(self.beneath)
+
+
+def test_any_history_of_bad_days_keeps_the_books() -> None:
+    """What failed is sent again under its key: nothing is held, taken or given back twice."""
+    suite = _BadDays()
+    suite.numbers, suite.clock, kinds = count(), ManualClock(NOW), set[str]()
+
+    class Watched(LedgerHistory):
+        def make(self, key: Key, asked: Asked, *, lost: bool = False) -> None:
+            super().make(key, asked, lost=lost)
+            kinds.add(asked.call)
+
+    history(partial(Watched, suite, True), 20)
+    assert kinds == {"hold", "capture", "release"}
+
+
 class TestSqliteLedger(_OurLedger):
     examples = 8
     folder: Path
@@ -138,6 +179,13 @@ class TestSqliteLedger(_OurLedger):
         ledger = SqlLedger(engine, clock=self.clock)
         ledger.create_schema()
         return ledger
+
+    def reopened(self, ledger: Ledger) -> SqlLedger:
+        path = self.engines[-1].url.database
+        assert path is not None
+        self.engines[-1].dispose()
+        self.engines.append(sqlite_engine(Path(path)))
+        return SqlLedger(self.engines[-1], clock=self.clock)
 
     def test_it_survives_reopening(self) -> None:
         ledger = self.make_ledger({CABINET: Cents(5_000)})

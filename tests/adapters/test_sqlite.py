@@ -18,7 +18,7 @@ from qcp_sdk.adapters.sql.engines import sqlite_engine
 from qcp_sdk.adapters.sql.store import SqlStore
 from qcp_sdk.errors import ConfigurationError, Conflict, Rejected, Unavailable, Unconfirmed
 from qcp_sdk.ports.store import Batch
-from qcp_sdk.testing.conformance.store import LEASE, NOW, answering, effect, entry, opening, stream
+from qcp_sdk.testing.conformance.store_examples import LEASE, NOW, answering, effect, entry, opening, stream
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 

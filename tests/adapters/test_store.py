@@ -2,13 +2,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
 from qcp_sdk.adapters.memory.store import MemoryStore
 from qcp_sdk.adapters.sql.engines import sqlite_engine
 from qcp_sdk.adapters.sql.store import SqlStore
+from qcp_sdk.ports.store import Store
+from qcp_sdk.testing.conformance.marking import THREADS
+from qcp_sdk.testing.conformance.naive_store import NaiveStore
 from qcp_sdk.testing.conformance.store import StoreConformance
 
 
@@ -17,8 +21,24 @@ class TestMemoryStore(StoreConformance):
         return MemoryStore()
 
 
+class TestNaiveStore(StoreConformance):
+    """The model is examined too: the numbered promises say what it must do. Beside itself it proves nothing."""
+
+    examples = 1
+    lacks = frozenset({THREADS})
+    waivers: ClassVar = {
+        "test_store_23_an_instant_is_an_instant": "it keeps instants as they came",
+        "test_store_24_odd_input_gives_an_error_of_ours": "it trusts who drives it",
+    }
+
+    def make_store(self) -> NaiveStore:
+        return NaiveStore()
+
+
 class TestSqliteStore(StoreConformance):
+    examples = 12
     folder: Path
+    path: Path
     engines: list[Engine]
 
     @pytest.fixture(autouse=True)
@@ -29,8 +49,18 @@ class TestSqliteStore(StoreConformance):
             engine.dispose()
 
     def make_store(self) -> SqlStore:
-        engine = sqlite_engine(self.folder / f"{len(self.engines)}.db")
-        self.engines.append(engine)
-        store = SqlStore(engine)
+        self.path = self.folder / f"{len(self.engines)}.db"
+        store = self.opened_file()
         store.create_schema()
         return store
+
+    def reopened(self, store: Store) -> SqlStore:
+        self.engines[-1].dispose()
+        return self.opened_file()
+
+    def opened_file(self) -> SqlStore:
+        engine = sqlite_engine(self.path)
+        # Syncing is not the subject here, and costs most of the time.
+        event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+        self.engines.append(engine)
+        return SqlStore(engine)

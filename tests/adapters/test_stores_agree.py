@@ -18,7 +18,7 @@ from qcp_sdk.adapters.sql.schema import StoreTables
 from qcp_sdk.adapters.sql.store import SqlStore
 from qcp_sdk.errors import Conflict
 from qcp_sdk.ports.store import Batch, LeasedEffect, Store
-from qcp_sdk.testing.conformance.store import NOW, effect, entry, stream
+from qcp_sdk.testing.conformance.store_examples import NOW, effect, entry, stream
 from qcp_sdk.values import Key
 
 STREAMS = st.sampled_from(["s-1", "s-2", "s-3"])

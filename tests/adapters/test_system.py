@@ -11,10 +11,55 @@ from qcp_sdk.adapters.memory.clock import ManualClock
 from qcp_sdk.adapters.memory.ids import CountingIds
 from qcp_sdk.adapters.system import SystemClock, UuidIds
 from qcp_sdk.errors import InvalidValue
+from qcp_sdk.ports.clock import Clock
 from qcp_sdk.ports.ids import Ids
+from qcp_sdk.testing.conformance.clock import SOURCE, ClockConformance
+from qcp_sdk.testing.conformance.ids import UNGUESSABLE, IdsConformance
 from qcp_sdk.testing.conformance.together import together
 
 NOW = datetime(2031, 5, 1, 12, 30, 0, 123_456, tzinfo=UTC)
+
+
+class TestManualClock(ClockConformance):
+    lacks = frozenset({SOURCE})
+
+    def make_clock(self) -> ManualClock:
+        return ManualClock(NOW)
+
+
+class TestSystemClock(ClockConformance):
+    source: datetime | None
+
+    @pytest.fixture(autouse=True)
+    def _machine(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.source = None
+        suite = self
+
+        class Machine(datetime):
+            @classmethod
+            def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+                assert tz is UTC
+                return suite.source or datetime.now(UTC)
+
+        monkeypatch.setattr(system, "datetime", Machine)
+
+    def make_clock(self) -> SystemClock:
+        return SystemClock()
+
+    def set_source(self, clock: Clock, moment: datetime) -> None:
+        self.source = moment
+
+
+class TestUuidIds(IdsConformance):
+    def make_ids(self) -> UuidIds:
+        return UuidIds(ManualClock(NOW))
+
+
+class TestCountingIds(IdsConformance):
+    lacks = frozenset({UNGUESSABLE})
+
+    def make_ids(self) -> CountingIds:
+        return CountingIds()
 
 
 def test_the_clock_stands_still_while_the_machine_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:

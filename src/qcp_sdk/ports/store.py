@@ -143,7 +143,9 @@ class Store(Protocol):
     ) -> tuple[LeasedEffect, ...]:
         """Take up to `limit` effects that are due and not leased, oldest first; of one stream only, if named.
 
-        Each gets the next token and counts one more attempt. A lease that has ended may be taken by anybody.
+        Where there are more, those are taken that have been free the longest: since they were due, or since their
+        last lease ended. What is taken is given in the order of its due times. Each gets the next token and counts
+        one more attempt. A lease that has ended may be taken by anybody.
         """
 
     def postpone(self, *, key: Key, token: int, due: datetime, note: str) -> None:
@@ -153,7 +155,7 @@ class Store(Protocol):
         """Set a leased effect aside for a person. A token that is no longer current changes nothing."""
 
     def parked(self) -> tuple[ParkedEffect, ...]:
-        """Give what waits for a person, oldest first."""
+        """Give what waits for a person, in the order in which it was asked for."""
 
     def unpark(self, *, key: Key, due: datetime) -> None:
         """Put a parked effect back in line.

@@ -3,35 +3,41 @@
 An integrator subclasses a suite, says how to make the adapter, and runs pytest::
 
     class TestMyLedger(LedgerConformance):
-        waivers = {"test_ledger_4_a_key_is_not_reused": "the bank has no idempotency keys, ticket 41"}
+        lacks = frozenset({EXPIRY})
+        waivers = {"test_ledger_4_a_refusal_is_remembered": "the bank forgets what it refused, ticket 41"}
 
         def make_ledger(self) -> Ledger: ...
 
 - A suite is not called `Test…`, so that importing it collects nothing.
 - What a suite needs comes from methods (`make_…`, and small hooks beside it), not from fixtures: a property or a
   stateful test can then make a fresh adapter for every example.
-- A promise is not overridden away: a subclass that redefines one is refused when it is created. What cannot
-  be kept is waived by name, with a reason; a waiver that is no longer needed fails.
+- A promise is not overridden away, nor is a suite's `@final` helper: a class in which either is redefined, by itself
+  or by a mixin, is refused when it is created. What cannot be kept is waived by name, with a reason; a waiver that
+  is no longer needed fails. `"test_…[case]"` waives the cases of a promise that have this parameter.
+- A *capability* is what an adapter may do without: it is said in `lacks`, and the promises that need it are skipped,
+  with the capability's sentence as the reason. A waiver says "this is wrong", a lack says "this is not offered".
+- A class says what it waives and lacks as any class attribute does: its own value replaces the inherited one.
 - A test is named after its promise (`test_ledger_3_…`), and its docstring begins with it (`ledger-3: …`):
   `docs/promises.md` is made from these.
 """
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import ClassVar, Final, TypeVar
+from typing import ClassVar, Final, TypeVar, cast
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 from qcp_sdk.adapters.memory.clock import ManualClock
 from qcp_sdk.errors import PortError, Rejected, Unavailable, Unconfirmed
 from qcp_sdk.testing.conformance.examples import START
+from qcp_sdk.testing.conformance.marking import Capability, defined, marked, needs_of, waived
 
 PROMISE: Final = re.compile(r"([a-z]+-[0-9]+): (.+)", re.DOTALL)
 """How the docstring of a promise begins."""
@@ -55,33 +61,51 @@ class Conformance:
     """The root of every suite; see the module's docstring for how to use one."""
 
     waivers: ClassVar[Mapping[str, str]] = {}
-    """Test name to the reason why this adapter does not keep that promise."""
+    """Test name, or `name[case]`, to the reason why this adapter does not keep that promise."""
+
+    lacks: ClassVar[frozenset[Capability]] = frozenset()
+    """What this adapter does without, by design."""
 
     def __init_subclass__(cls, **options: object) -> None:
-        """Refuse a subclass that overrides a promise; mark the promises that it waives.
+        """Refuse a class that redefines a promise or a final helper; mark the promises that it waives or cannot keep.
 
         Raises:
-            TypeError: A promise is overridden, or a waiver names none or gives no reason.
+            TypeError: A promise or a final helper is redefined, a waiver names none or gives no reason, or the class
+                lacks what no promise of it needs.
         """
         super().__init_subclass__(**options)
-        inherited = {name for base in cls.__mro__[1:] for name in vars(base) if name.startswith("test_")}
-        overridden = sorted(name for name in vars(cls) if name in inherited)
-        if overridden:
-            raise TypeError(f"`{cls.__name__}` overrides promises: {', '.join(overridden)}; waive them with a reason")
-        for name, reason in vars(cls).get("waivers", {}).items():
-            if name not in inherited or not reason.strip():
-                raise TypeError(f"`{cls.__name__}` waives `{name}`, which is no promise, or without a reason")
-            setattr(cls, name, pytest.mark.xfail(reason=reason, strict=True)(_copy(getattr(cls, name))))
+        promises = {name: promise for name, promise in defined(cls).items() if name.startswith("test_")}
+        for name, promise in promises.items():
+            lacking = [each for each in needs_of(promise) if each in cls.lacks]
+            examined = marked(promise, waived(cls.__name__, cls.waivers, name, promise), lacking)
+            if examined is not getattr(cls, name):
+                setattr(cls, name, examined)
+        for named in cls.waivers:
+            if named.partition("[")[0] not in promises:
+                raise TypeError(f"`{cls.__name__}` waives `{named}`, which is no promise")
+        idle = cls.lacks - {each for promise in promises.values() for each in needs_of(promise)}
+        if idle:
+            raise TypeError(f"`{cls.__name__}` lacks what no promise needs: {', '.join(sorted(map(str, idle)))}")
 
     @classmethod
     def promises(cls) -> dict[str, str]:
         """Give every promise of this suite: its number and its sentence, in the order of numbers."""
-        found: dict[str, str] = {}
+        return {number: sentence for number, sentence, _ in cls._numbered()}
+
+    @classmethod
+    def requirements(cls) -> dict[str, tuple[Capability, ...]]:
+        """Give what each promise needs that not every adapter of this port has, in the order of numbers."""
+        return {number: needed for number, _, needed in cls._numbered()}
+
+    @classmethod
+    def _numbered(cls) -> list[tuple[str, str, tuple[Capability, ...]]]:
+        found = []
         for name in dir(cls):
-            told = PROMISE.fullmatch((getattr(cls, name).__doc__ or "").strip()) if name.startswith("test_") else None
+            promise = getattr(cls, name)
+            told = PROMISE.fullmatch((promise.__doc__ or "").strip()) if name.startswith("test_") else None
             if told:
-                found[told[1]] = " ".join(told[2].split())
-        return dict(sorted(found.items(), key=lambda item: int(item[0].rpartition("-")[2])))
+                found.append((told[1], " ".join(told[2].split()), needs_of(promise)))
+        return sorted(found, key=lambda each: int(each[0].rpartition("-")[2]))
 
 
 class Timed(Conformance):
@@ -96,16 +120,6 @@ class Timed(Conformance):
     def pass_time(self, by: timedelta) -> None:
         """Let time pass, as the adapter sees it. Override it where the adapter's clock is not `self.clock`."""
         self.clock.advance(by)
-
-
-def _copy(promise: Callable[..., object]) -> Callable[..., object]:
-    """Wrap a test, so that marking it in one subclass marks it in no other."""
-
-    @functools.wraps(promise)
-    def waived(*arguments: object, **named: object) -> object:
-        return promise(*arguments, **named)
-
-    return waived
 
 
 @contextmanager
@@ -131,6 +145,12 @@ def only_port_errors(call: Callable[[], T]) -> T | PortError:
         return told
     except Exception as foreign:  # noqa: BLE001  # whatever it is: this is the promise itself
         pytest.fail(f"`{type(foreign).__module__}.{type(foreign).__qualname__}` came out of a port")
+
+
+def history(machine: Callable[[], RuleBasedStateMachine], examples: int) -> None:
+    """Try so many histories of a state machine, each on a fresh one; the shortest that fails is printed."""
+    factory = cast("type[RuleBasedStateMachine]", machine)  # whatever makes one will do, as Hypothesis says in its text
+    run_state_machine_as_test(factory, settings=settings(PROPERTY, max_examples=examples, stateful_step_count=50))
 
 
 def at_once(call: Callable[[], T], *, times: int = 4) -> Sequence[T]:

@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Final
+from functools import partial
+from itertools import product
+from typing import ClassVar, Final
 
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from qcp_sdk.errors import Rejected
 from qcp_sdk.ports.keys import Keys
-from qcp_sdk.testing.conformance.base import Conformance, rejected
+from qcp_sdk.testing.conformance.base import Conformance, history, rejected
+from qcp_sdk.testing.conformance.marking import THREADS, needs
 from qcp_sdk.testing.conformance.together import together
 
 PLACE: Final = "journal/s-1/7"
 PAYLOAD: Final = b"a person's name, and nobody else's business"
 
 
+NUMBERS: Final = st.integers(0, 3)
+EVERYWHERE: Final = (PLACE, "journal/s-1/8", "journal/s-2/7", "streams/s-1/7")
+PLACES: Final = st.sampled_from(EVERYWHERE)
+PAYLOADS: Final = st.sampled_from([b"", b"the same", PAYLOAD])
+
+
 class KeysConformance(Conformance):
     """The exam of a `Keys`."""
+
+    examples: ClassVar[int] = 30
+    """How many histories the property promise tries."""
 
     @abstractmethod
     def make_keys(self, installation: str) -> Keys:
         """Give the keys of an installation: of one name always the same ones, of another name others."""
+
+    def reopened(self, keys: Keys) -> Keys:
+        """Give the keys of `here` as the next process would make them; the same ones where there is nothing to read."""
+        return keys
 
     def test_keys_1_a_purpose_has_one_key(self) -> None:
         """keys-1: A purpose has one 32-byte key for an installation, also after a restart; another has another."""
@@ -110,6 +128,7 @@ class KeysConformance(Conformance):
         assert repr(derived) not in told
         assert len(told) < 300
 
+    @needs(THREADS)
     def test_keys_9_many_callers_do_not_disturb_each_other(self) -> None:
         """keys-9: Callers from many threads get what they would get alone, and no two seal alike."""
         keys = self.make_keys("here")
@@ -122,3 +141,71 @@ class KeysConformance(Conformance):
 
         everything = [each for worker in together(4, seal) for each in worker]
         assert len(set(everything)) == len(everything)
+
+    def test_keys_10_any_history_opens_what_was_sealed_and_nothing_else(self) -> None:
+        """keys-10: After any history of sealing, opening, moving and restarts, what opens is what was sealed there."""
+        history(partial(KeysHistory, self), self.examples)
+
+
+class KeysHistory(RuleBasedStateMachine):
+    """Seals, opens and moves payloads of several streams, beside a list of what was sealed where under which key."""
+
+    def __init__(self, suite: KeysConformance) -> None:
+        super().__init__()
+        self.suite = suite
+        self.keys = suite.make_keys("here")
+        self.derived: dict[str, bytes] = {}
+        self.data_keys: list[bytes] = []
+        self.sealed: dict[bytes, tuple[bytes, str, bytes]] = {}
+
+    @rule(purpose=st.sampled_from(["codes", "index", "codes/2"]))
+    def derive(self, purpose: str) -> None:
+        """Ask for the key of a purpose, again and again."""
+        key = self.keys.derive(purpose=purpose)
+        assert self.derived.setdefault(purpose, key) == key
+        assert len(set(self.derived.values())) == len(self.derived)
+
+    @rule()
+    def begin(self) -> None:
+        """Begin a stream with a data key of its own."""
+        data_key = self.keys.new_data_key()
+        assert data_key not in self.data_keys, "one data key for two streams"
+        self.data_keys.append(data_key)
+
+    @rule(stream=NUMBERS, place=PLACES, payload=PAYLOADS, callers=st.sampled_from([1, 1, 3]))
+    def seal(self, stream: int, place: str, payload: bytes, callers: int) -> None:
+        """Seal a payload, perhaps by several callers at once: each gets bytes of its own."""
+        if stream < len(self.data_keys):
+            data_key = self.data_keys[stream]
+            times = 1 if THREADS in self.suite.lacks else callers
+            for sealed in together(times, lambda _: self.keys.seal(data_key=data_key, place=place, payload=payload)):
+                assert sealed not in self.sealed, "sealed twice alike"
+                self.sealed[sealed] = data_key, place, payload
+
+    @rule()
+    def restart(self) -> None:
+        """Make the keys again, as the next process does."""
+        self.keys = self.suite.reopened(self.keys)
+
+    @rule(which=st.integers(0, 20))
+    def open_everywhere(self, which: int) -> None:
+        """Open what was sealed in every place, under every data key: it opens only where it was sealed."""
+        if which < len(self.sealed):
+            sealed = [*self.sealed][which]
+            data_key, where, payload = self.sealed[sealed]
+            for other, place in product(self.data_keys, EVERYWHERE):
+                try:
+                    opened = self.keys.open(data_key=other, place=place, sealed=sealed)
+                except Rejected as refusal:
+                    assert refusal.reason == "not_authentic"
+                    assert (other, place) != (data_key, where), "it does not open in its place"
+                else:
+                    assert (other, place) == (data_key, where), "it opens in another place, or under another key"
+                    assert opened == payload
+
+    @invariant()
+    def what_was_sealed_opens(self) -> None:
+        """Open the first and the last that were sealed."""
+        for sealed in [*self.sealed][:1] + [*self.sealed][-1:]:
+            data_key, place, payload = self.sealed[sealed]
+            assert self.keys.open(data_key=data_key, place=place, sealed=sealed) == payload

@@ -3,90 +3,51 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta, timezone
+from collections.abc import Callable
+from datetime import timedelta, timezone
 from functools import partial
-from typing import Final
+from typing import ClassVar, final
 
 import pytest
 from attrs import evolve
 
 from qcp_sdk.errors import Conflict, QcpError
-from qcp_sdk.ports.store import FIRST_TOKEN, Batch, JournalRow, LeasedEffect, OutboxRow, Store, StoredStream
-from qcp_sdk.testing.conformance.base import Conformance
+from qcp_sdk.ports.store import FIRST_TOKEN, Batch, LeasedEffect, OutboxRow, Store
+from qcp_sdk.testing.conformance.base import Conformance, history
+from qcp_sdk.testing.conformance.marking import THREADS, needs
+from qcp_sdk.testing.conformance.store_examples import LEASE, NOW, answering, effect, entry, opening, stream
+from qcp_sdk.testing.conformance.store_history import StoreHistory
 from qcp_sdk.testing.conformance.together import together
 from qcp_sdk.values import Key
-
-NOW: Final = datetime(2031, 3, 30, 1, 59, 59, 999_999, tzinfo=UTC)
-LEASE: Final = timedelta(seconds=30)
-
-
-def stream(
-    id: str = "s-1", version: int = 1, *, stage: str = "open", indexes: Iterable[tuple[str, str]] = ()
-) -> StoredStream:
-    """Give a stream whose bytes tell its version."""
-    return StoredStream(
-        id=id,
-        kind="subscription",
-        version=version,
-        stage=stage,
-        data_key=b"key of " + id.encode(errors="replace"),
-        state=f"state {version}".encode(),
-        head=f"head {version}".encode(),
-        indexes=frozenset(indexes),
-    )
-
-
-def entry(id: str = "s-1", sequence: int = 1) -> JournalRow:
-    """Give a journal entry."""
-    return JournalRow(
-        stream=id, sequence=sequence, at=NOW, kind="opened", payload=f"fact {sequence}".encode(), hash=b"\x00\xff"
-    )
-
-
-def effect(
-    key: str = "s-1/1/0", *, id: str = "s-1", due: datetime = NOW, leased_until: datetime | None = None
-) -> OutboxRow:
-    """Give an effect to be done."""
-    return OutboxRow(
-        key=Key(key),
-        stream=id,
-        kind="hold_funds",
-        due=due,
-        payload=b"do " + key.encode(errors="replace"),
-        leased_until=leased_until,
-    )
-
-
-def opening(*effects: OutboxRow, id: str = "s-1", indexes: Iterable[tuple[str, str]] = ()) -> Batch:
-    """Give the batch that opens a stream with these effects."""
-    return Batch(
-        at=NOW, streams=(stream(id, indexes=indexes),), expected=(0,), journal=(entry(id),), outbox=tuple(effects)
-    )
-
-
-def answering(key: str, token: int) -> Batch:
-    """Give the batch that only marks an effect done."""
-    return Batch(at=NOW, answered=((Key(key), token),))
 
 
 class StoreConformance(Conformance):
     """The exam of a `Store`. A durable one is also reopened and killed in tests of its own."""
 
+    examples: ClassVar[int] = 40
+    """How many histories the property promise tries; fewer where a fresh store costs much."""
+
     @abstractmethod
     def make_store(self) -> Store:
         """Give an empty store, ready for use by any thread."""
 
+    def reopened(self, store: Store) -> Store:
+        """Give the store as another process would find it; the same one where there is nothing to open again."""
+        return store
+
+    @final
     def opened(self, *effects: OutboxRow) -> Store:
         """Give a store with the stream `s-1` and these effects."""
         store = self.make_store()
         store.commit(batch=opening(*effects))
         return store
 
+    @final
     def lease(self, store: Store, *, after: timedelta = timedelta(0), limit: int = 10) -> tuple[LeasedEffect, ...]:
         """Lease what is due some time after NOW."""
         return store.lease(now=NOW + after, until=NOW + after + LEASE, limit=limit)
 
+    @final
     def refused(self, store: Store, batch: Batch, kind: str, subject: str) -> None:
         """Expect a conflict about this very thing."""
         with pytest.raises(Conflict) as told:
@@ -150,6 +111,7 @@ class StoreConformance(Conformance):
         store.commit(batch=good)
         assert self.everything(store) != before
 
+    @final
     def everything(self, store: Store) -> tuple[object, ...]:
         """Give all that can be seen from outside of what the batches of store-3 touch."""
         return (
@@ -162,6 +124,7 @@ class StoreConformance(Conformance):
             store.parked(),
         )
 
+    @needs(THREADS)
     def test_store_4_one_of_many_writers_wins(self) -> None:
         """store-4: Of callers who write the same version at once, exactly one is let through."""
         store = self.opened()
@@ -206,6 +169,7 @@ class StoreConformance(Conformance):
         store.commit(batch=Batch(at=NOW, unclaim=(("open/jo", "s-2"),)))
         assert store.owner(claim="open/jo") is None
 
+    @needs(THREADS)
     def test_store_8_one_of_many_claimants_wins(self) -> None:
         """store-8: Of callers who claim the same name at once, exactly one gets it."""
         store = self.make_store()
@@ -371,6 +335,7 @@ class StoreConformance(Conformance):
         store.commit(batch=answering(second.key, second.token))
         assert store.next_due() == NOW + 5 * LEASE
 
+    @needs(THREADS)
     def test_store_21_workers_never_share_an_effect(self) -> None:
         """store-21: However many workers lease at once, each effect goes to one of them, and none is left over."""
         keys = [f"s-1/1/{n}" for n in range(60)]
@@ -384,6 +349,7 @@ class StoreConformance(Conformance):
 
         assert sorted(key for mine in together(6, work) for key in mine) == sorted(keys)
 
+    @needs(THREADS)
     def test_store_22_one_of_many_answers_counts(self) -> None:
         """store-22: Of callers who answer the same lease at once, exactly one is let through."""
         store = self.opened(effect())
@@ -433,6 +399,13 @@ class StoreConformance(Conformance):
             batch=Batch(at=NOW, streams=(stream(version=2), stream("s-2"), stream("s-2", 2)), expected=(1, 0, 1))
         )
         assert (store.load(id="s-1"), store.load(id="s-2")) == (stream(version=2), stream("s-2", 2))
+
+    def test_store_26_any_history_is_as_plain_dictionaries_have_it(self) -> None:
+        """store-26: After any history, of lost answers, late callers and races too, all that is seen is as promised.
+
+        Beside the store runs a model of plain dictionaries (`naive_store`), written only from the port's text.
+        """
+        history(partial(StoreHistory, self), self.examples)
 
 
 def committed(store: Store, batch: Batch) -> bool:
