@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 from hypothesis import strategies as st
@@ -25,16 +26,19 @@ FIRMS: Final = (
 """Names of firms, some of which a template or a log must quote."""
 
 
+@cache
 def languages() -> SearchStrategy[str]:
     """A language in which everything that a person reads exists."""
     return st.sampled_from(LANGUAGES)
 
 
+@cache
 def firms() -> SearchStrategy[str]:
     """The name of a firm."""
     return st.sampled_from(FIRMS)
 
 
+@cache
 def cabinets() -> SearchStrategy[Cabinet]:
     """A cabinet that may pay."""
     return st.builds(Cabinet, id=ids().map(CabinetId), name=firms())

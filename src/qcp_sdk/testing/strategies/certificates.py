@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Final
 
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 from qcp_sdk.certificates import QC_TYPE_ESEAL, QC_TYPE_ESIGN, Certificate, QcStatements
 from qcp_sdk.levels import CertificateLevel
 from qcp_sdk.testing.strategies.emails import written_emails
+from qcp_sdk.testing.strategies.ids import PRINTED
 from qcp_sdk.testing.strategies.instants import NOW
 from qcp_sdk.testing.strategies.names import person_names
 from qcp_sdk.testing.strategies.x509 import KEY_USAGES, Asked, broken, issued
@@ -38,6 +40,7 @@ _FOREVER: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 """No well-defined end (RFC 5280 § 4.1.2.5)."""
 
 
+@cache
 def qc_statements() -> SearchStrategy[QcStatements]:
     """Any statements of EN 319 412-5, none included, with unknown ones among them."""
     languages = st.sampled_from(("fr", "en", "de"))
@@ -55,6 +58,7 @@ def qc_statements() -> SearchStrategy[QcStatements]:
     )
 
 
+@cache
 def _some(among: Sequence[str]) -> SearchStrategy[tuple[str, ...]]:
     return st.lists(st.sampled_from(among), max_size=len(among), unique=True).map(tuple)
 
@@ -67,10 +71,11 @@ def qualified_statements(*, qscd: bool | None = None) -> SearchStrategy[QcStatem
     )
 
 
+@cache
 def _texts() -> SearchStrategy[str]:
     """What may stand in a distinguished name; much of it has to be escaped (RFC 4514 § 2.4)."""
     known = st.sampled_from(("Exemple SA", "a,b+c", '"x"', " #x ", "\\", "<;>", "Éleonore\u2019s", "#", "x" * 64))
-    drawn = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=20)
+    drawn = st.text(st.characters(codec="utf-8", exclude_categories=PRINTED), min_size=1, max_size=20)
     return (known | drawn).map(_fitting)
 
 
@@ -143,6 +148,7 @@ def certificates(
     return issued(asked, order=draw(st.randoms(use_true_random=False)), shared=shared)
 
 
+@cache
 def _usages() -> SearchStrategy[frozenset[str]]:
     signing = st.just(frozenset({"non_repudiation"}))
     return signing | st.frozensets(st.sampled_from(KEY_USAGES))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Final
 
 from attrs import evolve
@@ -30,6 +31,7 @@ KINDS: Final = ("other", "accounts", "engagement_letter", "annual_accounts")
 TITLES: Final = ("Lettre de mission", "Bilan <2025>", "{{ title }}", "1", "Comptes\u00a0annuels : 12 000 €")
 
 
+@cache
 def documents() -> SearchStrategy[Document]:
     """One document, named by the bytes that it had."""
     return st.builds(

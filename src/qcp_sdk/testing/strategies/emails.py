@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 from hypothesis import strategies as st
@@ -26,18 +28,22 @@ def _labels(draw: DrawFn) -> str:
     return f"{draw(st.sampled_from(_ALPHANUMERIC))}{inside}{draw(st.sampled_from(_ALPHANUMERIC))}"
 
 
+_LOCAL: Final = st.sampled_from(("jessica.poussart", "j.p+qcp", "O'Neill", "1", "contact", "x" * 64)) | st.lists(
+    st.text(_ATOM, min_size=1, max_size=12), min_size=1, max_size=3
+).map(".".join)
+_LONGEST: Final = ".".join(("a" * 63, "b" * 63, "c" * (254 - 65 - 128)))
+"""With 64 characters before the @: 254."""
+_DOMAIN: Final = st.sampled_from((*DOMAINS, _LONGEST)) | st.lists(_labels(), min_size=2, max_size=4).map(".".join)
+_CASED: Final[tuple[Callable[[str], str], ...]] = (str, str.upper, str.title)
+
+
 @st.composite
 def written_emails(draw: DrawFn) -> str:
     """An address as somebody writes it: its domain in any case; up to 64 characters before the @, and 254 in all."""
-    atoms = st.lists(st.text(_ATOM, min_size=1, max_size=12), min_size=1, max_size=3).map(".".join)
-    full = st.just("x" * 64)
-    local = draw(st.sampled_from(("jessica.poussart", "j.p+qcp", "O'Neill", "1", "contact")) | atoms | full)
-    labels = st.lists(_labels(), min_size=2, max_size=4).map(".".join)
-    longest = st.just(".".join(("a" * 63, "b" * 63, "c" * (254 - 65 - 128))))  # with 64 before the @: 254
-    domain = draw(st.sampled_from(DOMAINS) | labels | longest)
-    return f"{local}@{draw(st.sampled_from((str, str.upper, str.title)))(domain)}"
+    return f"{draw(_LOCAL)}@{draw(st.sampled_from(_CASED))(draw(_DOMAIN))}"
 
 
+@cache
 def email_addresses() -> SearchStrategy[EmailAddress]:
     """One mailbox, of any form that `EmailAddress` takes."""
     return written_emails().map(EmailAddress)

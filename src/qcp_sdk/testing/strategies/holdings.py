@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import cache
 
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
@@ -77,6 +78,7 @@ def attestations(*, now: datetime = NOW) -> SearchStrategy[Attestation]:
     )
 
 
+@cache
 def recognitions() -> SearchStrategy[Recognition]:
     """What verifying a chain and reading trusted lists found out, nothing included."""
     return st.builds(

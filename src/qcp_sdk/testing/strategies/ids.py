@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Final
+from functools import cache
+from typing import Final, Literal
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
@@ -11,43 +12,53 @@ from hypothesis.strategies import SearchStrategy
 from qcp_sdk.host.saying import Code
 from qcp_sdk.values import ContentHash, Fingerprint, Key, Secret
 
+PRINTED: Final[tuple[Literal["C"]]] = ("C",)
+"""The categories of characters that no printed text holds."""
+
 _ODD: Final = ("0", "a/b/1", "a:b", "1:a", "é", "\N{GRINNING FACE}", "../..", "a b", "'; --", "%00", "null", "x" * 120)
 """Ids that a host may well have, and that whoever joins, splits or quotes them carelessly mixes up."""
 
 
+@cache
 def ids() -> SearchStrategy[str]:
     """An id as hosts and providers make them: UUIDs, numbers, texts. Opaque to us, so any text that is not empty."""
     counted = st.integers(1, 10**6).map(lambda number: f"id-{number}")
-    texts = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=40)
+    texts = st.text(st.characters(codec="utf-8", exclude_categories=PRINTED), min_size=1, max_size=40)
     return counted | st.uuids().map(str) | st.sampled_from(_ODD) | texts
 
 
+@cache
 def tenants() -> SearchStrategy[str]:
     """A tenant, or none (`""`)."""
     return st.just("") | ids()
 
 
+@cache
 def keys() -> SearchStrategy[Key]:
     """An idempotency key as the engine derives it: `<stream>/<sequence>/<n>`."""
     return st.builds("{}/{}/{}".format, ids(), st.integers(1, 10_000), st.integers(0, 9)).map(Key)
 
 
+@cache
 def content_hashes() -> SearchStrategy[ContentHash]:
     """The name of some bytes; of the same few now and then."""
     contents = st.binary(max_size=1) | st.binary(max_size=64)
     return contents.map(lambda content: ContentHash(f"sha256:{hashlib.sha256(content).hexdigest()}"))
 
 
+@cache
 def fingerprints() -> SearchStrategy[Fingerprint]:
     """The fingerprint of a certificate that is not at hand."""
     return st.binary(max_size=64).map(lambda content: Fingerprint(hashlib.sha256(content).hexdigest()))
 
 
+@cache
 def secrets() -> SearchStrategy[Secret]:
     """A secret: any text, the empty one too."""
     return st.text(max_size=40).map(Secret)
 
 
+@cache
 def typed_codes() -> SearchStrategy[Secret]:
     """What a person may type for a one-time code: right in form, with spaces and dashes, or nonsense."""
     digits = st.text("0123456789", min_size=7, max_size=7)
@@ -58,6 +69,7 @@ def typed_codes() -> SearchStrategy[Secret]:
     return (digits | letters | spaced | st.text(max_size=40)).map(Secret)
 
 
+@cache
 def codes() -> SearchStrategy[Code]:
     """A one-time code as a person says it."""
     return typed_codes().map(Code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import cache
 from typing import Final
 
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ _TURNS: Final = (
 )
 
 
+@cache
 def instants(*, around: datetime = NOW, within: timedelta = timedelta(days=4_000)) -> SearchStrategy[datetime]:
     """An instant with a time zone, mostly UTC, at most `within` before or after `around`."""
     microseconds = within // timedelta(microseconds=1)
@@ -31,6 +33,7 @@ def instants(*, around: datetime = NOW, within: timedelta = timedelta(days=4_000
     return st.tuples(moments, zones).map(lambda pair: pair[0].astimezone(pair[1]))
 
 
+@cache
 def durations(
     shortest: timedelta = timedelta(seconds=1), longest: timedelta = timedelta(days=400)
 ) -> SearchStrategy[timedelta]:
@@ -38,11 +41,13 @@ def durations(
     return st.timedeltas(shortest, longest)
 
 
+@cache
 def days() -> SearchStrategy[date]:
     """A day that an identity document may carry."""
     return st.dates(date(1900, 1, 1), date(2100, 12, 31)) | st.sampled_from((date(2000, 2, 29), date(1900, 3, 1)))
 
 
+@cache
 def birth_dates() -> SearchStrategy[BirthDate]:
     """A date of birth that is taken: from 1900-01-01 to 2100-12-31."""
     edges = st.sampled_from((date(1900, 1, 1), date(2100, 12, 31), date(2004, 2, 29)))

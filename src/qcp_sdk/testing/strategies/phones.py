@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 from hypothesis import strategies as st
@@ -214,6 +215,7 @@ def _other(draw: DrawFn) -> str:
     return f"+{code}{draw(st.sampled_from('123456789'))}{draw(digits)}"
 
 
+@cache
 def phone_numbers() -> SearchStrategy[PhoneNumber]:
     """A mobile number; most are French or of a neighbour, some of any country, of 7 to 15 digits (E.164 § 6.2.1)."""
     fiction = st.integers(0, 9_999).map(lambda number: f"+3363998{number:04d}")  # a range that ARCEP keeps for fiction

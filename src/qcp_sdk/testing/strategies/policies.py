@@ -5,6 +5,7 @@ one below it.
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import cache
 from typing import Final
 
 from hypothesis import strategies as st
@@ -36,11 +37,13 @@ def issuers(draw: DrawFn) -> Issuer:
     return Issuer(name=draw(st.sampled_from(_NAMES)), levels=draw(_SOME), organisation=organisation, dn=dn, ca=ca)
 
 
+@cache
 def attestors() -> SearchStrategy[Attestor]:
     """A provider whose word is believed."""
     return st.builds(Attestor, provider=st.sampled_from(PROVIDERS), levels=_SOME)
 
 
+@cache
 def floors() -> SearchStrategy[Floor]:
     """A floor: for a kind of document, a role, both together, or everybody."""
     return st.builds(
