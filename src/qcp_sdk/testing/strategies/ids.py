@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
-from typing import Final, Literal
+from typing import Final
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
@@ -12,8 +12,11 @@ from hypothesis.strategies import SearchStrategy
 from qcp_sdk.host.saying import Code
 from qcp_sdk.values import ContentHash, Fingerprint, Key, Secret
 
-PRINTED: Final[tuple[Literal["C"]]] = ("C",)
-"""The categories of characters that no printed text holds."""
+PRINTED: Final = (
+    "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ -_.:;,/\\@#%&?!=+*'\"()[]{}<>|~^$`"
+    "éàçÜßŁøİ\u0130\u0131\u00a0\u2019\u2026€Жαא漢\u0301\N{GRINNING FACE}"
+)
+"""What printed texts are drawn from: named one by one, since Hypothesis takes seconds to sort all of Unicode."""
 
 _ODD: Final = ("0", "a/b/1", "a:b", "1:a", "é", "\N{GRINNING FACE}", "../..", "a b", "'; --", "%00", "null", "x" * 120)
 """Ids that a host may well have, and that whoever joins, splits or quotes them carelessly mixes up."""
@@ -23,7 +26,7 @@ _ODD: Final = ("0", "a/b/1", "a:b", "1:a", "é", "\N{GRINNING FACE}", "../..", "
 def ids() -> SearchStrategy[str]:
     """An id as hosts and providers make them: UUIDs, numbers, texts. Opaque to us, so any text that is not empty."""
     counted = st.integers(1, 10**6).map(lambda number: f"id-{number}")
-    texts = st.text(st.characters(codec="utf-8", exclude_categories=PRINTED), min_size=1, max_size=40)
+    texts = st.text(PRINTED, min_size=1, max_size=40)
     return counted | st.uuids().map(str) | st.sampled_from(_ODD) | texts
 
 
@@ -55,7 +58,7 @@ def fingerprints() -> SearchStrategy[Fingerprint]:
 @cache
 def secrets() -> SearchStrategy[Secret]:
     """A secret: any text, the empty one too."""
-    return st.text(max_size=40).map(Secret)
+    return st.text(PRINTED, max_size=40).map(Secret)
 
 
 @cache
@@ -66,7 +69,7 @@ def typed_codes() -> SearchStrategy[Secret]:
     spaced = st.tuples(digits | letters, st.sampled_from(("", " ", "-", "\u202f"))).map(
         lambda pair: f"{pair[0][:3]}{pair[1]}{pair[0][3:]}".lower()
     )
-    return (digits | letters | spaced | st.text(max_size=40)).map(Secret)
+    return (digits | letters | spaced | st.text(PRINTED, max_size=40)).map(Secret)
 
 
 @cache

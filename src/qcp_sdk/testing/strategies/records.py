@@ -29,7 +29,7 @@ from qcp_sdk.testing.strategies.accounts import FIRMS, languages
 from qcp_sdk.testing.strategies.amounts import prices
 from qcp_sdk.testing.strategies.collectes import FILES, TITLES, collectes
 from qcp_sdk.testing.strategies.holdings import PROVIDERS, REASONS
-from qcp_sdk.testing.strategies.ids import ids
+from qcp_sdk.testing.strategies.ids import PRINTED, ids
 from qcp_sdk.testing.strategies.instants import birth_dates, days, durations, instants
 from qcp_sdk.testing.strategies.names import person_names
 from qcp_sdk.values import Cents, SignatoryId
@@ -40,9 +40,7 @@ _SAID: Final = (
     "document_unreadable", "not_eligible", "ticket 41", "Élodie, par téléphone", "<b>", "{{ x }}", "\N{GRINNING FACE}",
     " x ", "1",
 )  # fmt: skip
-_PROSE: Final = st.sampled_from(_SAID) | st.text(
-    st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=30
-)
+_PROSE: Final = st.sampled_from(_SAID) | st.text(PRINTED, min_size=1, max_size=30).filter(str.strip)
 """Words of a provider or an operator; never blank, since some of them must not be."""
 _URLS: Final = st.sampled_from(
     ("https://identity.example.org/s/1?a=1&b=2", "https://a.example/é#x", "https://x.example/" + "y" * 500)
