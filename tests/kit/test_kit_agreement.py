@@ -198,9 +198,7 @@ def enquiries(draw: st.DrawFn) -> tuple[Collecte, dict[str, tuple[Evidence, ...]
     evidence: dict[str, tuple[Evidence, ...]] = {}
     for one in collecte.signatories:
         person = Account(id=draw(qst.ids()), name=one.name, email=one.email, mobile=one.mobile)  # type: ignore[arg-type]
-        usable = st.sampled_from(CertificateLevel).flatmap(
-            lambda level, who=person: qst.usable_holdings(who, level=level)
-        )  # type: ignore[misc]
+        usable = qst.usable_holdings(person, level=draw(st.sampled_from(CertificateLevel)))
         some = draw(st.lists(qst.holdings() | usable | qst.attestations(), max_size=2))
         by_name = {held.certificate.fingerprint if isinstance(held, Holding) else str(held): held for held in some}
         evidence[one.id] = tuple(by_name.values())

@@ -8,7 +8,7 @@ from io import BytesIO
 import pytest
 from flask.testing import FlaskClient
 from host import create_app
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
@@ -53,7 +53,7 @@ def test_it_is_refused_again_once_the_certificate_has_ended(client: FlaskClient,
     assert post(client, qcp_scene, qcp_scene.jessica, 3).status_code == 422
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(person=st.from_type(Account), niveau=st.sampled_from(SignatureLevel))
 def test_whoever_it_is_the_host_answers(person: Account, niveau: SignatureLevel) -> None:
     scene = Scene()  # a world for each example: a fixture would be one for all of them
