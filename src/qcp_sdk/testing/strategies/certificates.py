@@ -101,7 +101,8 @@ def _subject(draw: DrawFn, holder: PersonName | None) -> list[tuple[str, str]]:
         if draw(st.booleans()):
             text = draw(st.sampled_from(("IDCFR-0123", "PASFR-99"))) if extra == "serialNumber" else draw(_texts())
             found.append((extra, text))
-    return draw(st.permutations(found))
+    in_order = iter([text for short, text in found if short == "givenName"])  # whatever stands between them
+    return [(short, next(in_order) if short == "givenName" else text) for short, text in draw(st.permutations(found))]
 
 
 def _validity(draw: DrawFn) -> tuple[datetime, datetime]:
