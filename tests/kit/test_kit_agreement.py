@@ -38,7 +38,7 @@ N1, N2, N3, N4 = SignatureLevel
 # --- names, addresses, numbers ---------------------------------------------------------------------------------------
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(qst.spellings())
 def test_the_same_person_written_otherwise_is_recognised(spelling: Spelling) -> None:
     match = match_identity(spelling.account, spelling.document)
@@ -47,7 +47,7 @@ def test_the_same_person_written_otherwise_is_recognised(spelling: Spelling) -> 
     assert match.verdict is (Same.CLOSE if match.transformations else Same.EXACT)
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(qst.strangers())
 def test_somebody_else_is_never_taken_for_the_person(pair: Stranger) -> None:
     account, document = pair
@@ -85,19 +85,19 @@ def test_a_number_is_the_same_however_it_is_typed(pair: tuple[str, PhoneNumber])
 # --- certificates ----------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 @given(qst.certificates())
 def test_reading_a_certificate_says_what_was_asked_for(certificate: Certificate) -> None:
     assert read(certificate.der) == certificate
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 @given(qst.certificates_repeating_statements())
 def test_a_statement_that_stands_twice_is_read_once(certificate: Certificate) -> None:
     assert read(certificate.der) == certificate
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 @given(qst.broken_certificates())
 def test_what_is_broken_is_refused(content: bytes) -> None:
     with pytest.raises(CertificateError):
@@ -166,7 +166,7 @@ def written(policy: Policy) -> Iterator[str]:
     yield f'beyond_deadline = "{policy.beyond_deadline // timedelta(days=1)}d"'
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 @given(qst.policies())
 def test_a_policy_written_down_and_read_is_the_policy(policy: Policy) -> None:
     minutes = max(1, min(policy.status_age // timedelta(minutes=1), 99_999))
@@ -205,7 +205,7 @@ def enquiries(draw: st.DrawFn) -> tuple[Collecte, dict[str, tuple[Evidence, ...]
     return collecte, evidence, draw(st.just(default_policy()) | qst.policies())
 
 
-@settings(max_examples=150, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, suppress_health_check=list(HealthCheck))
 @given(enquiries())
 def test_a_decision_keeps_the_policy_s_laws(enquiry: tuple[Collecte, dict[str, tuple[Evidence, ...]], Policy]) -> None:
     collecte, evidence, policy = enquiry

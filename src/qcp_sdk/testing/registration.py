@@ -12,7 +12,7 @@ from functools import cache, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from qcp_sdk import effects, facts, notices, values
+from qcp_sdk import audit, effects, facts, notices, values
 from qcp_sdk.ceremony import effects as ce
 from qcp_sdk.ceremony import facts as cf
 from qcp_sdk.ceremony.state import Ceremony
@@ -99,7 +99,9 @@ def _table() -> Mapping[Any, Callable[[], SearchStrategy[Any]]]:
     found |= {thing: partial(_made, "ids.ids") for thing in _IDS}
     found |= {thing: partial(_made, "records.record", thing) for thing in _RECORDS}
     for place, root in _FAMILIES.items():
-        found |= {kind: partial(_made, place, kind) for kind in _kinds(root, facts, sf, cf, effects, se, ce, notices)}
+        found |= {
+            kind: partial(_made, place, kind) for kind in _kinds(root, facts, sf, cf, audit, effects, se, ce, notices)
+        }
     return found
 
 
