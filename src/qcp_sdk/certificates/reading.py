@@ -169,8 +169,9 @@ def _emails(names: Any) -> Iterator[EmailAddress]:
     for name in names or ():
         if name.name == "rfc822_name":
             try:
-                yield EmailAddress(name.chosen.native)
-            except InvalidValue:  # an address that we could not write to either
+                # The octets as they stand: asn1crypto's `.native` turns an IDNA domain (xn--…) into Unicode.
+                yield EmailAddress(bytes(name.chosen.contents).decode("ascii"))
+            except (InvalidValue, UnicodeDecodeError):  # an address that we could not write to either
                 continue
 
 

@@ -191,12 +191,19 @@ class Scene:
         """
         view = self.qcp.subscriptions.get(view.id)
         while view.stage is not until:
-            step = _STEPS.get(view.stage)
-            assert step is not None, f"it is {view.stage} ({view.show.ending}), and never came to {until}"
+            assert self.can_step(view), f"it is {view.stage} ({view.show.ending}), and never came to {until}"
             before = view
-            view = step(self, view)
+            view = self.step(view)
             assert view.stage is not before.stage, f"it stands still at {view.stage}"
         return view
+
+    def can_step(self, view: SubscriptionView) -> bool:
+        """Say whether somebody or something has to act for this stage to end."""
+        return view.stage in _STEPS
+
+    def step(self, view: SubscriptionView) -> SubscriptionView:
+        """Do what is right at this stage, once: what the person would, or wait for whoever is asked."""
+        return _STEPS[view.stage](self, view)
 
     def identity_session(self, view: SubscriptionView) -> SessionId:
         """The newest identity session of this subscription."""
