@@ -42,6 +42,7 @@ from qcp_sdk.people import Account
 from qcp_sdk.ports.accounts import Accounts
 from qcp_sdk.ports.authority import CertificateAuthority
 from qcp_sdk.ports.codes import Codes
+from qcp_sdk.ports.documents import Documents
 from qcp_sdk.ports.envelope import Envelope
 from qcp_sdk.ports.notices import Notices
 from qcp_sdk.ports.pages import SigningPages
@@ -95,16 +96,25 @@ class InAFolder:
         return self.base / str(next(self.numbers))
 
     def centre(self) -> LocalTrustCentre:
-        folder = Path(shutil.copytree(self.made_once, self.folder()))
-        return LocalTrustCentre(folder, clock=self.clock, passphrase=PASSPHRASE)
+        self.centre_folder = Path(shutil.copytree(self.made_once, self.folder()))
+        return self.reopened_centre()
+
+    def reopened_centre(self) -> LocalTrustCentre:
+        """Open the folder of this test's centre again, as another process does."""
+        return LocalTrustCentre(self.centre_folder, clock=self.clock, passphrase=PASSPHRASE)
 
 
 class TestLocalAuthority(InAFolder, AuthorityConformance):
+    examples = 4
+
     def make_authority(self, *, takes_time: bool = False, refuses: bool = False) -> LocalAuthority:
-        centre = self.centre()
+        centre, self.decision_after = self.centre(), timedelta(minutes=30 if takes_time else 0)
         if refuses:
             centre.refuse_next("not_eligible", level=self.level)
-        return centre.authority(self.level, decision_after=timedelta(minutes=30 if takes_time else 0))
+        return centre.authority(self.level, decision_after=self.decision_after)
+
+    def restarted(self, authority: CertificateAuthority) -> LocalAuthority:
+        return self.reopened_centre().authority(self.level, decision_after=self.decision_after)
 
 
 class TestLocalLcpAuthority(TestLocalAuthority):
@@ -112,13 +122,21 @@ class TestLocalLcpAuthority(TestLocalAuthority):
 
 
 class TestLocalSigner(InAFolder, SignerConformance):
+    examples = 4
+
     def make_signer(self, *, takes_time: bool = False) -> tuple[LocalSigner, Fingerprint]:
-        self.trust, self.sent = self.centre(), MemoryCodes()
+        self.trust, self.sent, self.keys = self.centre(), MemoryCodes(clock=self.clock), MemoryKeys()
         holding = self.trust.enrol(account(), level=CertificateLevel.QCP_N)
         signer = self.trust.signer(
-            codes=self.sent, keys=MemoryKeys(), answer_after=timedelta(minutes=30 if takes_time else 0), batch=3
+            codes=self.sent, keys=self.keys, answer_after=timedelta(minutes=30 if takes_time else 0), batch=3
         )
         return signer, holding.certificate.fingerprint
+
+    def another(self, signer: Signer) -> Fingerprint:
+        return self.trust.enrol(account(1), level=CertificateLevel.QCP_N).certificate.fingerprint
+
+    def restarted(self, signer: Signer) -> LocalSigner:
+        return self.reopened_centre().signer(codes=self.sent, keys=self.keys, batch=3)
 
     def codes(self, signer: Signer) -> tuple[Secret, ...]:
         return tuple(sent.code for sent in self.sent.outbox)
@@ -138,6 +156,8 @@ class TestLocalSigner(InAFolder, SignerConformance):
 
 
 class TestLocalTimestamps(InAFolder, TimestampsConformance):
+    examples = 4
+
     def make_timestamps(self) -> LocalTimestamps:
         return self.centre().timestamps()
 
@@ -151,10 +171,14 @@ class TestLocalTimestamps(InAFolder, TimestampsConformance):
 
 class TestFileAccounts(InAFolder, AccountsConformance):
     def make_accounts(self, *people: Account) -> FileAccounts:
-        accounts = FileAccounts(self.folder() / "accounts.json")
+        self.file = self.folder() / "accounts.json"
+        accounts = FileAccounts(self.file)
         for person in people:
             accounts.put(person)
         return accounts
+
+    def restarted(self, accounts: Accounts) -> FileAccounts:
+        return FileAccounts(self.file)
 
     def change(self, accounts: Accounts, person: Account) -> None:
         assert isinstance(accounts, FileAccounts)
@@ -162,8 +186,13 @@ class TestFileAccounts(InAFolder, AccountsConformance):
 
 
 class TestMailboxCodes(InAFolder, CodesConformance):
+    examples = 8
+
     def make_codes(self) -> MailboxCodes:
         self.box = Mailbox(self.folder())
+        return self.restarted()
+
+    def restarted(self, codes: Codes | None = None) -> MailboxCodes:
         return MailboxCodes(directory=self.box.directory, sender=SENDER, renderer=RENDERER, clock=self.clock)
 
     def received(self, codes: Codes, by: EmailAddress | PhoneNumber) -> tuple[str, ...]:
@@ -171,17 +200,22 @@ class TestMailboxCodes(InAFolder, CodesConformance):
 
 
 class TestMailboxNotices(InAFolder, NoticesConformance):
+    examples = 8
+
     def make_notices(self) -> MailboxNotices:
         self.box = Mailbox(self.folder())
-        self.shelf = shelf = TypstDocuments(
+        self.shelf = TypstDocuments(
             shelf=FileShelf(self.folder()),
             seal=Marking(),
             answers=self.folder(),
             platform="Exemple",
             issuer="Autorité Exemple",
         )
+        return self.restarted()
+
+    def restarted(self, notices: Notices | None = None) -> MailboxNotices:
         return MailboxNotices(
-            directory=self.box.directory, sender=SENDER, renderer=RENDERER, clock=self.clock, documents=shelf
+            directory=self.box.directory, sender=SENDER, renderer=RENDERER, clock=self.clock, documents=self.shelf
         )
 
     def keep(self, notices: Notices, content: bytes) -> ContentHash:
@@ -195,6 +229,10 @@ class TestMailboxNotices(InAFolder, NoticesConformance):
 class TestFileShelf(InAFolder, ShelfConformance):
     def make_shelf(self) -> Shelf:
         return FileShelf(self.folder())
+
+    def reopened(self, shelf: Shelf) -> Shelf:
+        assert isinstance(shelf, FileShelf)
+        return FileShelf(shelf.directory)
 
     def damage(self, shelf: Shelf, document: ContentHash) -> None:
         file = shelf.path(document=document)
@@ -213,10 +251,12 @@ class TestTypstDocuments(InAFolder, DocumentsConformance):
     def setup_method(self) -> None:
         self.clock = ManualClock(START)
 
+    examples = 4
+
     def make_documents(self) -> TypstDocuments:
         centre = self.centre()
         credential, signing = centre.seal_credential()
-        seal = PdfSeal(
+        self.seal = PdfSeal(
             credential=credential,
             signing=signing,
             timestamps=None,
@@ -224,16 +264,20 @@ class TestTypstDocuments(InAFolder, DocumentsConformance):
             clock=self.clock,
             level=PadesLevel.B_B,
         )
-        return self.documents(seal)
+        return self.documents(self.seal, FileShelf(self.folder()), self.folder())
 
     def make_shelf(self) -> Shelf:
-        return self.documents(Marking())  # the shelf's own promises need no key
+        return self.documents(Marking(), FileShelf(self.folder()), self.folder())  # these promises need no key
 
-    def documents(self, seal: PdfSeal | Marking) -> TypstDocuments:
+    def restarted(self, documents: Documents) -> TypstDocuments:
+        return self.documents(self.seal, self.shelf, self.answers)
+
+    def documents(self, seal: PdfSeal | Marking, shelf: FileShelf, answers: Path) -> TypstDocuments:
+        self.shelf, self.answers = shelf, answers
         return TypstDocuments(
-            shelf=FileShelf(self.folder()),
+            shelf=shelf,
             seal=seal,
-            answers=self.folder(),
+            answers=answers,
             platform="Exemple",
             issuer="Autorité Exemple",
         )
@@ -272,15 +316,20 @@ def a_certificate() -> bytes:
 class TestPdfEnvelope(InAFolder, EnvelopeConformance):
     """At B-B; timestamps and revocation data are what the envelope's own tests are about."""
 
+    examples = 5
+
     def make_envelope(self) -> PdfEnvelope:
-        self.shelf = FileShelf(self.folder())
+        self.shelf, self.answers = FileShelf(self.folder()), self.folder()
+        return self.restarted()
+
+    def restarted(self, envelope: Envelope | None = None) -> PdfEnvelope:
         return PdfEnvelope(
             documents=self.shelf,
             timestamps=None,
             revocation=None,
             clock=self.clock,
             level=PadesLevel.B_B,
-            answers=KeptAnswers(self.folder()),
+            answers=KeptAnswers(self.answers),
         )
 
     def keep(self, envelope: Envelope, content: bytes) -> ContentHash:
@@ -304,9 +353,15 @@ class TestPdfEnvelope(InAFolder, EnvelopeConformance):
 
 
 class TestRegistrationAtTheLocalTrustCentre(InAFolder, RegistrationConformance):
+    examples = 4
+
     def make_registration(self) -> hosted.SimulatedRegistration:
-        authority = self.centre().authority(CertificateLevel.QCP_N)
-        return hosted.SimulatedRegistration(self.folder(), authority=authority, clock=self.clock)
+        authority, self.place = self.centre().authority(CertificateLevel.QCP_N), self.folder()
+        return hosted.SimulatedRegistration(self.place, authority=authority, clock=self.clock)
+
+    def restarted(self, registration: Registration) -> hosted.SimulatedRegistration:
+        authority = self.reopened_centre().authority(CertificateLevel.QCP_N)
+        return hosted.SimulatedRegistration(self.place, authority=authority, clock=self.clock)
 
     def complete(self, registration: Registration, session: SessionId) -> None:
         assert isinstance(registration, hosted.SimulatedRegistration)
@@ -326,8 +381,10 @@ class TestRegistrationAtTheLocalTrustCentre(InAFolder, RegistrationConformance):
 class TestPagesAtTheLocalTrustCentre(InAFolder, PagesConformance):
     """A hosted page that makes real PAdES signatures with a real remote key."""
 
+    examples = 4
+
     def make_pages(self) -> SimulatedSigningPages:
-        centre, self.sent, self.shelf = self.centre(), MemoryCodes(), FileShelf(self.folder())
+        centre, self.sent, self.shelf = self.centre(), MemoryCodes(clock=self.clock), FileShelf(self.folder())
         certificate = centre.enrol(account(), level=CertificateLevel.QCP_N).certificate
         envelope = PdfEnvelope(
             documents=self.shelf,
@@ -338,8 +395,12 @@ class TestPagesAtTheLocalTrustCentre(InAFolder, PagesConformance):
             answers=KeptAnswers(self.folder()),
         )
         signer = centre.signer(codes=self.sent, keys=MemoryKeys())
-        pen = PortsPen(envelope=envelope, signer=signer, certificate_of=lambda _: certificate, clock=self.clock)
-        return SimulatedSigningPages(self.folder(), pen=pen, clock=self.clock)
+        self.pen = PortsPen(envelope=envelope, signer=signer, certificate_of=lambda _: certificate, clock=self.clock)
+        self.place = self.folder()
+        return SimulatedSigningPages(self.place, pen=self.pen, clock=self.clock)
+
+    def restarted(self, pages: SigningPages) -> SimulatedSigningPages:
+        return SimulatedSigningPages(self.place, pen=self.pen, clock=self.clock)
 
     def keep(self, pages: SigningPages, content: bytes) -> ContentHash:
         return self.shelf.keep(content=content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import logging
 import re
 import socket
 import ssl
@@ -499,7 +500,9 @@ class OnTheServer:
     """What both exams need: the server with an empty post, and a folder of its own for every adapter."""
 
     @pytest.fixture(autouse=True)
-    def _on_the_server(self, post: Post, server: SmtpServer, tmp_path: Path) -> None:
+    def _on_the_server(self, post: Post, server: SmtpServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        # The server runs in this process and logs every line: that log is the server's, not the adapter's.
+        monkeypatch.setattr(logging.getLogger("mail.log"), "disabled", True)
         self.post, self.server, self.base, self.numbers = post, server, tmp_path, count()
 
     def folder(self) -> Path:
@@ -512,18 +515,23 @@ class OnTheServer:
 
 
 class TestSmtpNotices(OnTheServer, NoticesConformance):
+    examples = 5
+
     def make_notices(self) -> SmtpNotices:
-        folder = self.folder()
+        self.place = folder = self.folder()
         self.shelf = TypstDocuments(
             shelf=FileShelf(folder / "shelf"), seal=_NoSeal(), answers=folder / "a", platform="P", issuer="I"
         )
+        return self.restarted()
+
+    def restarted(self, notices: Notices | None = None) -> SmtpNotices:
         return SmtpNotices(
             server=self.server,
             sender=SENDER,
             renderer=RENDERER,
             clock=self.clock,
             documents=self.shelf,
-            remember=folder / "sent",
+            remember=self.place / "sent",
         )
 
     def keep(self, notices: Notices, content: bytes) -> ContentHash:
@@ -534,9 +542,15 @@ class TestSmtpNotices(OnTheServer, NoticesConformance):
 
 
 class TestSmtpCodes(OnTheServer, CodesConformance):
+    examples = 5
+
     def make_codes(self) -> SmtpCodes:
-        folder = self.folder()
-        self.telephone = Mailbox(folder / "sms")
+        self.place = self.folder()
+        self.telephone = Mailbox(self.place / "sms")
+        return self.restarted()
+
+    def restarted(self, codes: Codes | None = None) -> SmtpCodes:
+        folder = self.place
         return SmtpCodes(
             server=self.server,
             sender=SENDER,

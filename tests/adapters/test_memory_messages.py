@@ -24,7 +24,7 @@ from qcp_sdk.values import ContentHash, EmailAddress, Key, PhoneNumber
 
 class TestMemoryCodes(CodesConformance):
     def make_codes(self) -> MemoryCodes:
-        return MemoryCodes()
+        return MemoryCodes(clock=self.clock)
 
     def received(self, codes: Codes, by: EmailAddress | PhoneNumber) -> tuple[str, ...]:
         assert isinstance(codes, MemoryCodes)

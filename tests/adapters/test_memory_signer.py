@@ -30,6 +30,9 @@ class TestMemorySigner(SignerConformance):
     def verifies(self, credential: Credential, digest: bytes, value: bytes) -> bool:
         return value == fake.memory_value(credential.fingerprint, digest)
 
+    def another(self, signer: Signer) -> Fingerprint:
+        return self.authority.issue_to(account(1)).certificate.fingerprint
+
     def disable(self, signer: Signer, fingerprint: Fingerprint) -> None:
         self.authority.revoke(key=Key("r/1/0"), fingerprint=fingerprint, reason="key_compromise")
 

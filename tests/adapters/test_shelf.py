@@ -93,6 +93,33 @@ def test_no_partial_file_is_left_behind(shelf: FileShelf) -> None:
     assert not list(shelf.directory.rglob(".new-*"))
 
 
+def test_a_key_that_was_kept_for_something_else_is_refused(tmp_path: Path) -> None:
+    answers, key = KeptAnswers(tmp_path), Key("stream/1/0")
+    assert answers.put(key=key, answer="first", meant=("seal", "a")) == "first"
+    assert KeptAnswers(tmp_path).get(key=key, meant=("seal", "a")) == "first"
+    for asked in (
+        lambda: answers.get(key=key, meant=("seal", "b")),
+        lambda: answers.put(key=key, answer="other", meant=("compose", "a")),
+    ):
+        with pytest.raises(Rejected) as refused:
+            asked()
+        assert refused.value.reason == "key_reused"
+
+
+def test_an_answer_of_an_older_version_says_not_what_it_was_for(tmp_path: Path) -> None:
+    key = Key("stream/1/0")
+    KeptAnswers(tmp_path).put(key=key, answer="first")
+    assert KeptAnswers(tmp_path).get(key=key, meant=("seal", "a")) == "first"
+
+
+def test_the_folder_of_answers_does_not_tell_that_two_keys_were_for_one_address(tmp_path: Path) -> None:
+    for number in range(2):
+        KeptAnswers(tmp_path).put(key=Key(f"s/{number}/0"), answer="sent", meant=("zoe@example.org",))
+    first, second = (file.read_text() for file in tmp_path.iterdir())
+    assert first != second
+    assert "zoe" not in first + second
+
+
 def test_the_first_answer_wins_also_between_threads(tmp_path: Path) -> None:
     answers = KeptAnswers(tmp_path / "answers")
     key = Key("stream/1/0")

@@ -18,6 +18,7 @@ from qcp_sdk.identity import DocumentKind, Proofing, ProvenIdentity
 from qcp_sdk.ports.answers import Pending
 from qcp_sdk.ports.identity import IdentityVerification
 from qcp_sdk.subscription.facts import CaptureFinished, IdentityAbandoned, IdentityApproved
+from qcp_sdk.testing.conformance.discretion import personal, unspoken
 from qcp_sdk.testing.conformance.examples import START, account
 from qcp_sdk.testing.conformance.identity import Ending, IdentityConformance
 from qcp_sdk.values import BirthDate, Key, PersonName, SessionId, SubscriptionId
@@ -38,7 +39,11 @@ class TestSimulatedIdentity(IdentityConformance):
         self.folder, self.made = tmp_path, count()
 
     def make_identity(self) -> simulated.SimulatedIdentity:
-        return simulated.SimulatedIdentity(self.folder / str(next(self.made)), clock=self.clock)
+        self.place = self.folder / str(next(self.made))
+        return simulated.SimulatedIdentity(self.place, clock=self.clock)
+
+    def restarted(self, identity: IdentityVerification) -> simulated.SimulatedIdentity:
+        return simulated.SimulatedIdentity(self.place, clock=self.clock)
 
     def capture(self, identity: IdentityVerification, session: SessionId) -> None:
         assert isinstance(identity, simulated.SimulatedIdentity)
@@ -213,3 +218,16 @@ def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path, clock: 
 
 def test_everything_simulated_says_so() -> None:
     assert simulated.SimulatedIdentity.simulated
+
+
+def test_an_error_of_the_database_quotes_nobody(tmp_path: Path, clock: ManualClock) -> None:
+    identity = simulated.SimulatedIdentity(tmp_path / "book.sqlite", clock=clock)
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'book.sqlite'}")
+    with engine.begin() as connection:  # a book that can be read, and not be written
+        connection.execute(
+            sa.text("CREATE TRIGGER full BEFORE INSERT ON simulated_records BEGIN SELECT RAISE(FAIL, 'full'); END")
+        )
+    with pytest.raises(Unavailable) as told:
+        opened(identity)
+    with unspoken(*personal(account()), "subscription-0") as said:
+        said.append(told.value)

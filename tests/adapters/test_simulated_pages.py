@@ -65,9 +65,11 @@ class TestSimulatedPages(TestMemoryPages):
 
     def make_pages(self) -> PagesDesk:
         super().make_pages()
-        return simulated.SimulatedSigningPages(
-            self.folder / str(next(self.made)), pen=pen(self.world), clock=self.clock
-        )
+        self.place = self.folder / str(next(self.made))
+        return simulated.SimulatedSigningPages(self.place, pen=pen(self.world), clock=self.clock)
+
+    def restarted(self, pages: SigningPages) -> PagesDesk:
+        return simulated.SimulatedSigningPages(self.place, pen=pen(self.world), clock=self.clock)
 
 
 class TestPagesWithAFunction(TestMemoryPages):

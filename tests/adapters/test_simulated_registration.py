@@ -37,8 +37,11 @@ class TestSimulatedRegistration(RegistrationConformance):
         self.folder, self.made = tmp_path, count()
 
     def make_registration(self) -> simulated.SimulatedRegistration:
-        folder = self.folder / str(next(self.made))
-        return simulated.SimulatedRegistration(folder, authority=ca.MemoryAuthority(clock=self.clock), clock=self.clock)
+        self.place, self.authority = self.folder / str(next(self.made)), ca.MemoryAuthority(clock=self.clock)
+        return simulated.SimulatedRegistration(self.place, authority=self.authority, clock=self.clock)
+
+    def restarted(self, registration: Registration) -> simulated.SimulatedRegistration:
+        return simulated.SimulatedRegistration(self.place, authority=self.authority, clock=self.clock)
 
     def complete(self, registration: Registration, session: SessionId) -> None:
         assert isinstance(registration, simulated.SimulatedRegistration)

@@ -150,8 +150,16 @@ def test_the_same_application_and_instant_give_the_same_bytes(documents: TypstDo
 
 def test_a_key_asked_again_answers_the_same_after_a_restart(documents: TypstDocuments, tmp_path: Path) -> None:
     first = compose(documents)
-    changed = evolve(APPLICATION, subscription=SubscriptionId("another"))
+    changed = evolve(APPLICATION, account=evolve(APPLICATION.account, email=EmailAddress("moved@example.org")))
     assert compose(make(tmp_path, MarkSeal()), of=changed) == first
+
+
+def test_a_key_is_not_answered_with_another_subscriptions_request(documents: TypstDocuments, tmp_path: Path) -> None:
+    compose(documents)
+    other = evolve(APPLICATION, subscription=SubscriptionId("another"))
+    with pytest.raises(Rejected) as refused:
+        compose(make(tmp_path, MarkSeal()), of=other)
+    assert refused.value.reason == "key_reused"
 
 
 @pytest.mark.parametrize(

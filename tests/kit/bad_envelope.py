@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from qcp_sdk.adapters.memory.authority import MemoryAuthority
 from qcp_sdk.adapters.memory.documents import MemoryDocuments
@@ -16,6 +17,7 @@ from qcp_sdk.adapters.memory.signer import memory_value
 from qcp_sdk.ports.signer import Credential
 from qcp_sdk.testing.conformance.envelope import EnvelopeConformance
 from qcp_sdk.testing.conformance.examples import account
+from qcp_sdk.values import Key
 
 
 class EnvelopeSuite(EnvelopeConformance):
@@ -55,3 +57,78 @@ class EmbedsAnyValue(EnvelopeSuite):
     class Adapter(MemoryEnvelope):
         def embed(self, *, key, prepared, credential, value):
             return self._documents.keep(content=self._read(prepared.base) + value)
+
+
+@pytest.mark.caught_by("test_envelope_3_a_key_prepares_once")
+@pytest.mark.caught_by("test_envelope_15_any_history_keeps_its_word")
+class PreparesAnew(EnvelopeSuite):
+    class Adapter(MemoryEnvelope):
+        def prepare(self, *, key, **rest):
+            self.times = getattr(self, "times", 0) + 1
+            return super().prepare(key=Key(f"{key}#{self.times}"), **rest)
+
+
+@pytest.mark.caught_by("test_envelope_2_what_is_stored_between_is_small")
+class StoresTheDocumentBetween(EnvelopeSuite):
+    class Adapter(MemoryEnvelope):
+        def prepare(self, **asked):
+            return evolve(super().prepare(**asked), state=bytes(4096))
+
+
+@pytest.mark.caught_by("test_envelope_4_a_value_is_embedded")
+@pytest.mark.caught_by("test_envelope_8_a_second_signature_keeps_the_first")
+class RewritesTheDocument(EnvelopeSuite):
+    class Adapter(MemoryEnvelope):
+        def embed(self, **asked):
+            return self._documents.keep(content=b"%" + self._read(super().embed(**asked)))
+
+
+@pytest.mark.caught_by("test_envelope_10_what_is_not_kept_is_rejected")
+@pytest.mark.caught_by("test_envelope_11_only_port_errors_come_out")
+class LeaksKeyErrors(EnvelopeSuite):
+    class Adapter(MemoryEnvelope):
+        def _read(self, document):
+            return {}[document]
+
+        def embed(self, *, prepared, **rest):
+            return super().embed(prepared=evolve(prepared, state=str({}[prepared.state]).encode()), **rest)
+
+
+@pytest.mark.caught_by("test_envelope_5_a_key_embeds_once")
+@pytest.mark.caught_by("test_envelope_15_any_history_keeps_its_word")
+class SignsEachTime(EnvelopeSuite):
+    class Adapter(MemoryEnvelope):
+        def embed(self, *, key, **rest):
+            self.times = getattr(self, "times", 0) + 1
+            signed = self._read(super().embed(key=Key(f"{key}#{self.times}"), **rest))
+            return self._documents.keep(content=signed + str(self.times).encode())
+
+
+@pytest.mark.caught_by("test_envelope_12_a_key_embeds_for_one_place")
+@pytest.mark.caught_by("test_envelope_15_any_history_keeps_its_word")
+class EmbedsByKeyOnly(EnvelopeSuite):
+    class Adapter(MemoryEnvelope):
+        def embed(self, *, key, **rest):
+            kept = self.__dict__.setdefault("signed", {})
+            if key not in kept:
+                kept[key] = super().embed(key=key, **rest)
+            return kept[key]
+
+
+@pytest.mark.caught_by("test_envelope_13_another_s_value_is_refused")
+class ChecksItsFavourite(EnvelopeSuite):
+    class Adapter(MemoryEnvelope):
+        def prepare(self, *, credential, **rest):
+            self.credential = credential
+            return super().prepare(credential=credential, **rest)
+
+        def embed(self, *, credential, **rest):
+            return super().embed(credential=self.credential, **rest)
+
+
+@pytest.mark.caught_by("test_envelope_14_another_s_state_is_refused")
+class SignsAnotherDocument(EnvelopeSuite):
+    class Adapter(MemoryEnvelope):
+        def embed(self, *, prepared, value, **rest):
+            signed = self._read(prepared.prepared).replace(b"0" * 64, value.hex().encode())
+            return self._documents.keep(content=signed)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from attrs import evolve
 
 from qcp_sdk.adapters.memory.identity import MemoryIdentity, approve, fraud, refuse, retry
 from qcp_sdk.ports.answers import Pending
-from qcp_sdk.subscription.facts import IdentityAbandoned
+from qcp_sdk.subscription.facts import IdentityAbandoned, IdentityApproved
 from qcp_sdk.testing.conformance import identity as identity_suite
 from qcp_sdk.values import Key
 
@@ -73,3 +74,55 @@ class IgnoresCancellations(IdentitySuite):
     class Adapter(MemoryIdentity):
         def cancel(self, **asked):
             pass
+
+
+@pytest.mark.caught_by("test_identity_15_a_key_is_not_reused")
+@pytest.mark.caught_by("test_identity_18_any_history_keeps_its_word")
+class OpensByKeyOnly(IdentitySuite):
+    class Adapter(MemoryIdentity):
+        def open(self, *, key, **rest):
+            kept = self.__dict__.setdefault("opened_by", {})
+            if key not in kept:
+                kept[key] = super().open(key=key, **rest)
+            return kept[key]
+
+
+@pytest.mark.caught_by("test_identity_16_sessions_prove_their_own_person")
+class FilesEverybodyAlike(IdentitySuite):
+    class Adapter(MemoryIdentity):
+        def ask(self, *, session):
+            told = super().ask(session=session)
+            if not isinstance(told, IdentityApproved):
+                return told
+            return evolve(told, evidence=evolve(told.evidence, reference="proof"))
+
+
+@pytest.mark.caught_by("test_identity_13_sessions_do_not_mix")
+@pytest.mark.caught_by("test_identity_18_any_history_keeps_its_word")
+class AnswersWithTheLastVerdict(IdentitySuite):
+    class Adapter(MemoryIdentity):
+        last: Any = None
+
+        def ask(self, *, session):
+            told = super().ask(session=session)
+            if isinstance(told, Pending) and self.last is not None:
+                return self.last
+            self.last = told if not isinstance(told, Pending) else self.last
+            return told
+
+
+@pytest.mark.caught_by("test_identity_4_nothing_is_told_before_the_capture")
+@pytest.mark.caught_by("test_identity_18_any_history_keeps_its_word")
+class AbandonsTheSlow(IdentitySuite):
+    class Adapter(MemoryIdentity):
+        def ask(self, *, session):
+            told = super().ask(session=session)
+            return IdentityAbandoned(session=session) if isinstance(told, Pending) else told
+
+
+@pytest.mark.caught_by("test_identity_17_nobody_is_named_aloud")
+class LogsPeople(IdentitySuite):
+    class Adapter(MemoryIdentity):
+        def open(self, *, person, **rest):
+            logging.getLogger(__name__).info("opening for %s", person.mobile.text)
+            return super().open(person=person, **rest)

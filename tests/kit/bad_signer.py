@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from qcp_sdk.adapters.memory.authority import MemoryAuthority
 from qcp_sdk.adapters.memory.codes import MemoryCodes
-from qcp_sdk.adapters.memory.signer import MemorySigner, memory_value
+from qcp_sdk.adapters.memory.signer import MemorySigner, memory_value, sign
 from qcp_sdk.certificates import Holding
+from qcp_sdk.errors import Rejected
 from qcp_sdk.ports.signer import Credential, HashSigned
 from qcp_sdk.testing.conformance.examples import account
 from qcp_sdk.testing.conformance.signer import SignerConformance
@@ -25,6 +28,8 @@ class SignerSuite(SignerConformance):
     def make_signer(self, *, takes_time: bool = False) -> tuple[MemorySigner, Fingerprint]:
         self.sent, self.authority = MemoryCodes(), MemoryAuthority(clock=self.clock)
         signer = self.Adapter(holding_of=self.authority.holding, codes=self.sent, clock=self.clock)
+        if takes_time:
+            signer.script(None, sign(after=timedelta(minutes=30)))
         return signer, self.authority.issue_to(account()).certificate.fingerprint
 
     def codes(self, signer: Any) -> tuple[Secret, ...]:
@@ -32,6 +37,9 @@ class SignerSuite(SignerConformance):
 
     def verifies(self, credential: Credential, digest: bytes, value: bytes) -> bool:
         return value == memory_value(credential.fingerprint, digest)
+
+    def another(self, signer: Any) -> Fingerprint:
+        return self.authority.issue_to(account(1)).certificate.fingerprint
 
     def disable(self, signer: Any, fingerprint: Fingerprint) -> None:
         self.authority.revoke(key=Key("r/1/0"), fingerprint=fingerprint, reason="key_compromise")
@@ -86,3 +94,59 @@ class SendsAgain(SignerSuite):
             self.asked_for += 1
             self._states.clear()
             return super().challenge(key=Key(f"{key}#{self.asked_for}"), **rest)
+
+
+@pytest.mark.caught_by("test_signer_20_a_key_is_not_reused")
+@pytest.mark.caught_by("test_signer_24_any_history_signs_what_a_code_allows")
+class ActivatesByKeyOnly(SignerSuite):
+    class Adapter(MemorySigner):
+        def activate(self, *, key, **rest):
+            kept = self.__dict__.setdefault("answered", {})
+            if key not in kept:
+                kept[key] = super().activate(key=key, **rest)
+            return kept[key]
+
+
+@pytest.mark.caught_by("test_signer_21_signatories_do_not_mix")
+class HasOneCodeForAll(SignerSuite):
+    class Adapter(MemorySigner):
+        def _code(self, fingerprint, challenge):
+            return Secret("1234567")
+
+
+@pytest.mark.caught_by("test_signer_22_a_wrong_entry_locks_nobody_else")
+class LocksEverybody(SignerSuite):
+    class Adapter(MemorySigner):
+        def _check_lock(self, fingerprint, now):
+            if sum(len(one.wrong) for one in self._attempts.values()) >= 5:
+                raise Rejected("too many wrong codes", reason="locked")
+
+
+@pytest.mark.caught_by("test_signer_23_a_code_is_not_said_aloud")
+class LogsEntries(SignerSuite):
+    class Adapter(MemorySigner):
+        def activate(self, *, code, **rest):
+            logging.getLogger(__name__).debug("typed %s", code.reveal())
+            return super().activate(code=code, **rest)
+
+
+@pytest.mark.caught_by("test_signer_14_only_the_newest_challenge_counts")
+@pytest.mark.caught_by("test_signer_24_any_history_signs_what_a_code_allows")
+class AcceptsAnOldCode(SignerSuite):
+    class Adapter(MemorySigner):
+        def _enter(self, fingerprint, challenge, code):
+            spent = self.__dict__.setdefault("spent", set())
+            if challenge in spent:
+                raise Rejected("used", reason="spent")
+            if code.reveal() != self._code(fingerprint, challenge).reveal():
+                raise Rejected("wrong", reason="wrong_code")
+            spent.add(challenge)
+
+
+@pytest.mark.caught_by("test_signer_17_an_answer_may_take_time")
+class ForgetsHandles(SignerSuite):
+    class Adapter(MemorySigner):
+        def poll(self, *, handle):
+            told = super().poll(handle=handle)
+            self._activations.pop(handle)
+            return told

@@ -100,15 +100,18 @@ class SmtpNotices:
         """Hand the message over to the server, in the recipient's language. The same key carries the same Message-ID.
 
         Raises:
-            Rejected: `undeliverable`: the server refuses the address or the message; `attachment_missing`.
+            Rejected: `undeliverable`: the server refuses the address or the message; `attachment_missing`;
+                `key_reused`: it is remembered for another recipient or message.
             Unavailable: The server was not reached, or said "later".
             Unconfirmed: The connection was lost after the message was handed over.
         """
-        if notice.by_sms and to.mobile is not None and self._by_sms is not None:
-            self._by_sms.send(key=key, to=to, notice=notice, attachments=attachments)
-            return
-        with self._post.once(key) as first:
+        meant = (to.email.text, notice.template)
+        with self._post.once(key, meant) as first:
             if not first:
+                return
+            if notice.by_sms and to.mobile is not None and self._by_sms is not None:
+                self._by_sms.send(key=key, to=to, notice=notice, attachments=attachments)
+                self._post.note(key, meant)
                 return
             letter = write_letter(
                 self._renderer.render_notice(notice, to),
@@ -119,7 +122,7 @@ class SmtpNotices:
                 at=self._clock.now(),
                 attachments=fetch(self._documents, attachments),
             )
-            self._post.send(key, letter, sender=self._sender, to=to.email)
+            self._post.send(key, letter, sender=self._sender, to=to.email, meant=meant)
 
 
 class SmtpCodes:
@@ -152,20 +155,23 @@ class SmtpCodes:
         """Hand the code over for delivery, unless it has expired.
 
         Raises:
-            Rejected: `undeliverable`: no such address, or it is not one of this channel; `expired`.
+            Rejected: `undeliverable`: no such address, or it is not one of this channel; `expired`; `key_reused`: it
+                is remembered for another address or purpose.
             Unavailable: The server was not reached, or said "later".
             Unconfirmed: The connection was lost after the message was handed over.
         """
-        if channel is Channel.SMS:
-            self._sms.send(
-                key=key, channel=channel, to=to, code=code, purpose=purpose, language=language, not_after=not_after
-            )
-            return
-        if not isinstance(to, EmailAddress):
-            raise Rejected("a code by e-mail needs an e-mail address", reason="undeliverable")
-        with self._post.once(key) as first:
+        meant = (to.text, purpose.value)
+        with self._post.once(key, meant) as first:
             if not first:
                 return
+            if channel is Channel.SMS:
+                self._sms.send(
+                    key=key, channel=channel, to=to, code=code, purpose=purpose, language=language, not_after=not_after
+                )
+                self._post.note(key, meant)
+                return
+            if not isinstance(to, EmailAddress):
+                raise Rejected("a code by e-mail needs an e-mail address", reason="undeliverable")
             now = self._clock.now()
             if now >= not_after:
                 raise Rejected(
@@ -175,7 +181,7 @@ class SmtpCodes:
                 channel=channel, code=code, purpose=purpose, language=language, not_after=not_after
             )
             letter = write_letter(message, key=key, sender=self._sender, to=to.text, language=language, at=now)
-            self._post.send(key, letter, sender=self._sender, to=to)
+            self._post.send(key, letter, sender=self._sender, to=to, meant=meant)
 
 
 class _Post:
@@ -188,12 +194,12 @@ class _Post:
         self._locks = tuple(threading.Lock() for _ in range(64))
 
     @contextlib.contextmanager
-    def once(self, key: Key) -> Iterator[bool]:
+    def once(self, key: Key, meant: tuple[str, ...]) -> Iterator[bool]:
         """Say whether this key is still to be sent, and keep other threads from sending it meanwhile."""
         with self._locks[hash(key) % len(self._locks)]:
-            yield self._sent is None or self._sent.get(key=key) is None
+            yield self._sent is None or self._sent.get(key=key, meant=meant) is None
 
-    def send(self, key: Key, letter: EmailMessage, *, sender: Sender, to: EmailAddress) -> None:
+    def send(self, key: Key, letter: EmailMessage, *, sender: Sender, to: EmailAddress, meant: tuple[str, ...]) -> None:
         with self._connected() as server:
             _accepted(server.docmd("MAIL", f"FROM:<{sender.address.text}>"), refused_for_good=Unavailable)
             _accepted(server.docmd("RCPT", f"TO:<{to.text}>"), refused_for_good=Rejected)
@@ -208,11 +214,15 @@ class _Post:
                     mend="look for its Message-ID in the server's log",
                 ) from error
             _accepted(answer, refused_for_good=Rejected)
+        self.note(key, meant)
+
+    def note(self, key: Key, meant: tuple[str, ...]) -> None:
+        """Remember that this key has left."""
         if self._sent is not None:
             # Written after the fact: a crash in between sends twice, under one Message-ID, rather than never.
             # The message has left: that we cannot note it must not say otherwise.
             with contextlib.suppress(Unavailable):
-                self._sent.put(key=key, answer="sent\n")
+                self._sent.put(key=key, answer="sent", meant=meant)
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[smtplib.SMTP]:

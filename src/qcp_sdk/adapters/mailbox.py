@@ -54,10 +54,11 @@ class MailboxNotices:
         """Write the message, once for each key.
 
         Raises:
-            Rejected: `undeliverable`, or `attachment_missing`.
+            Rejected: `undeliverable`, `attachment_missing`; `key_reused` for another recipient or message.
             Unavailable: The folder cannot be written.
         """
-        if self._folder.holds(key):
+        meant = (to.email.text, notice.template)
+        if self._folder.holds(key, meant):
             return
         message = self._renderer.render_notice(notice, to)
         by_sms = notice.by_sms and to.mobile is not None
@@ -72,7 +73,7 @@ class MailboxNotices:
         )
         letter["X-Qcp-Channel"] = (Channel.SMS if by_sms else Channel.EMAIL).value
         letter["X-Qcp-Kind"] = notice.template
-        self._folder.add(key, letter, kind=notice.template)
+        self._folder.add(key, letter, kind=notice.template, meant=meant)
 
 
 class MailboxCodes:
@@ -98,10 +99,12 @@ class MailboxCodes:
         """Write the code, once for each key.
 
         Raises:
-            Rejected: `undeliverable`: the address is not one of this channel; `expired`.
+            Rejected: `undeliverable`: the address is not one of this channel; `expired`; `key_reused` for another
+                address or purpose.
             Unavailable: The folder cannot be written.
         """
-        if self._folder.holds(key):
+        meant = (to.text, purpose.value)
+        if self._folder.holds(key, meant):
             return
         if isinstance(to, PhoneNumber) is not (channel is Channel.SMS):
             raise Rejected("this address is not one of this channel", reason="undeliverable")
@@ -121,7 +124,7 @@ class MailboxCodes:
         letter["X-Qcp-Channel"] = channel.value
         letter["X-Qcp-Kind"] = "code"
         letter["X-Qcp-Purpose"] = purpose.value
-        self._folder.add(key, letter, kind=f"code_{purpose.value}")
+        self._folder.add(key, letter, kind=f"code_{purpose.value}", meant=meant)
 
 
 @frozen(kw_only=True)
@@ -195,16 +198,18 @@ class _Folder:
         self._directory = directory
         self._names = KeptAnswers(directory / ".keys")
 
-    def holds(self, key: Key) -> bool:
-        name = self._names.get(key=key)
+    def holds(self, key: Key, meant: tuple[str, ...]) -> bool:
+        name = self._names.get(key=key, meant=meant)
         return name is not None and (self._directory / name).exists()
 
-    def add(self, key: Key, letter: EmailMessage, *, kind: str) -> None:
+    def add(self, key: Key, letter: EmailMessage, *, kind: str, meant: tuple[str, ...]) -> None:
         """Write the letter under the next number. The name is kept under the key before the file exists, so that
         a crash in between leaves no second file when the key comes again.
         """
         try:
-            name = self._names.get(key=key) or self._names.put(key=key, answer=f"{self._next():06d}-{kind}.eml")
+            name = self._names.get(key=key, meant=meant) or self._names.put(
+                key=key, answer=f"{self._next():06d}-{kind}.eml", meant=meant
+            )
             descriptor, temporary = tempfile.mkstemp(dir=self._directory, prefix=".new-")
             try:
                 with os.fdopen(descriptor, "wb") as file:

@@ -127,12 +127,13 @@ class PdfEnvelope:
         Raises:
             Rejected: `value_refused`: it does not verify against the certificate; `certificate_revoked`,
                 `certificate_expired`: the issuers say so now; `credential_unusable`, `place_too_small`,
-                `unknown_state`; `unknown_document`, `damaged` from the shelf.
+                `unknown_state`; `unknown_document`, `damaged` from the shelf; `key_reused` for another place.
             Unavailable: No timestamp or no revocation data for the moment, or the disk refuses.
         """
         from qcp_sdk.adapters.shared import pades
 
-        if self._answers is not None and (known := self._answers.get(key=key)) is not None:
+        meant = (prepared.prepared, credential.fingerprint)
+        if self._answers is not None and (known := self._answers.get(key=key, meant=meant)) is not None:
             return content_hash(known)
         _check_fingerprint(credential)
         place = pades.Place.load(prepared.state)
@@ -151,7 +152,7 @@ class PdfEnvelope:
                 clock=self._clock,
             )
             signed = self._documents.keep(content=file)
-        return signed if self._answers is None else content_hash(self._answers.put(key=key, answer=signed))
+        return signed if self._answers is None else content_hash(self._answers.put(key=key, answer=signed, meant=meant))
 
     @contextmanager
     def _working_copy(self, document: ContentHash, *, validated: ContentHash | None = None) -> Iterator[Path]:

@@ -102,8 +102,11 @@ class TypstDocuments:
 
         Raises:
             Rejected: `cannot_compose`: a name holds characters that the fonts cannot show, or no such language.
+                `key_reused`: the key was used for another application, or to seal.
         """
-        known = self._answers.get(key=key)
+        evidence = application.evidence
+        meant = ("compose", application.subscription, application.account.id, evidence.provider, evidence.reference)
+        known = self._answers.get(key=key, meant=meant)
         if known is not None:
             return content_hash(known)
         texts = self._texts.get(language)
@@ -112,7 +115,7 @@ class TypstDocuments:
         pdf = set_pdf(
             f"certificate_request.{language}", self._data(application, texts, at), at=at, directory=self._directory
         )
-        return content_hash(self._answers.put(key=key, answer=self._shelf.keep(content=pdf)))
+        return content_hash(self._answers.put(key=key, answer=self._shelf.keep(content=pdf), meant=meant))
 
     def seal_request(
         self, *, key: Key, document: ContentHash, signatory: str, challenge: str, verified_at: datetime
@@ -121,9 +124,11 @@ class TypstDocuments:
         and when its code was verified; the same key gives the same sealed document.
 
         Raises:
-            Rejected: `unknown_document`, `cannot_seal`.
+            Rejected: `unknown_document`, `cannot_seal`; `key_reused`: the key was used for another document or code,
+                or to compose.
         """
-        known = self._answers.get(key=key)
+        meant = ("seal", document, challenge)
+        known = self._answers.get(key=key, meant=meant)
         if known is not None:
             return content_hash(known)
         pdf = self._read_request(document)
@@ -136,7 +141,7 @@ class TypstDocuments:
         if not sealed.startswith(pdf):
             # What was accepted must stay provable: a seal adds a revision, it does not rewrite.
             raise Rejected("the seal changed what was accepted", reason="cannot_seal")
-        return content_hash(self._answers.put(key=key, answer=self._shelf.keep(content=sealed)))
+        return content_hash(self._answers.put(key=key, answer=self._shelf.keep(content=sealed), meant=meant))
 
     def _read_request(self, document: ContentHash) -> bytes:
         try:

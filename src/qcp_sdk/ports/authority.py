@@ -30,7 +30,7 @@ class CertificateAuthority(Protocol):
         """Ask for a certificate; `request` is the sealed request document. A refusal is an answer, not an error.
 
         Raises:
-            Rejected: `malformed`: the application is not one that this authority can read.
+            Rejected: `malformed`: the application is not one that this authority can read. `key_reused`.
         """
 
     def ask(self, *, reference: str) -> CertificateIssued | CertificateRefused | Pending:
@@ -44,7 +44,7 @@ class CertificateAuthority(Protocol):
         """Revoke, for good. A certificate that is revoked already answers with the first instant and reason.
 
         Raises:
-            Rejected: `unknown_certificate`, `expired`, `reason_refused`.
+            Rejected: `unknown_certificate`, `expired`, `reason_refused`, `key_reused`.
         """
 
     def status(self, *, fingerprint: Fingerprint) -> CertificateStatus:

@@ -26,5 +26,6 @@ class Codes(Protocol):
         """Hand the message over for delivery. The same key sends at most once where the adapter can know.
 
         Raises:
-            Rejected: `undeliverable`: no such address, or the gateway refuses it.
+            Rejected: `undeliverable`: no such address, or the gateway refuses it. `expired`: `not_after` has come.
+                `key_reused` for another address or purpose.
         """

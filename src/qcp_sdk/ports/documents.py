@@ -34,7 +34,7 @@ class Documents(Protocol):
         """Make the certificate request PDF and keep it. The same application and instant give the same bytes.
 
         Raises:
-            Rejected: `cannot_compose`: these data cannot be set.
+            Rejected: `cannot_compose`: these data cannot be set. `key_reused` for another application.
         """
 
     def seal_request(
@@ -43,5 +43,5 @@ class Documents(Protocol):
         """Sign the request electronically with the platform's seal, on the evidence of the code, and keep the result.
 
         Raises:
-            Rejected: `unknown_document`, `cannot_seal`.
+            Rejected: `unknown_document`, `cannot_seal`; `key_reused` for another document or challenge.
         """

@@ -63,6 +63,7 @@ class Envelope(Protocol):
         Raises:
             Rejected: `value_refused`: it does not verify against the certificate. `certificate_revoked`,
                 `certificate_expired`: its issuer says so by now. `credential_unusable`, `place_too_small`,
-                `unknown_state`; `unknown_document`, `damaged` from the shelf.
+                `unknown_state`: another place's, too; `unknown_document`, `damaged` from the shelf; `key_reused` for
+                another place.
             Unavailable: No timestamp or no revocation data for the moment: again later, with the same value.
         """

@@ -27,7 +27,7 @@ class IdentityVerification(Protocol):
         """Open a session; the answer says where the person goes and until when.
 
         Raises:
-            Rejected: The provider opens none for this person; `reason` is its word.
+            Rejected: The provider opens none for this person; `reason` is its word. `key_reused` for another person.
         """
 
     def ask(self, *, session: SessionId) -> Verdict | CaptureFinished | Pending:

@@ -15,5 +15,5 @@ class Notices(Protocol):
         """Hand the message over for delivery, in the recipient's language. The same key carries the same Message-ID.
 
         Raises:
-            Rejected: `undeliverable`, or `attachment_missing`.
+            Rejected: `undeliverable`, `attachment_missing`, or `key_reused` for another person or message.
         """

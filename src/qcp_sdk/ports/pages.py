@@ -27,11 +27,15 @@ class SigningPages(Protocol):
         """Open a transaction over these exact bytes; the level of the signatory is the least that is accepted.
 
         Raises:
-            Rejected: The provider opens none; `reason` is its word.
+            Rejected: The provider opens none; `reason` is its word. `key_reused` for another ceremony or document.
         """
 
     def ask(self, *, session: SessionId) -> TransactionResult | Pending:
-        """Say how the transaction stands; signed documents are kept before this answers."""
+        """Say how the transaction stands; signed documents are kept before this answers.
+
+        Raises:
+            Rejected: `unknown_session`.
+        """
 
     def close(self, *, key: Key, session: SessionId) -> None:
         """End the transaction; one that has ended is left as it is."""

@@ -25,7 +25,7 @@ class Registration(Protocol):
         """Open a registration whose name, e-mail and mobile are prerequisites, not suggestions.
 
         Raises:
-            Rejected: The provider opens none for this person; `reason` is its word.
+            Rejected: The provider opens none for this person; `reason` is its word. `key_reused` for another person.
         """
 
     def ask(self, *, session: SessionId) -> Ended | Pending:

@@ -80,7 +80,8 @@ class Signer(Protocol):
         """Send a code to the signatory's mobile of record, for exactly these SHA-256 digests.
 
         Raises:
-            Rejected: `unknown_credential`, `disabled`, `too_many`, `locked`, `too_soon`, `undeliverable`.
+            Rejected: `unknown_credential`, `disabled`, `too_many`, `locked`, `too_soon`, `undeliverable`,
+                `key_reused`.
         """
 
     def activate(
@@ -91,7 +92,8 @@ class Signer(Protocol):
         The same key answers the same without looking at the code again.
 
         Raises:
-            Rejected: `wrong_code`, `expired`, `locked`, `spent`, `hash_not_authorised`, `unknown_challenge`.
+            Rejected: `wrong_code`, `expired`, `locked`, `spent`, `hash_not_authorised`, `unknown_challenge`,
+                `key_reused`.
         """
 
     def poll(self, *, handle: str) -> tuple[HashAnswer, ...] | SigningPending:

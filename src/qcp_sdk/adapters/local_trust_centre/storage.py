@@ -188,7 +188,12 @@ def _translated() -> Iterator[None]:
 
 
 def _engine(path: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, connect_args={"timeout": BUSY})
+    engine = create_engine(
+        f"sqlite:///{path}",
+        poolclass=NullPool,
+        connect_args={"timeout": BUSY},
+        hide_parameters=True,  # they are people: in no log, and in no error that ours is raised from
+    )
     listen: Callable[..., Callable[..., object]] = event.listens_for
 
     @listen(engine, "connect")

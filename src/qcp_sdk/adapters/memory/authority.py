@@ -219,7 +219,7 @@ class MemoryAuthority(Fake):
     @asked
     def outcome(self, *, key: Key) -> Outcome:
         """Say how the call with this key ended: REFUSED or DONE; calling again with the key gives the answer."""
-        answer = remembered(self, "submit", key) or remembered(self, "revoke", key)
+        answer = remembered(self, key)
         match answer:
             case Rejected() | CertificateRefused():
                 return Outcome(kind=OutcomeKind.REFUSED, reason=answer.reason)

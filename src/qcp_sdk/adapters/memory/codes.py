@@ -9,6 +9,7 @@ from attrs import frozen
 from qcp_sdk.adapters.memory.faults import Fake, Faults, keyed
 from qcp_sdk.errors import NotFound, Rejected
 from qcp_sdk.otp import Channel, Purpose
+from qcp_sdk.ports.clock import Clock
 from qcp_sdk.values import EmailAddress, Key, PhoneNumber, Secret
 
 
@@ -26,12 +27,16 @@ class SentCode:
 
 
 class MemoryCodes(Fake):
-    """Keeps what it is asked to send, in `outbox`; `latest` is what the person finds on their screen."""
+    """Keeps what it is asked to send, in `outbox`; `latest` is what the person finds on their screen.
+
+    With a `clock` it sends no code whose time is over, as every adapter that knows the time.
+    """
 
     port = "codes"
 
-    def __init__(self, *, faults: Faults | None = None) -> None:
+    def __init__(self, *, clock: Clock | None = None, faults: Faults | None = None) -> None:
         self._prepare(faults)
+        self._clock = clock
         self._outbox: list[SentCode] = []
         self._unreachable: set[EmailAddress | PhoneNumber] = set()
 
@@ -50,8 +55,10 @@ class MemoryCodes(Fake):
         """Put the code into the outbox; the same key does so once.
 
         Raises:
-            Rejected: `undeliverable`: the address is of another channel, or was made unreachable.
+            Rejected: `undeliverable`: the address is of another channel, or was made unreachable; `expired`.
         """
+        if self._clock is not None and self._clock.now() >= not_after:
+            raise Rejected("the code has expired before it could be sent", reason="expired", mend="ask for a new code")
         if to in self._unreachable or isinstance(to, EmailAddress) is not (channel is Channel.EMAIL):
             raise Rejected(f"no {channel} reaches this address", reason="undeliverable", mend="check the address")
         self._outbox.append(

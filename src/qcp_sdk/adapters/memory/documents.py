@@ -94,7 +94,7 @@ class MemoryDocuments(Fake):
         }
         return self._keep(b"%PDF-1.7 (in memory)\n" + json.dumps(said, ensure_ascii=False).encode() + b"\n%%EOF\n")
 
-    @keyed("document")
+    @keyed("document", "challenge")
     def seal_request(
         self,
         *,

@@ -108,8 +108,8 @@ class Fake:
 
     _lock: threading.RLock
     _faults: Faults | None
-    _answers: dict[tuple[str, str], tuple[object, tuple[object, ...]]]
-    """(method, key) to what it answered, and what it was asked for."""
+    _answers: dict[str, tuple[object, tuple[object, ...]]]
+    """Key to what it answered, and what it was asked for: the method first."""
 
     def _prepare(self, faults: Faults | None) -> None:
         self._lock, self._faults, self._answers = threading.RLock(), faults, {}
@@ -152,7 +152,8 @@ def keyed(
 ) -> Callable[[Callable[Concatenate[F, P], R]], Callable[Concatenate[F, P], R]]:
     """As `asked`, for a method with a `key`: the same key acts once and answers, or is refused, the same again.
 
-    `intent` names the arguments that say what the key is for: with others, it is rejected as `key_reused`.
+    `intent` names the arguments that say what the key is for: with others, or for another method, it is rejected as
+    `key_reused`.
     """
 
     def kept(method: Callable[Concatenate[F, P], R]) -> Callable[Concatenate[F, P], R]:
@@ -160,8 +161,8 @@ def keyed(
 
         @functools.wraps(method)
         def once(self: F, /, *arguments: P.args, **named: P.kwargs) -> R:
-            place = (name, str(named["key"]))
-            meant = tuple(named.get(argument) for argument in intent)
+            place = str(named["key"])
+            meant = (name, *(named.get(argument) for argument in intent))
             if place in self._answers:
                 told, before = self._answers[place]
                 if meant != before:
@@ -169,14 +170,14 @@ def keyed(
                 if isinstance(told, Rejected):
                     # A new exception: raising one object again would pile up tracebacks on it.
                     raise Rejected(told.what, reason=told.reason, where=told.where, mend=told.mend)
-                return told  # type: ignore[return-value]  # what `method` answered under this very name and key
+                if not isinstance(told, Pending):
+                    return told  # type: ignore[return-value]  # what `method` answered under this very name and key
             try:
                 answer = method(self, *arguments, **named)
             except Rejected as refusal:
                 self._answers[place] = refusal, meant
                 raise
-            if not isinstance(answer, Pending):  # which is no answer yet
-                self._answers[place] = answer, meant
+            self._answers[place] = answer, meant  # `Pending` too: it is no answer yet, and the key has its meaning
             return answer
 
         return asked(once)
@@ -184,9 +185,9 @@ def keyed(
     return kept
 
 
-def remembered(fake: Fake, method: str, key: Key) -> object | None:
+def remembered(fake: Fake, key: Key) -> object | None:
     """Give what a keyed method answered under this key (perhaps a `Rejected`), or None where it was never asked."""
-    return fake._answers.get((method, key), (None, ()))[0]
+    return fake._answers.get(str(key), (None, ()))[0]
 
 
 def _lost(port: str, method: str) -> Unconfirmed:

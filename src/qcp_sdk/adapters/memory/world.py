@@ -57,7 +57,7 @@ class MemoryWorld:
         self.books = MemoryLedger(clock=self.clock)
         self.ledger = FaultyLedger(self.books, faults=told)
         self.accounts = MemoryAccounts(accounts, faults=told)
-        self.codes = MemoryCodes(faults=told)
+        self.codes = MemoryCodes(clock=self.clock, faults=told)
         self.documents = MemoryDocuments(faults=told)
         self.notices = MemoryNotices(faults=told)
         self.identity = MemoryIdentity(clock=self.clock, faults=told)

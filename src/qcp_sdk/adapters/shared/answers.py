@@ -1,17 +1,23 @@
 """Answers remembered by key in a folder, so that a key asked again answers the same, across restarts.
 
-The first answer wins: whoever comes second, even in another process, is given the first one's.
+The first answer wins: whoever comes second, even in another process, is given the first one's. `meant` says what
+the key is for: a key that comes again for something else is refused, not answered with the first one's answer.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Final
 
-from qcp_sdk.errors import Unavailable
+from qcp_sdk.errors import Rejected, Unavailable
 from qcp_sdk.values import Key
+
+_MEANT: Final = "\nmeant "
+"""Before the hash of what the key is for, at the end of the file; files of older versions have none."""
 
 
 class KeptAnswers:
@@ -20,23 +26,26 @@ class KeptAnswers:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def get(self, *, key: Key) -> str | None:
+    def get(self, *, key: Key, meant: tuple[str, ...] = ()) -> str | None:
         """Give the answer that was kept under this key, or None.
 
         Raises:
+            Rejected: `key_reused`: the key was kept for something else.
             Unavailable: The folder cannot be read.
         """
         try:
-            return self._path(key).read_text(encoding="utf-8")
+            kept = self._path(key).read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
         except OSError as error:
             raise Unavailable("the folder of kept answers cannot be read", mend="check its permissions") from error
+        return _answer(kept, _hashed(key, meant))
 
-    def put(self, *, key: Key, answer: str) -> str:
+    def put(self, *, key: Key, answer: str, meant: tuple[str, ...] = ()) -> str:
         """Keep this answer, unless the key has one; give the answer that the key has from now on.
 
         Raises:
+            Rejected: `key_reused`: the key was kept for something else.
             Unavailable: The folder cannot be written.
         """
         path = self._path(key)
@@ -45,13 +54,13 @@ class KeptAnswers:
             descriptor, name = tempfile.mkstemp(dir=self._directory, prefix=".new-")
             try:
                 with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                    file.write(answer)
+                    file.write(answer + _MEANT + _hashed(key, meant) if meant else answer)
                     file.flush()
                     os.fsync(file.fileno())
                 # A link fails when the name exists, where a rename would replace: that makes the first one win.
                 os.link(name, path)
             except FileExistsError:
-                return path.read_text(encoding="utf-8")
+                return _answer(path.read_text(encoding="utf-8"), _hashed(key, meant))
             finally:
                 Path(name).unlink(missing_ok=True)
         except OSError as error:
@@ -61,4 +70,17 @@ class KeptAnswers:
         return answer
 
     def _path(self, key: Key) -> Path:
-        return self._directory / hashlib.sha256(key.encode()).hexdigest()
+        return self._directory / hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
+
+
+def _hashed(key: Key, meant: tuple[str, ...]) -> str:
+    # With the key in it, so that equal addresses do not show as equal hashes in the folder.
+    told = json.dumps([key, *meant]) if meant else ""
+    return hashlib.sha256(told.encode()).hexdigest() if told else ""
+
+
+def _answer(kept: str, meant: str) -> str:
+    answer, _, before = kept.partition(_MEANT)
+    if meant and before and meant != before:
+        raise Rejected("this key was used for something else", reason="key_reused", mend="derive a key for each intent")
+    return answer

@@ -32,7 +32,7 @@ class Sender:
 def message_id(key: Key, sender: Sender) -> str:
     """Give the Message-ID of this key: always the same, and telling nothing about the key."""
     domain = sender.address.text.rpartition("@")[2]
-    return f"<{hashlib.sha256(key.encode()).hexdigest()[:40]}@{domain}>"
+    return f"<{hashlib.sha256(key.encode(errors='surrogatepass')).hexdigest()[:40]}@{domain}>"
 
 
 def write_letter(

@@ -223,7 +223,7 @@ def complete(
 
     Raises:
         Rejected: `value_refused`, `place_too_small`, `certificate_revoked`, `certificate_expired`,
-            `credential_unusable`.
+            `credential_unusable`, `unknown_state`: the place is another document's.
         Unavailable: A timestamp or revocation data could not be had: again later, with the same value.
         ConfigurationError: As `check_level`.
     """
@@ -232,6 +232,9 @@ def complete(
     if hashlib.sha256(chain[0]).hexdigest() != place.fingerprint:
         raise Rejected("the place was prepared for another certificate", reason="value_refused")
     check_value(certificate=chain[0], algorithm=algorithm, digest=place.digest, value=value)
+    if signed_attributes(digest=_document_digest(file, place), certificate=chain[0]) != place.attributes:
+        # The value is right and the document is another one: embedded here, it would sign nothing.
+        raise Rejected("the state belongs to another prepared document", reason="unknown_state")
 
     token: bytes | None = None
     authorities: tuple[bytes, ...] = ()
@@ -351,6 +354,19 @@ def _page(reader: PdfFileReader, stamp: Stamp | None) -> int:
 def _show(writer: _Revision, annotation: generic.DictionaryObject, stamp: Stamp) -> None:
     drawn = writer.import_page_as_xobject(PdfFileReader(BytesIO(stamp.pdf)))
     annotation["/AP"] = AnnotAppearances(normal=drawn).as_pdf_object()
+
+
+def _document_digest(file: Path, place: Place) -> bytes:
+    """Give SHA-256 of the file without the hole: what the signature is over (ISO 32000-2 § 12.8.1)."""
+    digest, left = hashlib.sha256(), max(place.start, 0)
+    with file.open("rb") as stream:
+        while left and (chunk := stream.read(min(CHUNK, left))):
+            digest.update(chunk)
+            left -= len(chunk)
+        stream.seek(max(place.end, 0))
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+    return digest.digest()
 
 
 def _fill(file: Path, place: Place, contents: bytes) -> None:

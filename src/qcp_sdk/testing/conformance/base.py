@@ -28,11 +28,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import ClassVar, Final, TypeVar, cast
+from typing import ClassVar, Final, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
-from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 from qcp_sdk.adapters.memory.clock import ManualClock
 from qcp_sdk.errors import PortError, Rejected, Unavailable, Unconfirmed
@@ -145,12 +144,6 @@ def only_port_errors(call: Callable[[], T]) -> T | PortError:
         return told
     except Exception as foreign:  # noqa: BLE001  # whatever it is: this is the promise itself
         pytest.fail(f"`{type(foreign).__module__}.{type(foreign).__qualname__}` came out of a port")
-
-
-def history(machine: Callable[[], RuleBasedStateMachine], examples: int) -> None:
-    """Try so many histories of a state machine, each on a fresh one; the shortest that fails is printed."""
-    factory = cast("type[RuleBasedStateMachine]", machine)  # whatever makes one will do, as Hypothesis says in its text
-    run_state_machine_as_test(factory, settings=settings(PROPERTY, max_examples=examples, stateful_step_count=50))
 
 
 def at_once(call: Callable[[], T], *, times: int = 4) -> Sequence[T]:

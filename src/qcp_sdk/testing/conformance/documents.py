@@ -5,16 +5,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from datetime import timedelta
 from pathlib import Path
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from qcp_sdk.people import LANGUAGES
 from qcp_sdk.ports.documents import Documents
 from qcp_sdk.testing.conformance.base import PROPERTY, Conformance, at_once, only_port_errors, rejected
-from qcp_sdk.testing.conformance.examples import START, application, name_of
+from qcp_sdk.testing.conformance.discretion import personal, unspoken
+from qcp_sdk.testing.conformance.examples import START, account, application, name_of
+from qcp_sdk.testing.conformance.histories import ANY_TEXT, EXAMPLES, RESTARTS, answered, run_any_history
+from qcp_sdk.testing.conformance.marking import THREADS, needs
+from qcp_sdk.testing.conformance.together import together
 from qcp_sdk.values import ContentHash, Key
 
 NOWHERE: Final = name_of(b"kept nowhere")
@@ -38,6 +43,9 @@ class Shelf(Protocol):
 class ShelfConformance(Conformance, ABC):
     """Subclass it and make the shelf."""
 
+    examples: ClassVar[int] = EXAMPLES
+    """How many histories the stateful promises try; fewer where fresh documents cost much."""
+
     @abstractmethod
     def make_shelf(self) -> Shelf:
         """Make a shelf that keeps nothing yet."""
@@ -45,6 +53,10 @@ class ShelfConformance(Conformance, ABC):
     @abstractmethod
     def damage(self, shelf: Shelf, document: ContentHash) -> None:
         """Change the bytes that are kept under this name, behind the shelf's back."""
+
+    def reopened(self, shelf: Shelf) -> Shelf:
+        """Give the shelf as a new process makes it, where it outlives one; histories restart in between."""
+        return shelf
 
     @PROPERTY
     @given(content=st.binary(max_size=200))
@@ -97,12 +109,31 @@ class ShelfConformance(Conformance, ABC):
             self.make_shelf().keep(content=tmp_path / "missing.pdf")
 
     @PROPERTY
-    @given(name=st.text(max_size=80))
+    @given(name=ANY_TEXT)
     def test_documents_8_only_port_errors_come_out(self, name: str) -> None:
         """documents-8: whatever name is asked for, only one of the three port errors comes out."""
         shelf = self.make_shelf()
         only_port_errors(lambda: shelf.read(document=ContentHash(name)))
         only_port_errors(lambda: shelf.path(document=ContentHash(name)))
+
+    @needs(THREADS)
+    def test_documents_16_many_keep_their_own(self) -> None:
+        """documents-16: of several that keep other bytes at once, each gets the name of its own."""
+        shelf = self.make_shelf()
+        contents = [f"%PDF-1.7 number {number}".encode() for number in range(6)]
+        names = together(len(contents), lambda number: shelf.keep(content=contents[number]))
+        assert names == [name_of(content) for content in contents]
+        assert [shelf.read(document=name) for name in names] == contents
+
+    def test_documents_17_any_history_gives_the_bytes_back(self) -> None:
+        """documents-17: after any history of keeping, damage and restarts, a document is its own bytes or none."""
+        suite = self
+
+        class History(_ShelfHistory):
+            def __init__(self) -> None:
+                super().__init__(suite)
+
+        run_any_history(History, examples=self.examples)
 
 
 class DocumentsConformance(ShelfConformance, ABC):
@@ -115,6 +146,10 @@ class DocumentsConformance(ShelfConformance, ABC):
     def make_shelf(self) -> Shelf:
         """Make the documents: they are a shelf too."""
         return self.make_documents()
+
+    def restarted(self, documents: Documents) -> Documents:
+        """Give the adapter as a new process makes it, where its memory outlives one; histories restart in between."""
+        return documents
 
     @pytest.mark.parametrize("language", LANGUAGES)
     def test_documents_9_a_request_is_composed_and_kept(self, language: str) -> None:
@@ -168,6 +203,53 @@ class DocumentsConformance(ShelfConformance, ABC):
         with rejected("cannot_seal"):
             _sealed(documents, accepted)
 
+    def test_documents_18_a_key_is_not_reused(self) -> None:
+        """documents-18: a key used again for another application, document or call is rejected as `key_reused`."""
+        documents = self.make_documents()
+        accepted, other = _composed(documents), _composed(documents, key=Key("subscription-1/10/0"), number=1)
+        sealed = _sealed(documents, accepted)
+        with rejected("key_reused"):
+            _composed(documents, number=1)
+        for key, document in ((SEALING, other), (COMPOSING, accepted)):
+            with rejected("key_reused"):
+                _sealed(documents, document, key=key)
+        assert (_composed(documents), _sealed(documents, accepted)) == (accepted, sealed)
+
+    def test_documents_19_another_code_gives_another_seal(self) -> None:
+        """documents-19: a seal is put on the evidence of its code: sealed on another code, it is another document."""
+        documents = self.make_documents()
+        accepted = _composed(documents)
+        first = _sealed(documents, accepted)
+        assert (
+            _sealed(documents, accepted, key=Key("subscription-0/14/0"), challenge="subscription-0/request/2") != first
+        )
+
+    def test_documents_20_what_cannot_be_set_is_rejected(self) -> None:
+        """documents-20: a request in a language that is not written here is rejected as `cannot_compose`."""
+        with rejected("cannot_compose"):
+            _composed(self.make_documents(), language="tlh")
+
+    def test_documents_21_nobody_is_named_aloud(self) -> None:
+        """documents-21: neither the documents nor their refusals print or log who asks for a certificate."""
+        documents = self.make_documents()
+        with unspoken(*personal(account(2))) as said:
+            accepted = _composed(documents, number=2)
+            _sealed(documents, accepted, number=2)
+            said += [documents, only_port_errors(lambda: _composed(documents, number=3))]
+            said += [only_port_errors(lambda: _composed(documents, key=Key("k/1/0"), number=2, language="tlh"))]
+            said += [only_port_errors(lambda: _sealed(documents, NOWHERE, key=Key("k/2/0"), number=2))]
+
+    def test_documents_22_any_history_keeps_its_word(self) -> None:
+        """documents-22: after any history of composing, sealing, lost answers and restarts, a key has one document,
+        each sealed one begins with what was accepted, and no two persons' are one."""
+        suite = self
+
+        class History(_History):
+            def __init__(self) -> None:
+                super().__init__(suite)
+
+        run_any_history(History, examples=self.examples)
+
 
 def _composed(
     documents: Documents,
@@ -180,11 +262,123 @@ def _composed(
     return documents.compose_request(key=key, application=application(number), language=language, at=START + later)
 
 
-def _sealed(documents: Documents, document: ContentHash) -> ContentHash:
+def _sealed(
+    documents: Documents,
+    document: ContentHash,
+    *,
+    key: Key = SEALING,
+    number: int = 0,
+    challenge: str = "subscription-0/request/1",
+) -> ContentHash:
     return documents.seal_request(
-        key=SEALING,
+        key=key,
         document=document,
-        signatory="Élodie Lefèvre",
-        challenge="subscription-0/request/1",
+        signatory=account(number).name.full,
+        challenge=challenge,
         verified_at=START,
     )
+
+
+class _ShelfHistory(RuleBasedStateMachine):
+    """Any history of a shelf, beside a dictionary of what it was given."""
+
+    restarts = RESTARTS
+
+    numbers = st.integers(0, 3)
+
+    def __init__(self, suite: ShelfConformance) -> None:
+        super().__init__()
+        self.suite, self.shelf = suite, suite.make_shelf()
+        self.kept: dict[ContentHash, bytes] = {}
+        self.damaged: set[ContentHash] = set()
+
+    @rule(number=numbers)
+    def keep(self, number: int) -> None:
+        content = f"%PDF-1.7 number {number}".encode()
+        document = self.shelf.keep(content=content)
+        assert document == name_of(content)
+        self.kept[document] = content
+
+    @precondition(lambda self: self.kept)
+    @rule(number=numbers)
+    def damage(self, number: int) -> None:
+        document = list(self.kept)[number % len(self.kept)]
+        self.suite.damage(self.shelf, document)
+        self.damaged.add(document)
+
+    @precondition(lambda self: self.restarts)
+    @rule()
+    def restart(self) -> None:
+        self.restarts -= 1
+        self.shelf = self.suite.reopened(self.shelf)
+
+    @invariant()
+    def each_is_its_own_bytes_or_none(self) -> None:
+        for document, content in self.kept.items():
+            if document not in self.damaged:
+                assert self.shelf.read(document=document) == content
+                assert self.shelf.path(document=document).read_bytes() == content
+                continue
+            answer = only_port_errors(lambda document=document: self.shelf.read(document=document))  # type: ignore[misc]
+            if isinstance(answer, Exception):
+                assert getattr(answer, "reason", "") == "damaged"
+            else:  # kept again since, which may mend it
+                assert answer == content
+        with rejected("unknown_document"):
+            self.shelf.read(document=NOWHERE)
+
+
+class _History(RuleBasedStateMachine):
+    """Any history of requests and seals, beside what each key was answered."""
+
+    restarts = RESTARTS
+
+    keys, numbers = st.integers(0, 2), st.integers(0, 1)
+
+    def __init__(self, suite: DocumentsConformance) -> None:
+        super().__init__()
+        self.suite, self.documents = suite, suite.make_documents()
+        self.composed: dict[Key, tuple[int, ContentHash]] = {}
+        self.sealed: dict[Key, tuple[ContentHash, ContentHash]] = {}
+
+    @rule(key=keys, number=numbers, lost=st.booleans())
+    def compose(self, key: int, number: int, lost: bool) -> None:
+        asked = Key(f"subscription-{key}/10/0")
+        before = self.composed.get(asked)
+        if before is not None and before[0] != number:
+            with rejected("key_reused"):
+                _composed(self.documents, key=asked, number=number)
+            return
+        made = answered(lambda: _composed(self.documents, key=asked, number=number), lost=lost)
+        assert before is None or made == before[1], "another answer than at first"
+        assert all((made == other) == (number == whose) for whose, other in self.composed.values())
+        self.composed[asked] = number, made
+
+    @precondition(lambda self: self.composed)
+    @rule(key=keys, which=keys, lost=st.booleans())
+    def seal(self, key: int, which: int, lost: bool) -> None:
+        asked = Key(f"subscription-{key}/13/0")
+        _, document = list(self.composed.values())[which % len(self.composed)]
+        before = self.sealed.get(asked)
+        if before is not None and before[0] != document:
+            with rejected("key_reused"):
+                _sealed(self.documents, document, key=asked)
+            return
+        made = answered(lambda: _sealed(self.documents, document, key=asked), lost=lost)
+        assert before is None or made == before[1], "another answer than at first"
+        self.sealed[asked] = document, made
+
+    @precondition(lambda self: self.restarts)
+    @rule()
+    def restart(self) -> None:
+        self.restarts -= 1
+        self.documents = self.suite.restarted(self.documents)
+
+    @invariant()
+    def each_is_kept(self) -> None:
+        for _, document in self.composed.values():
+            assert name_of(self.documents.read(document=document)) == document
+        for accepted, sealed in self.sealed.values():
+            content = self.documents.read(document=sealed)
+            assert name_of(content) == sealed != accepted
+            assert content.startswith(self.documents.read(document=accepted)), "another document was sealed"

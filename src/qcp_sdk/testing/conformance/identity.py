@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar, Final, assert_never
 
 import pytest
+from attrs import define
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from qcp_sdk.identity import Proofing
 from qcp_sdk.ports.answers import Pending
@@ -24,7 +26,9 @@ from qcp_sdk.subscription.facts import (
     IdentityRetryable,
 )
 from qcp_sdk.testing.conformance.base import PROPERTY, Timed, at_once, only_port_errors, rejected
+from qcp_sdk.testing.conformance.discretion import personal, unspoken
 from qcp_sdk.testing.conformance.examples import account
+from qcp_sdk.testing.conformance.histories import ANY_TEXT, EXAMPLES, MOMENTS, RESTARTS, answered, run_any_history
 from qcp_sdk.values import Key, SessionId, SubscriptionId
 
 
@@ -52,6 +56,8 @@ class IdentityConformance(Timed, ABC):
 
     verdict_wait: ClassVar[timedelta] = timedelta(hours=1)
     """After this long a captured session has its verdict."""
+    examples: ClassVar[int] = EXAMPLES
+    """How many histories the stateful promise tries; fewer where a fresh provider costs much."""
 
     @abstractmethod
     def make_identity(self) -> IdentityVerification:
@@ -64,6 +70,10 @@ class IdentityConformance(Timed, ABC):
     @abstractmethod
     def play(self, identity: IdentityVerification, session: SessionId, ending: Ending) -> None:
         """Let the session end so, once the person has captured."""
+
+    def restarted(self, identity: IdentityVerification) -> IdentityVerification:
+        """Give the adapter as a new process makes it, where its memory outlives one; histories restart in between."""
+        return identity
 
     def test_identity_1_opening_says_where_and_until_when(self) -> None:
         """identity-1: opening gives a session, where the person goes and until when, and echoes the attempt."""
@@ -175,13 +185,53 @@ class IdentityConformance(Timed, ABC):
         assert isinstance(identity.ask(session=other), Pending)
 
     @PROPERTY
-    @given(text=st.text(max_size=60))
+    @given(text=ANY_TEXT)
     def test_identity_14_only_port_errors_come_out(self, text: str) -> None:
         """identity-14: whatever is asked, only an answer or one of the three port errors comes out."""
         identity = self._shared()
         only_port_errors(lambda: identity.ask(session=SessionId(text)))
         only_port_errors(lambda: identity.cancel(key=Key(text), session=SessionId(text)))
         only_port_errors(lambda: _open(identity, key=Key(text)))
+
+    def test_identity_15_a_key_is_not_reused(self) -> None:
+        """identity-15: a key used again for another person is rejected as `key_reused`, and its session stands."""
+        identity = self.make_identity()
+        first = _open(identity)
+        for _ in range(2):
+            with rejected("key_reused"):
+                _open(identity, number=1)
+        assert _open(identity) == first
+
+    def test_identity_16_sessions_prove_their_own_person(self) -> None:
+        """identity-16: of two sessions that end, each verdict names its own, with evidence of its own."""
+        identity = self.make_identity()
+        sessions = [_open(identity, key=Key(f"subscription-{n}/8/0"), number=n).session for n in range(2)]
+        for session in reversed(sessions):
+            self.play(identity, session, Ending.APPROVED)
+            self.capture(identity, session)
+        self.pass_time(self.verdict_wait)
+        verdicts = [identity.ask(session=session) for session in sessions]
+        approved = [verdict for verdict in verdicts if isinstance(verdict, IdentityApproved)]
+        assert [verdict.session for verdict in approved] == sessions
+        assert len({verdict.evidence.reference for verdict in approved}) == 2
+
+    def test_identity_17_nobody_is_named_aloud(self) -> None:
+        """identity-17: neither the provider nor its refusals print or log who the person is."""
+        identity = self.make_identity()
+        with unspoken(*personal(account()), *personal(account(1))) as said:
+            self._decided(identity, Ending.APPROVED)
+            said += [identity, only_port_errors(lambda: _open(identity, number=1))]
+
+    def test_identity_18_any_history_keeps_its_word(self) -> None:
+        """identity-18: after any history of openings, lost answers, restarts, captures and cancellations, each session
+        stands as its own events say, and no verdict is taken back."""
+        suite = self
+
+        class History(_History):
+            def __init__(self) -> None:
+                super().__init__(suite)
+
+        run_any_history(History, examples=self.examples)
 
     _made: IdentityVerification | None = None
 
@@ -201,5 +251,117 @@ class IdentityConformance(Timed, ABC):
         return verdict, session
 
 
-def _open(identity: IdentityVerification, *, key: Key = KEY, attempt: int = 1) -> IdentityOpened:
-    return identity.open(key=key, attempt=attempt, subscription=SubscriptionId("subscription-0"), person=account())
+def _open(identity: IdentityVerification, *, key: Key = KEY, attempt: int = 1, number: int = 0) -> IdentityOpened:
+    return identity.open(
+        key=key, attempt=attempt, subscription=SubscriptionId(f"subscription-{number}"), person=account(number)
+    )
+
+
+@define
+class _Session:
+    """What must be true of one session."""
+
+    opened: IdentityOpened
+    ending: Ending
+    captured_at: datetime | None = None
+    cancelled: bool = False
+    told: Verdict | None = None
+
+
+class _History(RuleBasedStateMachine):
+    """Any history of a few sessions, each beside a record of what happened in it."""
+
+    restarts = RESTARTS
+
+    numbers = st.integers(0, 2)
+
+    def __init__(self, suite: IdentityConformance) -> None:
+        super().__init__()
+        suite.setup_method()
+        self.suite, self.identity = suite, suite.make_identity()
+        self.sessions: dict[int, _Session] = {}
+
+    @rule(number=numbers, ending=st.sampled_from(Ending), lost=st.booleans())
+    def open(self, number: int, ending: Ending, lost: bool) -> None:
+        opened = answered(lambda: self.opened(number, number), lost=lost)
+        if number in self.sessions:
+            assert opened == self.sessions[number].opened, "another answer than at first"
+            return
+        assert opened.session not in {known.opened.session for known in self.sessions.values()}, "two keys, one session"
+        self.sessions[number] = _Session(opened, ending)
+        self.suite.play(self.identity, opened.session, ending)
+
+    @precondition(lambda self: self.sessions)
+    @rule(number=numbers)
+    def reuse(self, number: int) -> None:
+        if number in self.sessions:
+            with rejected("key_reused"):
+                self.opened(number, number + 1)
+
+    @precondition(lambda self: self.sessions)
+    @rule(number=numbers)
+    def capture(self, number: int) -> None:
+        known = self.sessions.get(number)
+        if known is None:
+            return
+        if known.captured_at is None and self.untouched(known):
+            self.suite.capture(self.identity, known.opened.session)
+            known.captured_at = self.suite.clock.now()
+        else:
+            only_port_errors(lambda: self.suite.capture(self.identity, known.opened.session))
+
+    @precondition(lambda self: self.sessions)
+    @rule(number=numbers, lost=st.booleans())
+    def cancel(self, number: int, lost: bool) -> None:
+        known = self.sessions.get(number)
+        session = known.opened.session if known else SessionId("nobody-opened-this")
+        answered(lambda: self.identity.cancel(key=Key(f"subscription-{number}/20/0"), session=session), lost=lost)
+        if known is not None and not self.ended(known):
+            known.cancelled = True
+
+    @precondition(lambda self: self.sessions)
+    @rule()
+    def ask(self) -> None:
+        for known in self.sessions.values():
+            self.compare(known)
+
+    def compare(self, known: _Session) -> None:
+        answer = self.identity.ask(session=known.opened.session)
+        abandoned = IdentityAbandoned(session=known.opened.session)
+        if known.told is not None:
+            assert answer == known.told, "a verdict was taken back"
+        elif known.captured_at is None:
+            assert answer == abandoned or (self.untouched(known) and isinstance(answer, Pending))
+            assert answer != abandoned or not self.untouched(known), "abandoned by nobody"
+        elif not isinstance(answer, Pending | CaptureFinished):
+            assert isinstance(answer, _FACTS[known.ending]) or (known.cancelled and answer == abandoned)
+        else:
+            assert not self.ended(known), "no verdict in time"
+        if not isinstance(answer, FraudSuspected | Pending):
+            assert answer.session == known.opened.session, "a verdict of another session"
+        if not isinstance(answer, Pending | CaptureFinished):
+            known.told = answer
+
+    @rule(by=st.sampled_from((*MOMENTS, timedelta(days=8))))
+    def pass_time(self, by: timedelta) -> None:
+        self.suite.pass_time(by)
+
+    @precondition(lambda self: self.restarts)
+    @rule()
+    def restart(self) -> None:
+        self.restarts -= 1
+        self.identity = self.suite.restarted(self.identity)
+
+    def opened(self, key: int, person: int) -> IdentityOpened:
+        return _open(self.identity, key=Key(f"subscription-{key}/8/0"), number=person)
+
+    def untouched(self, known: _Session) -> bool:
+        return not known.cancelled and self.suite.clock.now() < known.opened.expires
+
+    def ended(self, known: _Session) -> bool:
+        """Say whether the session must have ended by now."""
+        if known.told is not None:
+            return True
+        if known.captured_at is None:
+            return not self.untouched(known)
+        return self.suite.clock.now() >= known.captured_at + self.suite.verdict_wait

@@ -13,7 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from qcp_sdk.errors import Rejected
 from qcp_sdk.ports.keys import Keys
-from qcp_sdk.testing.conformance.base import Conformance, history, rejected
+from qcp_sdk.testing.conformance.base import Conformance, rejected
+from qcp_sdk.testing.conformance.histories import LONG, run_any_history
 from qcp_sdk.testing.conformance.marking import THREADS, needs
 from qcp_sdk.testing.conformance.together import together
 
@@ -144,7 +145,7 @@ class KeysConformance(Conformance):
 
     def test_keys_10_any_history_opens_what_was_sealed_and_nothing_else(self) -> None:
         """keys-10: After any history of sealing, opening, moving and restarts, what opens is what was sealed there."""
-        history(partial(KeysHistory, self), self.examples)
+        run_any_history(partial(KeysHistory, self), examples=self.examples, steps=LONG)
 
 
 class KeysHistory(RuleBasedStateMachine):

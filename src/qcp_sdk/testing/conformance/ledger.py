@@ -12,7 +12,8 @@ import pytest
 from qcp_sdk.errors import InvalidValue, Rejected
 from qcp_sdk.ports.answers import Outcome, OutcomeKind
 from qcp_sdk.ports.ledger import Ledger
-from qcp_sdk.testing.conformance.base import Conformance, history, only_port_errors, rejected
+from qcp_sdk.testing.conformance.base import Conformance, only_port_errors, rejected
+from qcp_sdk.testing.conformance.histories import LONG, run_any_history
 from qcp_sdk.testing.conformance.ledger_history import CABINET, NOBODY, OTHER, PRICE, LedgerHistory, tried
 from qcp_sdk.testing.conformance.marking import THREADS, Capability, needs
 from qcp_sdk.testing.conformance.together import together
@@ -223,7 +224,7 @@ class LedgerConformance(Conformance):
 
     def test_ledger_15_any_history_keeps_the_books(self) -> None:
         """ledger-15: After any history of calls, repeats, lost answers and races, all is as in a simple account."""
-        history(partial(LedgerHistory, self, OUTCOMES not in self.lacks), self.examples)
+        run_any_history(partial(LedgerHistory, self, OUTCOMES not in self.lacks), examples=self.examples, steps=LONG)
 
     @needs(EXPIRY)
     def test_ledger_16_an_expired_hold_counts_as_given_back(self) -> None:

@@ -7,8 +7,10 @@ from datetime import timedelta
 from typing import ClassVar, Final
 
 import pytest
+from attrs import define
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from qcp_sdk.certificates import fingerprint as fingerprint_of
 from qcp_sdk.errors import Rejected
@@ -21,7 +23,10 @@ from qcp_sdk.ports.signer import (
     SigningPending,
 )
 from qcp_sdk.testing.conformance.base import PROPERTY, Timed, at_once, only_port_errors, rejected
+from qcp_sdk.testing.conformance.discretion import unspoken
 from qcp_sdk.testing.conformance.examples import digest
+from qcp_sdk.testing.conformance.histories import ANY_TEXT, EXAMPLES, RESTARTS, answered, run_any_history
+from qcp_sdk.testing.conformance.marking import THREADS, needs
 from qcp_sdk.values import ChallengeId, Fingerprint, Key, Secret
 
 KEY: Final = Key("ceremony-0/5/0")
@@ -37,6 +42,8 @@ class SignerConformance(Timed, ABC):
     """After this long a pending activation has its answer."""
     pause: ClassVar[timedelta] = timedelta(seconds=31)
     """After this long another code may be asked for."""
+    examples: ClassVar[int] = EXAMPLES
+    """How many histories the stateful promise tries; fewer where a fresh service costs much."""
 
     @abstractmethod
     def make_signer(self, *, takes_time: bool = False) -> tuple[Signer, Fingerprint]:
@@ -53,6 +60,17 @@ class SignerConformance(Timed, ABC):
     @abstractmethod
     def disable(self, signer: Signer, fingerprint: Fingerprint) -> None:
         """Make the certificate unusable, for example by revoking it."""
+
+    def another(self, signer: Signer) -> Fingerprint | None:  # noqa: ARG002  # a hook
+        """Enrol a second signatory, where one can, and name the certificate; `codes` gives the codes of both.
+
+        Without one, two promises about two signatories are skipped.
+        """
+        return None
+
+    def restarted(self, signer: Signer) -> Signer:
+        """Give the adapter as a new process makes it, where its memory outlives one; histories restart in between."""
+        return signer
 
     def test_signer_1_a_credential_is_its_certificate_s(self) -> None:
         """signer-1: a credential is what the certificate says, its chain beginning with that very certificate."""
@@ -223,6 +241,7 @@ class SignerConformance(Timed, ABC):
         assert signer.poll(handle=pending.handle) == answers
         assert _activate(signer, challenge, code) == answers
 
+    @needs(THREADS)
     def test_signer_18_a_race_spends_a_code_once(self) -> None:
         """signer-18: of several activations at the same moment under different keys, one signs."""
         signer, fingerprint = self.make_signer()
@@ -239,7 +258,7 @@ class SignerConformance(Timed, ABC):
         assert all(answer.reason == "spent" for answer in told if isinstance(answer, Rejected))
 
     @PROPERTY
-    @given(octets=st.binary(max_size=40), text=st.text(max_size=40))
+    @given(octets=st.binary(max_size=40), text=ANY_TEXT)
     def test_signer_19_only_port_errors_come_out(self, octets: bytes, text: str) -> None:
         """signer-19: whatever is asked, only an answer or one of the three port errors comes out, without the code."""
         signer, fingerprint = self._shared()
@@ -252,6 +271,79 @@ class SignerConformance(Timed, ABC):
             ),
         ):
             assert f"secret {text}" not in str(only_port_errors(call))
+
+    def test_signer_20_a_key_is_not_reused(self) -> None:
+        """signer-20: a key used again for other digests, another challenge or call is rejected as `key_reused`, and
+        its answer stands."""
+        signer, fingerprint = self.make_signer()
+        challenge = _challenge(signer, fingerprint)
+        code = self.codes(signer)[-1]
+        with rejected("key_reused"):
+            _challenge(signer, fingerprint, digests=DIGESTS[:1])
+        first = _activate(signer, challenge, code)
+        with rejected("key_reused"):
+            _activate(signer, challenge, code, digests=DIGESTS[:1])
+        with rejected("key_reused"):
+            _activate(signer, challenge, code, key=KEY)
+        assert len(self.codes(signer)) == 1
+        assert (_challenge(signer, fingerprint), _activate(signer, challenge, code)) == (challenge, first)
+
+    def test_signer_21_signatories_do_not_mix(self) -> None:
+        """signer-21: of two signatories, each signs with the own code and key: another's code is a wrong one."""
+        signer, one = self.make_signer()
+        two = self._another(signer)
+        challenges, codes = [], []
+        for number, fingerprint in enumerate((one, two)):
+            challenges.append(_challenge(signer, fingerprint, key=Key(f"ceremony-{number}/5/0")))
+            codes.append(self.codes(signer)[-1])
+        with rejected("wrong_code"):
+            _activate(signer, challenges[0], codes[1])
+        answers = [
+            _activate(signer, challenges[number], codes[number], key=Key(f"ceremony-{number}/7/0")) for number in (0, 1)
+        ]
+        for fingerprint, other, answer in zip((one, two), (two, one), answers, strict=True):
+            assert isinstance(answer, tuple)
+            for told in answer:
+                assert isinstance(told, HashSigned)
+                assert self.verifies(signer.credential(fingerprint=fingerprint), told.digest, told.value)
+                assert not self.verifies(signer.credential(fingerprint=other), told.digest, told.value)
+
+    def test_signer_22_a_wrong_entry_locks_nobody_else(self) -> None:
+        """signer-22: whoever is locked by wrong entries, another signatory signs."""
+        signer, one = self.make_signer()
+        two = self._another(signer)
+        locked = _challenge(signer, one)
+        for number in range(5):
+            with rejected("wrong_code"):
+                _activate(signer, locked, _wrong(self.codes(signer)[-1]), key=Key(f"ceremony-0/{number}/0"))
+        free = _challenge(signer, two, key=Key("ceremony-1/5/0"))
+        assert isinstance(_activate(signer, free, self.codes(signer)[-1]), tuple)
+
+    def test_signer_23_a_code_is_not_said_aloud(self) -> None:
+        """signer-23: no code, sent or typed, right or wrong, is printed, logged, or told by an answer or error."""
+        signer, fingerprint = self.make_signer()
+        challenge = _challenge(signer, fingerprint)
+        code = self.codes(signer)[-1]
+        wrong = _wrong(code)
+        with unspoken(code.reveal(), wrong.reveal()) as said:
+            said += [signer, challenge, only_port_errors(lambda: _activate(signer, challenge, wrong))]
+            said += [_activate(signer, challenge, code, key=Key("ceremony-0/7/0"))]
+            said += [only_port_errors(lambda: _activate(signer, challenge, code, key=Key("ceremony-0/8/0")))]
+
+    def test_signer_24_any_history_signs_what_a_code_allows(self) -> None:
+        """signer-24: after any history of challenges, entries right and wrong, lost answers and restarts, digests are
+        signed only on the newest code, in time, once, and a key has one answer."""
+        suite = self
+
+        class History(_History):
+            def __init__(self) -> None:
+                super().__init__(suite)
+
+        run_any_history(History, examples=self.examples)
+
+    def _another(self, signer: Signer) -> Fingerprint:
+        other = self.another(signer)
+        return other if other is not None else pytest.skip("there is one signatory only: `another` enrols nobody")
 
     _made: tuple[Signer, Fingerprint] | None = None
 
@@ -289,3 +381,139 @@ def _wrong(code: Secret) -> Secret:
     """Give another code of the same form."""
     last = code.reveal()[-1]
     return Secret(code.reveal()[:-1] + ("2" if last != "2" else "3"))
+
+
+@define
+class _Sent:
+    """What must be true of one challenge."""
+
+    challenge: SigningChallenge
+    digests: tuple[bytes, ...]
+    code: Secret
+    wrong: int = 0
+    spent: bool = False
+
+
+_Entry = tuple[ChallengeId, tuple[bytes, ...]]
+
+
+class _History(RuleBasedStateMachine):
+    """Any history of one signatory's challenges and entries, beside the rules for a code."""
+
+    restarts = RESTARTS
+
+    keys, which = st.integers(0, 3), st.integers(0, 3)
+    digests = st.sampled_from([DIGESTS, DIGESTS[:1], (digest("three"),)])
+
+    def __init__(self, suite: SignerConformance) -> None:
+        super().__init__()
+        suite.setup_method()
+        self.suite = suite
+        self.signer, self.fingerprint = suite.make_signer()
+        self.credential = self.signer.credential(fingerprint=self.fingerprint)
+        self.asked: dict[Key, tuple[bytes, ...]] = {}
+        self.refused: dict[Key, str] = {}
+        self.sent: dict[Key, _Sent] = {}
+        self.entered: dict[Key, tuple[_Entry, tuple[HashAnswer, ...] | str]] = {}
+        self.wrong = 0
+
+    @rule(key=keys, digests=digests, lost=st.booleans())
+    def challenge(self, key: int, digests: tuple[bytes, ...], lost: bool) -> None:
+        asked, codes = Key(f"ceremony-0/5/{key}"), len(self.suite.codes(self.signer))
+        if self.asked.setdefault(asked, digests) != digests:
+            with rejected("key_reused"):
+                _challenge(self.signer, self.fingerprint, key=asked, digests=digests)
+            return
+
+        def challenge() -> SigningChallenge:
+            return _challenge(self.signer, self.fingerprint, key=asked, digests=digests)
+
+        try:
+            told = challenge()
+        except Rejected as refusal:
+            assert self.sent or refusal.reason == "", "the first challenge was refused"
+            assert refusal.reason in {"too_soon", "locked"}
+            assert self.refused.setdefault(asked, refusal.reason) == refusal.reason, "refused otherwise than at first"
+            assert len(self.suite.codes(self.signer)) == codes, "refused, and a code was sent"
+            return
+        assert asked not in self.refused, "a refusal was taken back"
+        if lost:
+            assert challenge() == told, "another answer than at first"
+        known = self.sent.get(asked)
+        if known is not None:
+            assert told == known.challenge, "another answer than at first"
+            assert len(self.suite.codes(self.signer)) == codes, "another code was sent"
+            return
+        assert told.id not in {one.challenge.id for one in self.sent.values()}, "two keys, one challenge"
+        assert len(self.suite.codes(self.signer)) == codes + 1, "not one code for one challenge"
+        self.sent[asked] = _Sent(told, digests, self.suite.codes(self.signer)[-1])
+
+    @precondition(lambda self: self.sent)
+    @rule(key=keys, which=which, digests=digests, right=st.booleans(), lost=st.booleans())
+    def enter(self, key: int, which: int, digests: tuple[bytes, ...], right: bool, lost: bool) -> None:
+        asked, known = Key(f"ceremony-0/6/{key}"), list(self.sent.values())[-1 - which % len(self.sent)]
+        typed = known.code if right else _wrong(known.code)
+        entry = known.challenge.id, digests
+        before = self.entered.get(asked)
+        got = self.got(asked, known, digests, typed, lost=lost)
+        if before is not None:
+            assert got == ("key_reused" if before[0] != entry else before[1]), "another answer than at first"
+            return
+        self.entered[asked] = entry, got
+        forbidden, possible = self.objections(known, digests, right=right)
+        if isinstance(got, str):
+            assert got in forbidden | possible, f"rejected as {got}, which nothing speaks for"
+            known.wrong += got == "wrong_code"
+            self.wrong += got == "wrong_code"
+            return
+        assert not forbidden, f"signed, though {forbidden}"
+        known.spent = True
+        assert [one.digest for one in got] == list(digests), "not every digest is answered"
+        for one in got:
+            assert isinstance(one, HashSigned)
+            assert self.suite.verifies(self.credential, one.digest, one.value)
+
+    @rule(by=st.sampled_from([timedelta(seconds=1), timedelta(minutes=1), timedelta(minutes=13), timedelta(days=1)]))
+    def pass_time(self, by: timedelta) -> None:
+        self.suite.pass_time(by)
+
+    @precondition(lambda self: self.restarts)
+    @rule()
+    def restart(self) -> None:
+        self.restarts -= 1
+        self.signer = self.suite.restarted(self.signer)
+
+    def got(
+        self, key: Key, known: _Sent, digests: tuple[bytes, ...], code: Secret, *, lost: bool
+    ) -> tuple[HashAnswer, ...] | str:
+        """Enter the code, and give what was signed, or why nothing was; asked again, it is the same."""
+
+        def enter() -> tuple[HashAnswer, ...] | str:
+            try:
+                told = _activate(self.signer, known.challenge, code, key=key, digests=digests)
+            except Rejected as refusal:
+                return refusal.reason
+            assert not isinstance(told, SigningPending), "the service takes time, though it was not asked to"
+            return told
+
+        first = enter()
+        if lost:
+            assert answered(enter, lost=True) == first, "another answer than at first"
+        return first
+
+    def objections(self, known: _Sent, digests: tuple[bytes, ...], *, right: bool) -> tuple[set[str], set[str]]:
+        """Give why nothing may be signed, and why a service may refuse besides."""
+        newest = list(self.sent.values())[-1] is known
+        holds = {
+            "hash_not_authorised": not set(digests) <= set(known.digests),
+            "spent": known.spent,
+            "expired": self.suite.clock.now() >= known.challenge.not_after or not newest,
+            "superseded": not newest,
+            "locked": known.wrong >= 5,
+            "wrong_code": not right,
+        }
+        may = {
+            "hash_not_authorised": set(digests) != set(known.digests),  # a service may want all of them at once
+            "locked": self.wrong >= 20,  # in a day, or longer: behaviour.md 3
+        }
+        return {reason for reason, so in holds.items() if so}, {reason for reason, so in may.items() if so}

@@ -13,7 +13,8 @@ from attrs import evolve
 
 from qcp_sdk.errors import Conflict, QcpError
 from qcp_sdk.ports.store import FIRST_TOKEN, Batch, LeasedEffect, OutboxRow, Store
-from qcp_sdk.testing.conformance.base import Conformance, history
+from qcp_sdk.testing.conformance.base import Conformance
+from qcp_sdk.testing.conformance.histories import LONG, run_any_history
 from qcp_sdk.testing.conformance.marking import THREADS, needs
 from qcp_sdk.testing.conformance.store_examples import LEASE, NOW, answering, effect, entry, opening, stream
 from qcp_sdk.testing.conformance.store_history import StoreHistory
@@ -405,7 +406,7 @@ class StoreConformance(Conformance):
 
         Beside the store runs a model of plain dictionaries (`naive_store`), written only from the port's text.
         """
-        history(partial(StoreHistory, self), self.examples)
+        run_any_history(partial(StoreHistory, self), examples=self.examples, steps=LONG)
 
 
 def committed(store: Store, batch: Batch) -> bool:

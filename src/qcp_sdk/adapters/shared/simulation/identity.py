@@ -150,7 +150,7 @@ class IdentityDesk:
         """Open a session; its address is `base_url/<session>`.
 
         Raises:
-            Rejected: `reject_openings` says so; `reason` is its word.
+            Rejected: `reject_openings` says so; `reason` is its word. `key_reused` for anything but the first opening.
         """
         session_id = session_of("identity", key)
         with self._book.open() as pages:
@@ -167,6 +167,7 @@ class IdentityDesk:
                     rejected=_defaults(pages).rejecting,
                 )
                 pages.put(session_id, session)
+        check_same((session.attempt, session.subscription, session.person), (attempt, subscription, person))
         if session.rejected:
             raise Rejected("the provider opens no session for this person", reason=session.rejected)
         return IdentityOpened(
@@ -282,7 +283,17 @@ class IdentityDesk:
 
 def session_of(provider: str, key: Key) -> SessionId:
     """Name the session of a key: derived, so that an opening whose answer was lost finds its session again."""
-    return SessionId(f"{provider}-{hashlib.sha256(key.encode()).hexdigest()[:24]}")
+    return SessionId(f"{provider}-{hashlib.sha256(key.encode(errors='surrogatepass')).hexdigest()[:24]}")
+
+
+def check_same(first: tuple[object, ...], now: tuple[object, ...]) -> None:
+    """Return, unless a key is used for something else than at first.
+
+    Raises:
+        Rejected: `key_reused`. Answering with the first one's session would send one person into another's.
+    """
+    if first != now:
+        raise Rejected("this key was used for something else", reason="key_reused", mend="derive a key for each intent")
 
 
 def specimen(name: PersonName) -> ProvenIdentity:

@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 from attrs import evolve, frozen
 
 from qcp_sdk.adapters.shared.simulation.book import Book, Pages
-from qcp_sdk.adapters.shared.simulation.identity import session_of
+from qcp_sdk.adapters.shared.simulation.identity import check_same, session_of
 from qcp_sdk.adapters.shared.simulation.pens import Begun, Pen, SignedDocuments, Spoilt, Task
 from qcp_sdk.ceremony.facts import TransactionEnded, TransactionOpened, TransactionSigned
 from qcp_sdk.collectes import Collecte, Signatory
@@ -125,7 +125,8 @@ class PagesDesk:
         """Open a transaction; it ends with the collecte, or earlier.
 
         Raises:
-            Rejected: `unknown_signatory`, `no_documents`, or what the pen says of the signatory.
+            Rejected: `unknown_signatory`, `no_documents`, or what the pen says of the signatory. `key_reused` for
+                anything but the first opening.
         """
         session = session_of("signing", key)
         with self._book.open() as pages:
@@ -135,6 +136,11 @@ class PagesDesk:
             with self._book.open() as pages:
                 transaction = pages.get(PageTransaction, session) or made
                 pages.put(session, transaction)
+        if transaction.signatory is not None:
+            check_same(
+                (transaction.ceremony, transaction.signatory.id, transaction.documents),
+                (ceremony, signatory, documents),
+            )
         if transaction.rejected:
             raise Rejected("the provider opens no transaction", reason=transaction.rejected)
         return TransactionOpened(session=session, url=f"{self._base_url}/{session}", expires=transaction.expires)

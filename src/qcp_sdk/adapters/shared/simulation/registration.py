@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 
 from qcp_sdk import matching
 from qcp_sdk.adapters.shared.simulation.book import Book, Pages
-from qcp_sdk.adapters.shared.simulation.identity import SESSION_LIFE, VERDICT_AFTER, session_of, specimen
+from qcp_sdk.adapters.shared.simulation.identity import SESSION_LIFE, VERDICT_AFTER, check_same, session_of, specimen
 from qcp_sdk.errors import Rejected, Unavailable
 from qcp_sdk.identity import IdentityEvidence, Proofing, ProvenIdentity
 from qcp_sdk.levels import CertificateLevel
@@ -155,7 +155,7 @@ class RegistrationDesk:
         """Open a registration; its address is `base_url/<session>`.
 
         Raises:
-            Rejected: `reject_openings` says so; `reason` is its word.
+            Rejected: `reject_openings` says so; `reason` is its word. `key_reused` for anything but the first opening.
         """
         session_id = session_of("registration", key)
         with self._book.open() as pages:
@@ -171,6 +171,8 @@ class RegistrationDesk:
                     rejected=_defaults(pages).rejecting,
                 )
                 pages.put(session_id, session)
+        if session.person is not None:  # else it was closed before it was opened
+            check_same((session.subscription, session.person), (subscription, person))
         if session.rejected:
             raise Rejected("the provider opens no registration for this person", reason=session.rejected)
         return RegistrationOpened(session=session.id, url=f"{self._base_url}/{session.id}", expires=session.expires)

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import CreateTable
 
-from qcp_sdk.errors import Unavailable, Unconfirmed
+from qcp_sdk.errors import Rejected, Unavailable, Unconfirmed
 from qcp_sdk.values import EmailAddress, PhoneNumber
 
 T = TypeVar("T")
@@ -136,7 +136,10 @@ def _engine(place: Path) -> sa.Engine:
         raise Unavailable("the simulated provider's folder cannot be made", mend="check its permissions") from error
     # No pool: a connection that is never kept is safe in every thread and after a fork.
     return sa.create_engine(
-        sa.URL.create("sqlite", database=str(file)), poolclass=sa.NullPool, connect_args={"timeout": 10}
+        sa.URL.create("sqlite", database=str(file)),
+        poolclass=sa.NullPool,
+        connect_args={"timeout": 10},
+        hide_parameters=True,  # they are people: in no log, and in no error that ours is raised from
     )
 
 
@@ -144,5 +147,7 @@ def _engine(place: Path) -> sa.Engine:
 def _translated(what: str) -> Iterator[None]:
     try:
         yield
+    except UnicodeEncodeError as error:  # text with half a character: no key or id of ours
+        raise Rejected("it is not text", reason="malformed") from error
     except SQLAlchemyError as error:
         raise Unavailable(f"the simulated provider's book {what}", mend="check the folder and try again") from error
