@@ -20,7 +20,7 @@ from qcp_sdk.adapters.sql.ledger import SqlLedger
 from qcp_sdk.errors import ConfigurationError, InvalidValue, Rejected, Unavailable
 from qcp_sdk.ports.answers import OutcomeKind
 from qcp_sdk.ports.ledger import Ledger
-from qcp_sdk.testing.conformance.base import history
+from qcp_sdk.testing.conformance.histories import LONG, run_any_history
 from qcp_sdk.testing.conformance.ledger import LedgerConformance
 from qcp_sdk.testing.conformance.ledger_history import Asked, LedgerHistory
 from qcp_sdk.values import CabinetId, Cents, HoldId, Key
@@ -157,7 +157,7 @@ def test_any_history_of_bad_days_keeps_the_books() -> None:
             super().make(key, asked, lost=lost)
             kinds.add(asked.call)
 
-    history(partial(Watched, suite, True), 20)
+    run_any_history(partial(Watched, suite, True), examples=20, steps=LONG)
     assert kinds == {"hold", "capture", "release"}
 
 
