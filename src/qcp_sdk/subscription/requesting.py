@@ -80,7 +80,9 @@ def request_sealed(s: Subscription, fact: Fact, _now: datetime) -> Moved:
 
 
 def pending(s: Subscription, fact: Fact, _now: datetime) -> Moved:
-    """The authority has not decided: ask again under its reference."""
+    """The authority has not decided: ask again under its reference. Also when an operator has settled it meanwhile:
+    a certificate that it then issues must be heard of, to be revoked.
+    """
     assert isinstance(fact, CertificatePending)
     if s.request.reference:
         return s, ()

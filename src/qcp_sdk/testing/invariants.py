@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from datetime import datetime
+from typing import Final
 
 from attrs import evolve, frozen
 
@@ -20,6 +21,10 @@ from qcp_sdk.subscription.money import MoneyState
 from qcp_sdk.subscription.stages import FINAL, Plan, Stage
 from qcp_sdk.subscription.state import CONSENTS, Subscription
 from qcp_sdk.values import Secret
+
+
+NUMBERS: Final = tuple(str(number) for number in range(1, 13))
+"""The twelve of behaviour § 2."""
 
 
 @frozen
@@ -36,7 +41,7 @@ class Ghost:
 
     def after(self, before: Subscription | None, after: Subscription, effects: tuple[Effect, ...]) -> Ghost:
         """Remember one step."""
-        asked = {intent for effect in effects if (intent := _intent(effect)) is not None}
+        asked = {intent for effect in effects if (intent := intent_of(effect)) is not None}
         verified = self.email_verified or (
             before is not None and before.stage is Stage.VERIFYING_EMAIL and after.stage is Stage.HOLDING_FUNDS
         )
@@ -53,7 +58,7 @@ class Ghost:
         return (tuple(sorted(self.intents)), self.email_verified, self.conforming, self.final)
 
 
-def _intent(effect: Effect) -> str | None:
+def intent_of(effect: Effect) -> str | None:
     """Name what may be asked only once; None for what may be repeated under a new key."""
     match effect:
         case se.HoldFunds():
@@ -116,7 +121,7 @@ def _by_step(
     effects: tuple[Effect, ...],
     ghost: Ghost,
 ) -> Iterator[str]:
-    asked = [intent for effect in effects if (intent := _intent(effect)) is not None]
+    asked = [intent for effect in effects if (intent := intent_of(effect)) is not None]
     if len(set(asked)) < len(asked) or ghost.intents.intersection(asked):
         yield "9: one intent was asked under two keys"
     if any(isinstance(effect, se.SubmitRequest) for effect in effects):

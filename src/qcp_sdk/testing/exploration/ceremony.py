@@ -96,6 +96,8 @@ class World:
 class CeremonyModel:
     """Explores one plan, from one place in the order of signatories."""
 
+    checks = ("c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9", "8")
+
     def __init__(self, plan: CeremonyPlan, *, my_turn: bool) -> None:
         self.plan, self.my_turn = plan, my_turn
         self.name = f"ceremony, {plan}, {'first' if my_turn else 'later'} in turn"

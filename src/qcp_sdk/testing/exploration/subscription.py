@@ -65,6 +65,7 @@ from qcp_sdk.values import (
 NOW: Final = datetime(2026, 11, 23, 9, tzinfo=UTC)
 BLINK: Final = timedelta(microseconds=1)
 NAME: Final = PersonName(given="Jessica", last="Poussart")
+ANOTHER: Final = PersonName(given="Irène", last="Faron")
 CABINET: Final = Cabinet(id=CabinetId("cabinet"), name="Cabinet")
 ACCOUNT: Final = Account(
     id=AccountId("account"),
@@ -123,7 +124,7 @@ def opening(plan: Plan) -> sf.SubscriptionOpened:
     )
 
 
-def _approval(session: SessionId, name: PersonName, proofing: Proofing = Proofing.BASELINE) -> sf.IdentityApproved:
+def approval(session: SessionId, name: PersonName, proofing: Proofing = Proofing.BASELINE) -> sf.IdentityApproved:
     return sf.IdentityApproved(
         session=session,
         identity=ProvenIdentity(
@@ -146,6 +147,8 @@ class World:
 
 class SubscriptionModel:
     """Explores one plan."""
+
+    checks = invariants.NUMBERS
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.name = plan, f"subscription, {plan}"
@@ -346,15 +349,15 @@ def _everything(
     for one, word in ((session, ""), (SessionId("another"), " [another session]")):
         everything += [
             (f"capture_finished{word}", sf.CaptureFinished(session=one)),
-            (f"identity_approved{word}", _approval(one, NAME)),
+            (f"identity_approved{word}", approval(one, NAME)),
             (f"identity_retryable{word}", sf.IdentityRetryable(session=one, reason="r")),
             (f"identity_refused{word}", sf.IdentityRefused(session=one, reason="r")),
             (f"identity_abandoned{word}", sf.IdentityAbandoned(session=one)),
         ]
     everything += [
-        ("identity_approved close", _approval(session, PersonName(given="Jessica Marie", last="Poussart"))),
-        ("identity_approved another person", _approval(session, PersonName(given="Irène", last="Faron"))),
-        ("identity_approved too low", _approval(session, NAME, Proofing.NONE)),
+        ("identity_approved close", approval(session, PersonName(given="Jessica Marie", last="Poussart"))),
+        ("identity_approved another person", approval(session, ANOTHER)),
+        ("identity_approved too low", approval(session, NAME, Proofing.NONE)),
     ]
     for one, word in ((registration, ""), (SessionId("another"), " [another session]")):
         everything += [
