@@ -22,7 +22,6 @@ from qcp_sdk.subscription.stages import FINAL, Plan, Stage
 from qcp_sdk.subscription.state import CONSENTS, Subscription
 from qcp_sdk.values import Secret
 
-
 NUMBERS: Final = tuple(str(number) for number in range(1, 13))
 """The twelve of behaviour § 2."""
 

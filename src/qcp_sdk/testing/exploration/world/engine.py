@@ -100,7 +100,7 @@ def commit(
     changed = state is not stream.state
     outbox = stream.outbox if marks is None else tuple(one for one in stream.outbox if one.key != marks)
     if changed:
-        sequence = getattr(state, "sequence")
+        sequence = state.sequence
         outbox += tuple(
             Entry(one.key, one.effect, named(one.effect, state))
             for one in planned(id, sequence, effects, now)

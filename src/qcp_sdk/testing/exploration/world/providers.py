@@ -129,9 +129,7 @@ class Desk:
         }
         routes: dict[str, Any] = {role: {"default": port} for role, port in default.items()}
         nobody: Any = None  # the performers of a subscription meet no store, clock, ids or accounts
-        self.ports = Collaborators(
-            store=nobody, clock=nobody, ids=nobody, keys=_Keys(), accounts=nobody, **routes
-        )
+        self.ports = Collaborators(store=nobody, clock=nobody, ids=nobody, keys=_Keys(), accounts=nobody, **routes)
 
     def once(self, key: Key) -> tuple[str, bool]:
         """Give how a key is answered, and whether it came for the first time: then it is `choice`."""

@@ -140,8 +140,9 @@ class SubscriptionWorld:
         start = World(Stream(None), Providers(), self.budget, Ghost())  # type: ignore[arg-type]
         folded = commit(start.stream, self._id, step, opening(self.plan), NOW, named=named)
         state = folded.stream.state
-        yield "subscription_opened", but(
-            start, stream=tidied(folded.stream, Providers())[0], ghost=Ghost().after(None, state, folded.effects)
+        yield (
+            "subscription_opened",
+            but(start, stream=tidied(folded.stream, Providers())[0], ghost=Ghost().after(None, state, folded.effects)),
         )
 
     # --- everything that may happen -------------------------------------------------------------------------
@@ -298,9 +299,7 @@ class SubscriptionWorld:
         """See the module's docstring for what is merged."""
         s, p, b = world.stream.state, world.providers, world.budget
         final = s.stage in FINAL
-        outbox = sorted(
-            (one.name, one.tried, one.parked, p.answered(one.key) or "") for one in world.stream.outbox
-        )
+        outbox = sorted((one.name, one.tried, one.parked, p.answered(one.key) or "") for one in world.stream.outbox)
         hands = sorted((one.name, one.says, one.current, one.message) for one in world.stream.hands)
         return (
             _record(s),
@@ -340,7 +339,9 @@ WITH_OPERATOR: Final = ALONE | {"host"}
 def _says(decision: Decision) -> str:
     match decision:
         case Record(fact) | Note(fact):
-            return f"{fact.kind} {fact.certificate.fingerprint}" if isinstance(fact, sf.CertificateIssued) else fact.kind
+            return (
+                f"{fact.kind} {fact.certificate.fingerprint}" if isinstance(fact, sf.CertificateIssued) else fact.kind
+            )
         case _:
             return ""
 
