@@ -18,7 +18,7 @@ from qcp_sdk.engine.collaborators import Collaborators
 from qcp_sdk.engine.deciding import Again, Decision, Done, Note, Park, Record, decide, unrecorded
 from qcp_sdk.engine.performers import QUERIES, Context, ask
 from qcp_sdk.engine.streams import planned
-from qcp_sdk.errors import FactRefused, PortError, Unconfirmed
+from qcp_sdk.errors import Conflict, FactRefused, QcpError, Unconfirmed
 from qcp_sdk.facts import Fact
 from qcp_sdk.values import Key
 
@@ -125,7 +125,7 @@ def tried(entry: Entry, context: Context, *, confirmed: bool) -> Decision:
     result: object
     try:
         result = ask(context, entry.effect, attempts=attempts)
-    except PortError as error:
+    except QcpError as error:
         result = error
     if not confirmed:
         result = Unconfirmed("its answer was lost")
@@ -174,7 +174,7 @@ def landed(
     marks = hand.key if isinstance(decision, Record) and not hand.message else None
     try:
         return commit(after, id, step, decision.fact, now, named=named, marks=marks), False
-    except FactRefused as refused:
+    except (FactRefused, Conflict) as refused:
         entry = after.entry(hand.key)
         if unrecorded(refused) is None or entry is None or hand.message:
             return Folded(after, (), False), False

@@ -50,22 +50,11 @@ from qcp_sdk.testing.exploration.world.engine import (
     overtaken,
     tried,
 )
+from qcp_sdk.testing.exploration.world.faults import Budget, spend
 from qcp_sdk.testing.exploration.world.merging import tidied
 from qcp_sdk.testing.exploration.world.providers import CHOICES, HELD, Desk, Providers, by_themselves
 from qcp_sdk.testing.invariants import Ghost
 from qcp_sdk.values import Key
-
-
-@frozen
-class Budget:
-    """How many faults are still to come, in any order."""
-
-    duplicates: int = 2
-    """Leases that end while their worker is still at it, and messages that come again."""
-    crashes: int = 2
-    """Processes that die after a provider acted and before its answer was recorded."""
-    failures: int = 2
-    """Calls that reach nobody, or whose answer is lost."""
 
 
 @frozen(slots=False)
@@ -104,19 +93,6 @@ def but(world: World, **changes: Unpack[Changes]) -> World:
     return following
 
 
-def _spend(budget: Budget, kind: str) -> Budget:
-    return _SPENT[budget, kind]
-
-
-_SPENT: Final = {
-    (Budget(d, c, f), kind): Budget(d - (kind == "duplicate"), c - (kind == "crash"), f - (kind == "failure"))
-    for d in range(4)
-    for c in range(4)
-    for f in range(4)
-    for kind in ("duplicate", "crash", "failure")
-}
-
-
 MOST_CODES: Final = 2
 """Codes that a person asks for at one stage."""
 READ: Final = frozenset({"effect_parked", "late_attestation", "revocation_refused", "late_certificate"})
@@ -130,8 +106,7 @@ class SubscriptionWorld:
 
     def __init__(self, plan: Plan, budget: Budget) -> None:
         self.plan, self.budget = plan, budget
-        counts = f"{budget.duplicates}+{budget.crashes}+{budget.failures}"
-        self.name = f"world, {plan}, {counts} faults"
+        self.name = f"world, {plan}, {budget.text}"
         self._id = opening(plan).id
         self._desk = Desk()
 
@@ -170,11 +145,11 @@ class SubscriptionWorld:
             name = f"try {entry.name}{f' ({choice})' if choice else ''}"
             yield from self._tried(name, world, entry, choice)
             if world.budget.failures:
-                poorer = but(world, budget=_spend(world.budget, "failure"))
+                poorer = but(world, budget=spend(world.budget, "failure"))
                 yield from self._tried(name.replace("try", "unconfirmed"), poorer, entry, choice, confirmed=False)
         if world.budget.failures:
             decision = decide(entry.effect, Unavailable("nobody is there"), key=entry.key, attempts=1)
-            poorer = but(world, budget=_spend(world.budget, "failure"))
+            poorer = but(world, budget=spend(world.budget, "failure"))
             yield from self._handed(f"unavailable {entry.name}", poorer, entry, decision, world.providers)
 
     def _tried(
@@ -229,10 +204,10 @@ class SubscriptionWorld:
         if hand.message:  # a message that never comes costs nothing: it need not land
             return
         if budget.crashes:
-            poorer = _spend(budget, "crash")
+            poorer = spend(budget, "crash")
             yield Move(f"crash {hand.name}", _tidied(but(world, stream=dropped(world.stream, hand), budget=poorer)))
         if budget.duplicates and hand.current:
-            poorer = _spend(budget, "duplicate")
+            poorer = spend(budget, "duplicate")
             stream = overtaken(world.stream, hand)
             yield Move(f"duplicate {hand.name}", _tidied(but(world, stream=stream, budget=poorer)))
 
@@ -257,7 +232,7 @@ class SubscriptionWorld:
             if news in world.told:
                 if not budget.duplicates:
                     continue
-                budget = _spend(budget, "duplicate")
+                budget = spend(budget, "duplicate")
             stream = Stream(world.stream.state, world.stream.outbox, (*world.stream.hands, hand))
             after = but(world, stream=stream, told=world.told | {news}, budget=budget)
             yield Move(f"message {news}", _tidied(after))
