@@ -14,9 +14,9 @@ from qcp_sdk.engine import Engine
 from qcp_sdk.engine.collaborators import routed
 from qcp_sdk.engine.streams import owned
 from qcp_sdk.errors import CodeRefused, Conflict, FactRefused, NotFound, Rejected, SubscriptionRefused
-from qcp_sdk.facts import CodeEntered, CodeRequested, Fact
+from qcp_sdk.facts import Cancelled, CodeEntered, CodeRequested, Fact
 from qcp_sdk.host.saying import Code, only_a_persons, only_the_hosts
-from qcp_sdk.host.terms import in_progress, newest, reasons, terms
+from qcp_sdk.host.terms import in_progress, newest, outdated, reasons, terms
 from qcp_sdk.offers import Offer, Offers
 from qcp_sdk.people import Account, Cabinet
 from qcp_sdk.subscription import machine
@@ -137,6 +137,10 @@ class Subscriptions:
             if conflict.kind == "claim":
                 raise SubscriptionRefused(("already_open",), mend="resume the one in progress") from conflict
             raise
+        if outdated(fact, mine, self._of_account(tenant, account)):
+            # Another one was opened, and came to its certificate, since the terms were decided: they know nothing of it.
+            self._engine.record(fact.id, Cancelled())
+            raise SubscriptionRefused(("already_open",), mend="look at the certificates page again")
         return self.get(fact.id)
 
     def get(self, id: SubscriptionId, *, account: AccountId | None = None) -> SubscriptionView:

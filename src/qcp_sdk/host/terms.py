@@ -68,6 +68,15 @@ def reasons(fact: SubscriptionOpened, mine: Iterable[Subscription], now: datetim
     return (*refusals(fact, now), *already)
 
 
+def outdated(fact: SubscriptionOpened, before: Iterable[Subscription], after: Iterable[Subscription]) -> bool:
+    """Say whether somebody else opened a subscription between the reading that these terms rest on and their commit.
+
+    To be asked once more after the commit: from then on the claim on the open subscription keeps everybody else out.
+    """
+    known = {fact.id, *(one.id for one in before)}
+    return any(one.id not in known for one in after)
+
+
 def free_slot(held: Iterable[Subscription], issuer: str) -> int:
     """Give the slot beside the certificate of this issuer that is held: a renewal takes the other one of two."""
     taken = {one.terms.slot for one in held if one.terms.issuer == issuer}
