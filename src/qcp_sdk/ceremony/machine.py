@@ -90,9 +90,7 @@ def deadline_passed(c: Ceremony, fact: Fact, _now: datetime) -> Moved:
         return c, ()
     # An activation that was lost goes with what it was to sign: nobody waits for those digests any more.
     documents = unprepared(c)
-    following = at(
-        c, c.stage, lease_until=None, challenge=None, lost=None, problem="lease_ended", documents=documents
-    )
+    following = at(c, c.stage, lease_until=None, challenge=None, lost=None, problem="lease_ended", documents=documents)
     return following, ()
 
 

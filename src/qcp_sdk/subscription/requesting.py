@@ -84,7 +84,7 @@ def pending(s: Subscription, fact: Fact, _now: datetime) -> Moved:
     a certificate that it then issues must be heard of, to be revoked.
     """
     assert isinstance(fact, CertificatePending)
-    if s.request.reference:
+    if s.request.reference or s.request.sealed is None:
         return s, ()
     request = evolve(s.request, reference=fact.reference)
     return moved(s, s.stage, request=request), (AskCertificate(reference=fact.reference),)

@@ -143,6 +143,8 @@ class World:
 
     subscription: Subscription
     ghost: Ghost
+    by: tuple[Subscription, Fact, datetime] | None = None
+    """What it was folded from, to be folded once more as the journal gives it back."""
 
 
 class SubscriptionModel:
@@ -169,7 +171,11 @@ class SubscriptionModel:
             if after is s and not effects:
                 continue
             ghost = world.ghost.after(s, after, effects)
-            yield Move(label, World(after, ghost), invariants.broken_by_step(s, fact, now, after, effects, world.ghost))
+            yield Move(
+                label,
+                World(after, ghost, (s, fact, now)),
+                invariants.broken_by_step(s, fact, now, after, effects, world.ghost),
+            )
 
     def key(self, world: World) -> Hashable:
         """See the module's docstring for what is merged."""
@@ -190,7 +196,10 @@ class SubscriptionModel:
 
     def broken(self, world: World) -> tuple[str, ...]:
         """Check the invariants that speak of one state."""
-        return invariants.broken_in(world.subscription, world.ghost)
+        broken = invariants.broken_in(world.subscription, world.ghost)
+        if world.by is None:
+            return broken
+        return (*broken, *invariants.broken_by_folding(*world.by, world.subscription))
 
     def is_end(self, world: World) -> bool:
         """Final, and the money settled."""

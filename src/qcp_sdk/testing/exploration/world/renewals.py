@@ -337,9 +337,7 @@ def _holdings(world: World) -> tuple[Holding, ...]:
     return tuple(
         Holding(
             certificate=one.certificate,
-            status=CertificateStatus(
-                kind=StatusKind.REVOKED if one.revoked else StatusKind.GOOD, checked_at=world.now
-            ),
+            status=CertificateStatus(kind=StatusKind.REVOKED if one.revoked else StatusKind.GOOD, checked_at=world.now),
             email=ACCOUNT.email,
             mobile=ACCOUNT.mobile,
         )

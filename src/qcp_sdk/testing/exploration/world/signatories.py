@@ -27,7 +27,7 @@ from qcp_sdk.ceremony.state import Ceremony
 from qcp_sdk.collectes import Collecte, Document, Order, Signatory
 from qcp_sdk.effects import Effect, Wake
 from qcp_sdk.engine import turns
-from qcp_sdk.engine.deciding import Decision, Note, Record, decide
+from qcp_sdk.engine.deciding import Decision, Note, Record
 from qcp_sdk.engine.performers import hashes_answered
 from qcp_sdk.engine.turns import HAS_SIGNED
 from qcp_sdk.errors import Conflict, Refusal, Unavailable
@@ -188,7 +188,9 @@ class SignatoriesWorld:
                 broken += more
         yield Move(label, after, tuple(broken))
 
-    def _wakes(self, world: World, place: int, stream: Stream[Ceremony], entry: Entry, wake: Wake) -> Iterator[Move[World]]:
+    def _wakes(
+        self, world: World, place: int, stream: Stream[Ceremony], entry: Entry, wake: Wake
+    ) -> Iterator[Move[World]]:
         yield from self._folds(entry.name, world, place, stream, wake.fact, wake.at, marks=entry.key)
         until = stream.state.lease_until
         if isinstance(wake.fact, cf.ActivationLost) and until is not None:
@@ -489,6 +491,7 @@ def _says(decision: Decision) -> str:
 
 # --- what cannot matter any more ------------------------------------------------------------------------------
 
+
 def _idle(c: Ceremony, fact: Fact) -> bool:
     """Say whether an answer changes nothing, now and ever after."""
     if c.stage in CEREMONY_FINAL:
@@ -589,7 +592,9 @@ def _lacking(fact: cf.CollecteCompleted, world: World) -> str:
     for _, content in fact.documents:
         if sorted(content.split("+")[1:]) != sorted(WHO):
             return "s4: what is sent as completed does not carry every signature"
-    return "" if all(one.stage in HAS_SIGNED for one in world.opened()) else "s4: completed, and not everybody has signed"
+    return (
+        "" if all(one.stage in HAS_SIGNED for one in world.opened()) else "s4: completed, and not everybody has signed"
+    )
 
 
 def _broken(world: World, model: SignatoriesWorld) -> Iterator[str]:
@@ -612,8 +617,10 @@ def _broken(world: World, model: SignatoriesWorld) -> Iterator[str]:
         yield "w1: an effect is parked, and nobody was told"
     if len(opened) < len(WHO) or not model.is_end(world):
         return
-    if len({one.stage in HAS_SIGNED for one in opened}) > 1 and model.order is Order.SEQUENTIAL and (
-        opened[1].stage in HAS_SIGNED
+    if (
+        len({one.stage in HAS_SIGNED for one in opened}) > 1
+        and model.order is Order.SEQUENTIAL
+        and (opened[1].stage in HAS_SIGNED)
     ):
         yield "s3: the second has signed, and the first has not"
     if all(one.stage in HAS_SIGNED for one in opened) and not all(one.copied for one in opened):
