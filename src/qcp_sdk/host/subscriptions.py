@@ -138,7 +138,7 @@ class Subscriptions:
                 raise SubscriptionRefused(("already_open",), mend="resume the one in progress") from conflict
             raise
         if outdated(fact, mine, self._of_account(tenant, account)):
-            # Another one was opened, and came to its certificate, since the terms were decided: they know nothing of it.
+            # Another one was opened, and came to its certificate, since the terms were decided.
             self._engine.record(fact.id, Cancelled())
             raise SubscriptionRefused(("already_open",), mend="look at the certificates page again")
         return self.get(fact.id)

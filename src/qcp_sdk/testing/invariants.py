@@ -6,27 +6,24 @@ A name begins with the number of its invariant.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
-from datetime import date, datetime, timedelta
-from enum import Enum
+from collections.abc import Hashable, Iterator
+from datetime import datetime
 from typing import Final
 
 from attrs import evolve, frozen
 
 from qcp_sdk import codec
-from qcp_sdk.certificates import Certificate
 from qcp_sdk.effects import Effect, SendCode
 from qcp_sdk.facts import CodeEntered, CodeSent, CodeUndeliverable, Fact, Origin, ReminderDue, SilenceNoted
 from qcp_sdk.matching import differing_fields
 from qcp_sdk.otp import WRONG_PER_CHALLENGE, Purpose
-from qcp_sdk.people import Account
 from qcp_sdk.subscription import effects as se
 from qcp_sdk.subscription import facts as sf
 from qcp_sdk.subscription import machine
 from qcp_sdk.subscription.money import MoneyState
 from qcp_sdk.subscription.stages import FINAL, Plan, Stage
 from qcp_sdk.subscription.state import CONSENTS, Subscription, claims
-from qcp_sdk.values import EmailAddress, PersonName, PhoneNumber, Secret
+from qcp_sdk.testing.secrets import holds_secret
 
 NUMBERS: Final = tuple(str(number) for number in range(1, 13))
 """The twelve of behaviour § 2."""
@@ -259,43 +256,3 @@ def broken_by_folding(before: Subscription, fact: Fact, now: datetime, after: Su
 def journaled(fact: Fact) -> Fact:
     """Give a fact as the journal gives it back."""
     return codec.unpack_fact(codec.pack_fact(fact))
-
-
-# --- 10: secrets --------------------------------------------------------------------------------------------
-
-PLAIN: Final = frozenset(
-    {str, int, float, bool, bytes, type(None), datetime, date, timedelta, EmailAddress, PhoneNumber, PersonName}
-)
-LASTING: Final = (Account, Certificate, Fact)
-"""What many records share: it is looked through once."""
-MOST_CLEAN: Final = 20_000
-_CLEAN: dict[int, object] = {}
-"""What was looked through already, by identity; the values are kept, so that no identity is used again."""
-
-
-def holds_secret(value: object) -> bool:
-    """Say whether a `Secret` is anywhere in a value, at whatever depth."""
-    kind = type(value)
-    if kind in PLAIN or _CLEAN.get(id(value)) is value:
-        return False
-    if kind is Secret:
-        return True
-    if issubclass(kind, Enum):
-        return False
-    for part in _parts(value):
-        if type(part) not in PLAIN and holds_secret(part):
-            return True
-    if issubclass(kind, LASTING):
-        if len(_CLEAN) > MOST_CLEAN:
-            _CLEAN.clear()
-        _CLEAN[id(value)] = value
-    return False
-
-
-def _parts(value: object) -> Iterable[object]:
-    fields = getattr(type(value), "__attrs_attrs__", None)
-    if fields is not None:
-        return [getattr(value, one.name) for one in fields]
-    if isinstance(value, Mapping):
-        return [*value.keys(), *value.values()]
-    return value if isinstance(value, tuple | list | set | frozenset) else ()

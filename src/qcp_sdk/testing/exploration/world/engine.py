@@ -1,7 +1,7 @@
-"""What surrounds one stream: its outbox, and the answers that are on their way. The engine's order, as pure functions.
+"""What surrounds one stream: its outbox, and the answers on their way. The engine's order, as pure functions.
 
-`commit` is one transaction of `Engine.record`, over `step` and `planned`; `tried` is one call through a port, over `ask`
-and `decide`; `landed` is what `Engine._obey` does with what came of it. Between `tried` and `landed` anything may
+`commit` is one transaction of `Engine.record`, over `step` and `planned`; `tried` is one call through a port, over
+`ask` and `decide`; `landed` is what `Engine._obey` does with what came of it. Between `tried` and `landed` anything may
 happen: that is where processes die, leases end, and others move first.
 """
 
@@ -25,7 +25,7 @@ from qcp_sdk.values import Key
 S = TypeVar("S")
 Step = Callable[[Any, Fact, datetime], tuple[Any, tuple[Effect, ...]]]
 SAID: Final = (Notify, Alert)
-"""Effects that only tell somebody: no answer of theirs is a fact, so they are taken for done when they are asked for."""
+"""Effects that only tell somebody: no answer of theirs is a fact, so they are done when they are asked for."""
 
 
 @frozen

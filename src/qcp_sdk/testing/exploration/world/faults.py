@@ -25,8 +25,8 @@ class Budget:
 
 
 FULL: Final = Budget()
-SMALL: Final = Budget(1, 1, 1)
-"""For every change; the full one is for `make full`."""
+ONE: Final = Budget(1, 1, 1)
+NONE: Final = Budget(0, 0, 0)
 Fault = Literal["duplicate", "crash", "failure"]
 
 

@@ -53,7 +53,7 @@ IDLE_WHEN_LATE: Final = frozenset(
         sf.RegistrationExpired,
     }
 )
-"""Answers that several stages wait for: once there is a certificate, or an end, only what they reveal is settled, once."""
+"""Answers that several stages wait for: once there is a certificate, or an end, what they reveal is settled, once."""
 LATE: Final = FINAL | {Stage.ACTIVE, Stage.REVOKING}
 IDLE_AT_THE_END: Final = frozenset({sf.CertificateRevoked, sf.RevocationRefused, sf.FraudSuspected})
 """Final stages have empty rows, and what these reveal is not settled."""

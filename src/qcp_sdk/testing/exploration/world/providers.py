@@ -32,7 +32,7 @@ LATER: Final = NOW + timedelta(days=8)
 
 @frozen
 class Providers:
-    """What everybody outside holds. Ids are counted, so that two histories that come to the same give the same value."""
+    """What everybody outside holds. Ids are counted, so that histories that come to the same give the same value."""
 
     answers: tuple[tuple[Key, str], ...] = ()
     """How each key that may still come again was answered; a word of `REFUSED` is a refusal."""
@@ -128,8 +128,9 @@ class Desk:
             "authorities": _Authority(self),
         }
         routes: dict[str, Any] = {role: {"default": port} for role, port in default.items()}
+        keys: Any = _Keys()  # the part of the port that a performer needs
         nobody: Any = None  # the performers of a subscription meet no store, clock, ids or accounts
-        self.ports = Collaborators(store=nobody, clock=nobody, ids=nobody, keys=_Keys(), accounts=nobody, **routes)
+        self.ports = Collaborators(store=nobody, clock=nobody, ids=nobody, keys=keys, accounts=nobody, **routes)
 
     def once(self, key: Key) -> tuple[str, bool]:
         """Give how a key is answered, and whether it came for the first time: then it is `choice`."""
@@ -177,7 +178,7 @@ class _Codes(_Port):
 
 
 class _Ledger(_Port):
-    def hold(self, *, key: Key, memo: str, **_said: object) -> HoldId:
+    def hold(self, *, key: Key, **_said: object) -> HoldId:
         answer, first = self.desk.once(key)
         if first and answer == "granted":
             holds = (*self.desk.p.holds, HELD)

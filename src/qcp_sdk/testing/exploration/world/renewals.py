@@ -351,7 +351,7 @@ def _lcp(now: datetime) -> Holding:
     return evolve(LCP, certificate=there)
 
 
-def _standing(one: Issued, world: World) -> Hashable:
+def _standing(one: Issued, world: World) -> tuple[object, ...]:
     """How a certificate stands; one that has ended, of a subscription that has, is of no account to anything."""
     phase = _phase(one, world.now)
     if world.subscriptions[one.owner].stage in FINAL and one.heard and (one.revoked or phase == "ended"):

@@ -21,21 +21,20 @@ from attrs import evolve, frozen
 from qcp_sdk.ceremony import effects as ce
 from qcp_sdk.ceremony import facts as cf
 from qcp_sdk.ceremony import machine
-from qcp_sdk.ceremony.hosted import LEAVING, THE_DEADLINE
 from qcp_sdk.ceremony.stages import CEREMONY_FINAL, CeremonyPlan, CeremonyStage
 from qcp_sdk.ceremony.state import Ceremony
 from qcp_sdk.collectes import Collecte, Document, Order, Signatory
 from qcp_sdk.effects import Effect, Wake
 from qcp_sdk.engine import turns
-from qcp_sdk.engine.deciding import Decision, Note, Record
-from qcp_sdk.engine.performers import hashes_answered
+from qcp_sdk.engine.deciding import Note, Record
 from qcp_sdk.engine.turns import HAS_SIGNED
 from qcp_sdk.errors import Conflict, Refusal, Unavailable
-from qcp_sdk.facts import CodeRequested, DeadlinePassed, Fact
+from qcp_sdk.facts import Fact
 from qcp_sdk.levels import SignatureLevel
 from qcp_sdk.testing.exploration.ceremony import Memory, broken_by_step, broken_in, remember
 from qcp_sdk.testing.exploration.subscription import ACCOUNT, BLINK, FIRST, NOW
 from qcp_sdk.testing.exploration.walk import Move
+from qcp_sdk.testing.exploration.world.ceremonies import CONTENT, activations, named, record, said, says, tidied
 from qcp_sdk.testing.exploration.world.engine import (
     Entry,
     Folded,
@@ -53,17 +52,14 @@ from qcp_sdk.testing.exploration.world.faults import Budget, spend
 from qcp_sdk.testing.exploration.world.signing_desk import (
     CHOICES,
     DOCUMENT,
-    Challenge,
     SigningDesk,
     SigningProviders,
-    answers,
     by_themselves,
 )
 from qcp_sdk.values import CeremonyId, ChallengeId, CollecteId, ContentHash, DocumentId, Key, SignatoryId
 
 WHO: Final = ("a", "b")
 MOST_CODES: Final = 2
-CONTENT: Final = ContentHash("doc")
 ALONE: Final = frozenset({"try", "land", "deadline", "lost", "leaving", "lease", "provider:"})
 
 
@@ -140,7 +136,7 @@ class SignatoriesWorld:
             plan=self.plan,
         )
         nobody: Any = None
-        return _tidied(commit(Stream(nobody), WHO[place], machine.step, fact, NOW, named=named).stream)
+        return tidied(commit(Stream(nobody), WHO[place], machine.step, fact, NOW, named=named).stream)
 
     # --- everything that may happen -------------------------------------------------------------------------
 
@@ -157,7 +153,7 @@ class SignatoriesWorld:
                     yield from self._tries(world, place, stream, entry)
             for hand in stream.hands:
                 yield from self._lands(world, place, stream, hand)
-            for label, fact, now in _said(stream.state):
+            for label, fact, now in said(stream.state, MOST_CODES):
                 yield from self._folds(f"{label} {WHO[place]}", world, place, stream, fact, now)
             yield from self._activates(world, place, stream)
         for label, providers in by_themselves(world.providers):
@@ -181,7 +177,8 @@ class SignatoriesWorld:
                 yield from self._passes("try start", world, signed)
 
     def _passes(self, label: str, world: World, signed: Ceremony) -> Iterator[Move[World]]:
-        after, broken = world, []
+        after = world
+        broken: list[str] = []
         if signed.stage in HAS_SIGNED:
             for id, fact in turns.passing(signed, world.opened()):
                 after, more = self._told(after, id, fact)
@@ -251,7 +248,7 @@ class SignatoriesWorld:
         decision = tried(entry, at, confirmed=confirmed)
         here = after[0].streams[place]
         assert here is not None
-        following, parked = handed(here, entry, decision, says=_says(decision))
+        following, parked = handed(here, entry, decision, says=says(decision))
         if following is here and desk.p is world.providers and after[0] is world:
             return  # nothing but a fault was spent
         if isinstance(entry.effect, ce.OpenTransaction) and _open_pages(desk.p) > 1:
@@ -281,7 +278,7 @@ class SignatoriesWorld:
             yield Move(f"duplicate {hand.name}", but(self._with(world, place, overtaken(stream, hand)), budget=less))
 
     def _activates(self, world: World, place: int, stream: Stream[Ceremony]) -> Iterator[Move[World]]:
-        """`engine.signing.activate`: the intent is recorded, the code is shown to the signer, its answer is on its way."""
+        """`engine.signing.activate`: the intent is recorded, the code shown to the signer, its answer is on its way."""
         c = stream.state
         if c.stage is not CeremonyStage.AWAITING_CODE or c.challenge is None:
             return
@@ -293,7 +290,7 @@ class SignatoriesWorld:
             if following.state.stage is not CeremonyStage.SIGNING:
                 yield asked
                 continue
-            for word, one, answer, cost in _activations(following.state, world):
+            for word, one, answer, cost in activations(following.state, world.providers, world.budget):
                 providers = world.providers if one is None else world.providers.with_challenge(challenge, one)
                 budget = spend(world.budget, cost) if cost else world.budget
                 hand = Hand(Key(""), f"activation {WHO[place]}", Record(answer), answer.kind, False, True)
@@ -367,7 +364,7 @@ class SignatoriesWorld:
         return Move(label, but(following, memories=memories), broken)
 
     def _with(self, world: World, place: int, stream: Stream[Ceremony], **changes: Any) -> World:
-        tidy = _tidied(stream)
+        tidy = tidied(stream)
         streams = (tidy, world.streams[1]) if place == 0 else (world.streams[0], tidy)
         after = but(world, streams=streams, **changes)
         p = after.providers
@@ -391,7 +388,7 @@ class SignatoriesWorld:
             if isinstance(entry.effect, ce.PollSigning)
         }
         return self._either_way(
-            tuple(_stream(one, p) for one in world.streams),
+            tuple(record(one, p) for one in world.streams),
             tuple((id, one.standing, one.digests) for id, one in p.challenges if id in wanted),
             tuple((session, page.content, page.standing) for session, page in p.pages),
             (b.duplicates, b.crashes, b.failures),
@@ -433,149 +430,7 @@ def _mirrored(text: str) -> str:
 _NAMED: Final = re.compile(r"(?<![a-z_])[ab](?![a-z_])")
 
 
-def _activations(c: Ceremony, world: World) -> Iterator[tuple[str, Challenge | None, Fact, str]]:
-    """What may come of showing the code to the signer: what it is at the signer, what is on its way, which fault."""
-    assert c.challenge is not None
-    id, budget = c.challenge.id, world.budget
-    one = world.providers.challenge(id)
-    if one.standing == "open":
-        done = evolve(one, standing="signed")
-        yield "right", done, hashes_answered(id, answers(done)), ""
-        yield "right, later", evolve(one, standing="pending"), cf.SigningDelayed(challenge=id, handle=str(id)), ""
-        yield "wrong", None, cf.ActivationRefused(challenge=id, reason="wrong_code"), ""
-        if budget.failures:
-            yield "unconfirmed", done, cf.ActivationLost(challenge=id), "failure"
-            yield "unavailable", None, cf.ActivationRefused(challenge=id, reason="unavailable"), "failure"
-    else:
-        yield "spent", None, cf.ActivationRefused(challenge=id, reason="spent"), ""
-
-
-def _said(c: Ceremony) -> Iterator[tuple[str, Fact, datetime]]:
-    """Give what the signatory, or the host, may say now."""
-    if c.stage in CEREMONY_FINAL:
-        return
-    if c.stage is CeremonyStage.CONSENTING:
-        yield "person consents", cf.DocumentsConsented(documents=((DOCUMENT, CONTENT),)), NOW
-    if c.stage is CeremonyStage.AWAITING_CODE and c.round < MOST_CODES:
-        last = c.codes.requested[-1] if c.codes.requested else NOW - timedelta(hours=1)
-        yield "person code_requested", CodeRequested(), max(NOW, last + timedelta(seconds=30))
-    yield "person declines", cf.Declined(), NOW
-    yield "host ends", cf.CollecteEnded(cause="cancelled"), NOW
-
-
-def named(effect: Effect, c: Ceremony) -> str:
-    """Name an effect by whose it is and what it is for."""
-    match effect:
-        case Wake(fact=DeadlinePassed(deadline=which)):
-            word = {THE_DEADLINE: "deadline", LEAVING: "leaving"}.get(which)
-            return f"{word} {c.id}" if word else f"lease {c.id} {which}"
-        case Wake(fact=cf.ActivationLost() as lost):
-            return f"lost {lost.challenge}"
-        case Wake():
-            return f"tells {effect.fact.kind} {c.id}"
-        case ce.PrepareSignature() | ce.ChallengeSigner():
-            return f"{effect.kind} {c.id}/{effect.round}"
-        case ce.PollSigning():
-            return f"{effect.kind} {effect.challenge}"
-        case _:
-            return f"{effect.kind} {c.id}"
-
-
-def _says(decision: Decision) -> str:
-    match decision:
-        case Record(fact) | Note(fact):
-            return fact.kind
-        case _:
-            return ""
-
-
-# --- what cannot matter any more ------------------------------------------------------------------------------
-
-
-def _idle(c: Ceremony, fact: Fact) -> bool:
-    """Say whether an answer changes nothing, now and ever after."""
-    if c.stage in CEREMONY_FINAL:
-        return not isinstance(fact, cf.TransactionOpened) or c.session is not None
-    challenge = c.challenge.id if c.challenge else None
-    match fact:
-        case cf.DocumentPrepared() | cf.DocumentFailed() | cf.ChallengeOpened() | cf.ChallengeRefused():
-            return fact.round != c.round or c.stage is not CeremonyStage.AWAITING_CODE or c.lease_until is None
-        case cf.HashesAnswered():  # what is prepared anew has new digests
-            waited = {one.preparation.digest for one in c.documents if one.preparation and not one.value}
-            return not waited.intersection({digest for digest, _ in (*fact.signed, *fact.refused)})
-        case cf.ActivationLost():
-            return fact.challenge != challenge
-        case cf.ActivationRefused():  # of one that was lost it says nothing, but when it has promised an answer
-            return fact.challenge != challenge and not (fact.challenge == c.lost and c.handle)
-        case cf.SigningDelayed():
-            return fact.challenge not in (challenge, c.lost)
-        case _:
-            return False
-
-
-def _spent(entry: Entry, c: Ceremony) -> bool:
-    """Say whether performing an effect changes nothing, here or elsewhere, now and ever after."""
-    final = c.stage in CEREMONY_FINAL
-    match entry.effect:
-        case Wake(fact=DeadlinePassed(deadline=which)):
-            if which == THE_DEADLINE:
-                return final or bool(c.ended)
-            if which == LEAVING:
-                return final
-            return final or c.lease_until is None or which != f"lease/{c.round}"
-        case Wake(fact=cf.ActivationLost() as lost):
-            return final or c.challenge is None or c.challenge.id != lost.challenge
-        case Wake():
-            return True  # a reminder: it only tells
-        case ce.PrepareSignature() | ce.ChallengeSigner():
-            return final or entry.effect.round != c.round or c.lease_until is None
-        case ce.PollSigning() | ce.EmbedSignature() | ce.AskTransaction():
-            return final
-        case _:
-            return False
-
-
-def _tidied(stream: Stream[Ceremony]) -> Stream[Ceremony]:
-    c, outbox, hands = stream.state, stream.outbox, stream.hands
-    for hand in hands:
-        if isinstance(hand.decision, Record | Note) and _idle(c, hand.decision.fact):
-            hands = tuple(one for one in hands if one is not hand)
-            if hand.current:
-                outbox = tuple(one for one in outbox if one.key != hand.key)
-    held = {one.key for one in hands}
-    outbox = tuple(one for one in outbox if one.parked or one.key in held or not _spent(one, c))
-    # Of two waits for one activation the first to end changes nothing, or makes the second change nothing.
-    waits = {one.name: one for one in outbox if isinstance(one.effect, Wake)}
-    outbox = tuple(one for one in outbox if one.name not in waits or waits[one.name] is one)
-    if len(outbox) == len(stream.outbox) and len(hands) == len(stream.hands):
-        return stream
-    return Stream(c, outbox, hands)
-
-
-# --- the record, and what only a world can say ------------------------------------------------------------------
-
-
-def _stream(stream: Stream[Ceremony] | None, p: SigningProviders) -> Hashable:
-    if stream is None:
-        return None
-    c = stream.state
-    outbox = sorted((one.name, one.tried, one.parked, p.answered(one.key) or "") for one in stream.outbox)
-    hands = sorted((one.name, one.says, one.current, one.message) for one in stream.hands)
-    one = c.documents[0]
-    record: Hashable
-    if c.stage in CEREMONY_FINAL:
-        record = (c.stage.value, one.signed, one.revision, c.copied, c.session)
-    else:
-        record = (
-            c.stage.value,
-            (one.preparation.base, one.preparation.digest) if one.preparation else None,
-            (one.value is not None, one.signed, one.failed != ""),
-            c.round,
-            c.lease_until is not None,
-            c.challenge.id if c.challenge else None,
-            (c.lost, c.handle, c.session, c.ended != "", c.ended == "declined"),
-        )
-    return (record, tuple(outbox), tuple(hands))
+# --- what only both together can say ---------------------------------------------------------------------------
 
 
 def _outstanding(world: World) -> bool:

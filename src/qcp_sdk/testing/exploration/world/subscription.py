@@ -18,24 +18,24 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, TypedDict, Unpack
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from qcp_sdk.effects import Alert, Effect, SendCode, Wake
 from qcp_sdk.engine.deciding import POLLS, Decision, Note, Record, decide
 from qcp_sdk.engine.performers import PERFORMERS
 from qcp_sdk.errors import PortError, Refusal, Unavailable
-from qcp_sdk.facts import Cancelled, CodeEntered, CodeRequested, DeadlinePassed, Fact
+from qcp_sdk.facts import DeadlinePassed, Fact
 from qcp_sdk.subscription import effects as se
 from qcp_sdk.subscription import facts as sf
 from qcp_sdk.subscription.ending import STANDS_AGAIN
 from qcp_sdk.subscription.machine import step
 from qcp_sdk.subscription.stages import FINAL, Ending, Plan, Stage
-from qcp_sdk.subscription.state import CONSENTS, Subscription
+from qcp_sdk.subscription.state import Subscription
 from qcp_sdk.testing import invariants
-from qcp_sdk.testing.exploration.subscription import BLINK, FIRST, NOW, SHOWN, opening
+from qcp_sdk.testing.exploration.subscription import FIRST, NOW, opening
 from qcp_sdk.testing.exploration.walk import Move
 from qcp_sdk.testing.exploration.world.engine import (
     Entry,
@@ -52,6 +52,7 @@ from qcp_sdk.testing.exploration.world.engine import (
 )
 from qcp_sdk.testing.exploration.world.faults import Budget, spend
 from qcp_sdk.testing.exploration.world.merging import tidied
+from qcp_sdk.testing.exploration.world.persons import said
 from qcp_sdk.testing.exploration.world.providers import CHOICES, HELD, Desk, Providers, by_themselves
 from qcp_sdk.testing.invariants import Ghost
 from qcp_sdk.values import Key
@@ -86,15 +87,13 @@ class Changes(TypedDict, total=False):
 
 
 def but(world: World, **changes: Unpack[Changes]) -> World:
-    """Give the world with these parts replaced; several times faster than `attrs.evolve`, and this runs by the million."""
+    """Give the world with these parts replaced; faster than `attrs.evolve`, and this runs by the million."""
     following = object.__new__(World)
     following.__dict__.update(world.__dict__)
     following.__dict__.update(changes)
     return following
 
 
-MOST_CODES: Final = 2
-"""Codes that a person asks for at one stage."""
 READ: Final = frozenset({"effect_parked", "late_attestation", "revocation_refused", "late_certificate"})
 """Alerts that an invariant asks for."""
 
@@ -135,7 +134,7 @@ class SubscriptionWorld:
         yield from self._messages(world)
         for label, providers in by_themselves(world.providers):
             yield Move(label, _tidied(but(world, providers=providers)))
-        for label, fact, now in said(world):
+        for label, fact, now in said(world.stream.state, world.providers):
             yield from self._folds(label, world, world.stream, fact, now)
 
     def _tries(self, world: World, entry: Entry) -> Iterator[Move[World]]:
@@ -321,7 +320,7 @@ def _says(decision: Decision) -> str:
             return ""
 
 
-def named(effect: Effect, s: Subscription) -> str:
+def named(effect: Effect, _s: Subscription) -> str:
     """Name an effect by what it is for."""
     match effect:
         case se.HoldFunds() | se.OpenIdentity():
@@ -353,66 +352,6 @@ def _tidied(world: World) -> World:
     if stream is world.stream and providers is world.providers and len(told) == len(world.told):
         return world
     return but(world, stream=stream, providers=providers, told=told)
-
-
-# --- persons and hosts --------------------------------------------------------------------------------------
-
-
-def said(world: World) -> Iterator[tuple[str, Fact, datetime]]:
-    """Give what a person, or the host, may say now."""
-    s = world.stream.state
-    match s.stage:
-        case Stage.VERIFYING_EMAIL | Stage.SIGNING_REQUEST:
-            yield from _codes(world)
-        case Stage.CONFIRMING_DETAILS:
-            yield "person details_confirmed", sf.DetailsConfirmed(), NOW
-        case Stage.CONSENTING:
-            for text in CONSENTS:
-                yield f"person consent_given {text}", sf.ConsentGiven(text=text, version="1", hash=SHOWN), NOW
-        case Stage.CONFIRMING_IDENTITY:
-            yield "person identity_confirmed", sf.IdentityConfirmed(), NOW
-        case Stage.READING_REQUEST:
-            yield "person request_accepted", sf.RequestAccepted(hash=SHOWN), NOW
-        case Stage.AWAITING_CERTIFICATE:
-            settled = sf.SettledByOperator(evidence="e", by="o", certificate=None)
-            yield "host settled_by_operator none", settled, NOW
-            if world.providers.request == "issued":
-                yield "host settled_by_operator issued", evolve(settled, certificate=FIRST), NOW
-        case Stage.ACTIVE:
-            yield "host revocation_ordered", sf.RevocationOrdered(reason="r", by="o"), NOW
-    if s.stage in (Stage.ACTIVE, Stage.REVOKING) and s.certificate is None:
-        yield "host end_reported", sf.EndReported(revoked=True, at=NOW, evidence="e", by="o"), NOW
-    if s.stage in FRAUD:
-        yield "host fraud_reported", sf.FraudReported(reason="r", by="o"), NOW
-    yield "person cancelled", Cancelled(), NOW
-
-
-FRAUD: Final = frozenset(
-    {
-        Stage.AWAITING_CERTIFICATE,
-        Stage.OPENING_REGISTRATION,
-        Stage.REGISTERING,
-        Stage.ACTIVE,
-        Stage.REVOKING,
-    }
-)
-"""Where a suspicion is more than another cause to close."""
-
-
-def _codes(world: World) -> Iterator[tuple[str, Fact, datetime]]:
-    codes = world.stream.state.codes
-    challenge = codes.challenge
-    if len(codes.requested) < MOST_CODES:
-        last = codes.requested[-1] if codes.requested else NOW - timedelta(hours=1)
-        yield "person code_requested", CodeRequested(), max(NOW, last + timedelta(seconds=30))
-    if challenge is None or challenge.matched:
-        return
-    if world.providers.delivered == challenge.id:
-        right = CodeEntered(challenge=challenge.id, matched=True)
-        yield "person code_entered right", right, challenge.not_after - BLINK
-    if challenge.wrong == 0:
-        wrong = CodeEntered(challenge=challenge.id, matched=False)
-        yield "person code_entered wrong", wrong, challenge.not_after - BLINK
 
 
 # --- the record, and what only a world can say --------------------------------------------------------------
