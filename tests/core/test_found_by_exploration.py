@@ -23,7 +23,7 @@ from qcp_sdk.subscription.state import Request
 from qcp_sdk.testing.exploration import ceremony
 from qcp_sdk.testing.exploration.subscription import FIRST, NOW, OTHER, SEALED, SHOWN, opening
 from qcp_sdk.testing.scene import Scene
-from qcp_sdk.values import ChallengeId
+from qcp_sdk.values import ChallengeId, SubscriptionId
 
 
 def test_a_request_that_is_pending_although_an_operator_settled_it_is_followed_to_its_end() -> None:
@@ -105,7 +105,7 @@ def test_terms_that_were_decided_before_somebody_else_opened_one_are_not_kept(mo
 
     def as_long_ago(self: Subscriptions, tenant: Any, account: Any) -> Any:
         found = read(self, tenant, account)
-        return [evolve(one, id="ended-since") for one in found] if next(calls) == 0 else found
+        return [evolve(one, id=SubscriptionId("ended-since")) for one in found] if next(calls) == 0 else found
 
     monkeypatch.setattr(Subscriptions, "_of_account", as_long_ago)
     monkeypatch.setattr(
