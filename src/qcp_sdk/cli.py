@@ -33,6 +33,15 @@ MODEL_NAMES: Final = (
     "ceremony-hosted-later",
 )
 """What can be explored: the keys of `testing.exploration.models.MODELS`, which is imported only when it is needed."""
+WORLD_NAMES: Final = (
+    "assembled",
+    "hosted",
+    "renewals",
+    "signatories",
+    "signatories-parallel",
+    "signatories-hosted",
+)
+"""The same with `--world`: the keys of `WORLDS`."""
 TRUST: Final = "QCP_TRUST"
 """Environment variable that names the trust directory when `--trust` does not."""
 
@@ -95,16 +104,19 @@ def build_parser() -> argparse.ArgumentParser:
     explore.add_argument(
         "--plan",
         action="append",
-        choices=(
-            "money",
-            "assembled",
-            "hosted",
-            "ceremony",
-            "ceremony-later",
-            "ceremony-hosted",
-            "ceremony-hosted-later",
-        ),
-        help="which machine, or which plan of the subscription; may be repeated; by default all",
+        choices=tuple(dict.fromkeys((*MODEL_NAMES, *WORLD_NAMES))),
+        help="which machine, plan or world; may be repeated; by default all",
+    )
+    explore.add_argument(
+        "--world",
+        action="store_true",
+        help="with what surrounds them: outbox, answers on their way, providers, faults; two streams at once",
+    )
+    explore.add_argument(
+        "--budget",
+        type=_budget,
+        metavar="D,C,F",
+        help="how many duplicates, crashes and failures a world has; by default 2,2,2, and less for two streams",
     )
     explore.add_argument("--json", action="store_true", help="print what was found as JSON")
     explore.set_defaults(run=_explore)
@@ -169,6 +181,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever reads has read enough; standard output is closed before the interpreter flushes it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return UNANSWERED
+
+
+def _budget(text: str) -> tuple[int, int, int]:
+    numbers = tuple(int(part) for part in text.split(","))
+    if len(numbers) != 3 or min(numbers) < 0:
+        raise argparse.ArgumentTypeError("write three numbers: duplicates, crashes, failures")
+    return (numbers[0], numbers[1], numbers[2])
+
+
+def _by_number(check: str) -> tuple[str, int]:
+    letters = check.rstrip("0123456789")
+    return letters, int(check.removeprefix(letters))
 
 
 def _language() -> str:
@@ -385,9 +409,15 @@ def _diagram(asked: argparse.Namespace) -> int:
 
 
 def _explore(asked: argparse.Namespace) -> int:
-    from qcp_sdk.testing.exploration.models import MODELS, run
+    from qcp_sdk.testing.exploration.models import MODELS, WORLDS, run, run_world
+    from qcp_sdk.testing.exploration.world.faults import Budget
 
-    found = [run(name) for name in asked.plan or MODELS]
+    budget = Budget(*asked.budget) if asked.budget else None
+    if asked.world:
+        found = [run_world(name, budget) for name in asked.plan or WORLDS]
+    else:
+        found = [run(name) for name in asked.plan or MODELS]
+    checks = sorted({check for one in found for check in one.checks}, key=_by_number)
     violations = [
         {"model": one.model, "invariant": each.invariant, "path": list(each.path)}
         for one in found
@@ -400,9 +430,10 @@ def _explore(asked: argparse.Namespace) -> int:
                 {
                     "states": sum(one.states for one in found),
                     "transitions": sum(one.transitions for one in found),
-                    "invariants": [str(number) for number in range(1, 13)],
+                    "invariants": checks,
                     "violations": violations,
                     "complete": complete,
+                    "seconds": round(sum(one.seconds for one in found), 2),
                     "models": {
                         one.model: {
                             "states": one.states,
@@ -420,6 +451,7 @@ def _explore(asked: argparse.Namespace) -> int:
     else:
         for one in found:
             print(f"{one.model}: {one.states} states, {one.transitions} transitions, {one.seconds:.1f} s, {one.graph}")
+        print(f"invariants checked: {', '.join(checks)}; {'complete' if complete else 'NOT COMPLETE'}")
         for each in violations:
             print(f"VIOLATION {each['invariant']} ({each['model']}): {' > '.join(each['path'])}")
     return YES if complete and not violations else NO

@@ -88,7 +88,9 @@ def deadline_passed(c: Ceremony, fact: Fact, _now: datetime) -> Moved:
         return lapse(c, "deadline")
     if fact.deadline != f"lease/{c.round}" or c.lease_until is None:
         return c, ()
-    following = at(c, c.stage, lease_until=None, challenge=None, problem="lease_ended", documents=unprepared(c))
+    # An activation that was lost goes with what it was to sign: nobody waits for those digests any more.
+    documents = unprepared(c)
+    following = at(c, c.stage, lease_until=None, challenge=None, lost=None, problem="lease_ended", documents=documents)
     return following, ()
 
 

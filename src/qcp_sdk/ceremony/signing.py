@@ -73,6 +73,7 @@ def code_requested(c: Ceremony, _fact: Fact, now: datetime) -> Moved:
         challenge=None,
         problem="",
         documents=documents,
+        lost=c.lost if kept else None,
     )
     if kept:
         return following, (_challenge(following), lease)
@@ -174,7 +175,7 @@ def _back(c: Ceremony, problem: str, challenge: SignerChallenge | None, now: dat
     if c.ended:
         return end(c)
     if c.lease_until is not None and now >= c.lease_until:
-        changes |= {"lease_until": None, "documents": unprepared(c)}
+        changes |= {"lease_until": None, "documents": unprepared(c), "lost": None}
         challenge = None
     return at(c, Stage.AWAITING_CODE, problem=problem, challenge=challenge, handle="", **changes), ()
 

@@ -65,7 +65,8 @@ class Ceremony:
     """Until when the documents are reserved for this signatory."""
     challenge: SignerChallenge | None = None
     lost: ChallengeId | None = None
-    """The challenge whose activation was given up for lost: what the signer still says of it counts."""
+    """The challenge whose activation was given up for lost: what the signer still says of it counts, as long as what it
+    was to sign is prepared."""
     handle: str = ""
     session: SessionId | None = None
     url: str = field(default="", repr=False)

@@ -17,11 +17,9 @@ from typing import Any, Final, assert_never
 from attrs import frozen
 
 from qcp_sdk import otp
-from qcp_sdk.ceremony import facts as cf
-from qcp_sdk.ceremony.stages import CEREMONY_FINAL, CeremonyPlan, CeremonyStage
 from qcp_sdk.ceremony.state import Ceremony
-from qcp_sdk.collectes import Collecte, Order
 from qcp_sdk.effects import Alert, Effect
+from qcp_sdk.engine import turns
 from qcp_sdk.engine.collaborators import Collaborators
 from qcp_sdk.engine.deciding import (
     POLLS,
@@ -55,7 +53,6 @@ from qcp_sdk.ports.store import FIRST_TOKEN, Batch, LeasedEffect, OutboxRow
 from qcp_sdk.values import ContentHash, DocumentId, Key
 
 log = logging.getLogger("qcp_sdk")
-HAS_SIGNED: Final = frozenset({CeremonyStage.SIGNED, CeremonyStage.PARTLY_SIGNED})
 MOST_CONFLICTS: Final = 20
 """How often a fact is decided again because somebody else moved first, before the caller is told."""
 
@@ -83,13 +80,6 @@ class Recorded:
 
     state: Any
     changed: bool
-
-
-def in_parallel(collecte: Collecte, plan: CeremonyPlan) -> bool:
-    """Say whether all may sign from the start. A provider's page reserves the documents for as long as it is open, so
-    there signatories always come one after another.
-    """
-    return collecte.order is Order.PARALLEL and plan is CeremonyPlan.OURS
 
 
 def perform_now(work: Callable[[], None]) -> None:
@@ -415,46 +405,22 @@ class Engine:
     def ceremonies(self, tenant: str, collecte: str) -> tuple[Ceremony, ...]:
         """Give the ceremonies of a collecte, in signing order."""
         value = self.streams.blind("collecte", owned(tenant, collecte))
-        found = [self.streams.load(id).state for id in self.ports.store.find(index="collecte", value=value)]
-        order = {one.id: place for place, one in enumerate(found[0].opened.collecte.signatories)} if found else {}
-        return tuple(sorted(found, key=lambda one: order[one.opened.signatory]))
+        found = tuple(self.streams.load(id).state for id in self.ports.store.find(index="collecte", value=value))
+        return turns.in_order(found)
 
     def _siblings(self, ceremony: Ceremony) -> tuple[Ceremony, ...]:
         collecte = ceremony.opened.collecte
         return self.ceremonies(collecte.tenant, collecte.id)
 
     def revision(self, ceremony: Ceremony, document: DocumentId) -> tuple[ContentHash, int]:
-        """Give the present content of a document, and how many signatures it carries. Derived, never stored twice."""
-        validated = next(one.content for one in ceremony.opened.collecte.documents if one.id == document)
-        latest, count = validated, 0
-        for sibling in self._siblings(ceremony):
-            progress = sibling.progress(document)
-            if progress is not None and progress.signed is not None and progress.revision > count:
-                latest, count = progress.signed, progress.revision
-        return latest, count
+        """Give the present content of a document, and how many signatures it carries."""
+        return turns.revision(ceremony, self._siblings(ceremony), document)
 
     def pass_turn(self, ceremony: Ceremony) -> None:
         """Tell whoever comes next in this ceremony's collecte, or everybody that all have signed. Repeatable."""
-        siblings, collecte = self._siblings(ceremony), ceremony.opened.collecte
-        opened = len(siblings) == len(collecte.signatories)  # else their opening was interrupted
-        if opened and all(one.stage in HAS_SIGNED for one in siblings):
-            documents = tuple(
-                (document.name, self.revision(ceremony, document.id)[0])
-                for document in collecte.documents
-                if all((found := one.progress(document.id)) is not None and found.signed for one in siblings)
-            )
-            for one in siblings:
-                self.record(one.id, cf.CollecteCompleted(documents=documents))
-            return
-        if in_parallel(collecte, ceremony.opened.plan):
-            return
-        for one in siblings:
-            if one.stage not in CEREMONY_FINAL:
-                if one.stage is CeremonyStage.WAITING_TURN:
-                    self.record(one.id, cf.TurnArrived())
-                return
+        for id, fact in turns.passing(ceremony, self._siblings(ceremony)):
+            self.record(id, fact)
 
     def _end_collecte(self, ceremony: Ceremony, cause: str) -> None:
-        for one in self._siblings(ceremony):
-            if one.id != ceremony.id:
-                self.record(one.id, cf.CollecteEnded(cause=cause))
+        for id, fact in turns.ending(ceremony, self._siblings(ceremony), cause):
+            self.record(id, fact)

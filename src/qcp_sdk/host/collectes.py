@@ -16,9 +16,9 @@ from qcp_sdk.certificates import Certificate, CertificateStatus, Holding, Status
 from qcp_sdk.collectes import Collecte, Signatory
 from qcp_sdk.engine import Engine
 from qcp_sdk.engine.collaborators import DEFAULT, routed
-from qcp_sdk.engine.core import HAS_SIGNED, in_parallel
 from qcp_sdk.engine.signing import activate
 from qcp_sdk.engine.streams import owned
+from qcp_sdk.engine.turns import HAS_SIGNED, in_parallel
 from qcp_sdk.errors import CodeRefused, Conflict, FactRefused, InvalidValue, NotFound, Unavailable, Unconfirmed
 from qcp_sdk.facts import Fact
 from qcp_sdk.host.saying import Code, only_a_persons

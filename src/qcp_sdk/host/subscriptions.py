@@ -14,13 +14,14 @@ from qcp_sdk.engine import Engine
 from qcp_sdk.engine.collaborators import routed
 from qcp_sdk.engine.streams import owned
 from qcp_sdk.errors import CodeRefused, Conflict, FactRefused, NotFound, Rejected, SubscriptionRefused
-from qcp_sdk.facts import CodeEntered, CodeRequested, Fact
+from qcp_sdk.facts import Cancelled, CodeEntered, CodeRequested, Fact
 from qcp_sdk.host.saying import Code, only_a_persons, only_the_hosts
+from qcp_sdk.host.terms import in_progress, newest, outdated, reasons, terms
 from qcp_sdk.offers import Offer, Offers
 from qcp_sdk.people import Account, Cabinet
 from qcp_sdk.subscription import machine
-from qcp_sdk.subscription.facts import AccountChanged, CertificateAdopted, LcpRevoked, Routes, SubscriptionOpened
-from qcp_sdk.subscription.opening import PURPOSES, refusals
+from qcp_sdk.subscription.facts import AccountChanged, CertificateAdopted, LcpRevoked, Routes
+from qcp_sdk.subscription.opening import OPENING_MEND, PURPOSES
 from qcp_sdk.subscription.stages import FINAL, Ending, Plan, Stage
 from qcp_sdk.subscription.state import Subscription
 from qcp_sdk.values import AccountId, CabinetId, Cents, Fingerprint, SessionId, SubscriptionId, TenantId, joined
@@ -79,12 +80,12 @@ class Subscriptions:
         chosen = offers.get(cabinet) if cabinet else next(iter(offers.values()), None)
         offer = chosen or Offer()
         lcp = self._lcp_of(person)
-        qcp = self._newest(self._holdings(person, offer.routes.authority), now)
+        qcp = newest(self._holdings(person, offer.routes.authority), now)
         mine = self._of_account(tenant, account)
         return CertificatesShown(
             lcp=_shown(lcp, mine, now) if lcp else None,
             qcp=_shown(qcp, mine, now) if qcp else None,
-            in_progress=next((one.id for one in mine if _in_progress(one)), None),
+            in_progress=next((one.id for one in mine if in_progress(one)), None),
             price=offer.price,
             cabinets=tuple(
                 CabinetShown(cabinet=one, balance=balance, suffices=balance >= offers[one.id].price)
@@ -114,36 +115,32 @@ class Subscriptions:
         issuer = offer.issuer or authority.issuer
         now = self._ports.clock.now()
         mine = self._of_account(tenant, account)
-        held = [one for one in mine if not _in_progress(one)]
-        fact = SubscriptionOpened(
+        fact = terms(
             id=SubscriptionId(self._ports.ids.new()),
             tenant=tenant,
             account=person,
             cabinet=paying,
-            price=offer.price,
+            offer=offer,
+            issuer=issuer,
             balance=self._balance(offer, cabinet),
             lcp=self._lcp_of(person),
-            qcp=self._newest(self._holdings(person, routes.authority), now),
-            plan=offer.plan,
-            issuer=issuer,
-            attested_held=any(
-                one.terms.issuer == issuer and one.attestation is not None and one.stage is Stage.ACTIVE for one in held
-            ),
-            slot=_free_slot(held, issuer),
-            routes=routes,
-            waits=offer.waits,
-            minimum_proofing=offer.minimum_proofing,
-            accepted_close=offer.accepted_close,
-            attestation_suffices=offer.attestation_suffices,
+            qcp=newest(self._holdings(person, routes.authority), now),
+            mine=mine,
         )
-        if len(held) < len(mine):
-            raise SubscriptionRefused((*refusals(fact, now), "already_open"), mend="resume the one in progress")
+        why_not = reasons(fact, mine, now)
+        if why_not:
+            mend = "resume the one in progress" if "already_open" in why_not else OPENING_MEND
+            raise SubscriptionRefused(why_not, mend=mend)
         try:
             self._engine.record(fact.id, fact, opens="subscription")
         except Conflict as conflict:
             if conflict.kind == "claim":
                 raise SubscriptionRefused(("already_open",), mend="resume the one in progress") from conflict
             raise
+        if outdated(fact, mine, self._of_account(tenant, account)):
+            # Another one was opened, and came to its certificate, since the terms were decided.
+            self._engine.record(fact.id, Cancelled())
+            raise SubscriptionRefused(("already_open",), mend="look at the certificates page again")
         return self.get(fact.id)
 
     def get(self, id: SubscriptionId, *, account: AccountId | None = None) -> SubscriptionView:
@@ -337,25 +334,7 @@ class Subscriptions:
         return routed(self._ports.authorities, route, "authorities").holdings(account=account)
 
     def _lcp_of(self, account: Account) -> Holding | None:
-        return self._newest(self._holdings(account, LCP), self._ports.clock.now())
-
-    @staticmethod
-    def _newest(holdings: tuple[Holding, ...], now: datetime) -> Holding | None:
-        """The usable one that lasts longest; failing that, the newest."""
-        usable = [
-            one
-            for one in holdings
-            if one.status.kind is StatusKind.GOOD and one.certificate.not_before <= now < one.certificate.not_after
-        ]
-        if usable:
-            return max(usable, key=lambda one: one.certificate.not_after)
-        return holdings[0] if holdings else None
-
-
-def _free_slot(held: list[Subscription], issuer: str) -> int:
-    """Give the slot beside the certificate of this issuer that is held: a renewal takes the other one of two."""
-    taken = {one.terms.slot for one in held if one.terms.issuer == issuer}
-    return 1 if 0 in taken else 0
+        return newest(self._holdings(account, LCP), self._ports.clock.now())
 
 
 def _next_slot(held: list[Subscription], issuer: str) -> int:
@@ -372,10 +351,6 @@ def _shown(holding: Holding, mine: list[Subscription], now: datetime) -> Certifi
         for one in mine
     )
     return evolve(shown, state=Stage.REVOKING.value) if revoking else shown
-
-
-def _in_progress(s: Subscription) -> bool:
-    return s.stage not in (Stage.ACTIVE, Stage.REVOKING)
 
 
 def _refuse_if_too_late(after: Subscription, what: Fact) -> None:

@@ -222,6 +222,7 @@ TRANSITIONS: Final[Mapping[Stage, Mapping[type[Fact], Row]]] = MappingProxyType(
 _SETTLED: Final[Mapping[type[Fact], Apply]] = {
     **dict.fromkeys(MONEY_ANSWERS, money_answered),
     facts.IdentityOpened: proving.late_session,
+    facts.CertificatePending: requesting.pending,
     facts.CertificateIssued: ending.late_certificate,
     facts.CertificateAttested: hosted.late_attestation,
 }

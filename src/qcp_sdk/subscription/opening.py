@@ -28,6 +28,9 @@ PURPOSES: Final = {
 """What a code entered at each stage is for."""
 
 
+OPENING_MEND: Final = "correct what each reason names, then open again"
+
+
 def refusals(fact: SubscriptionOpened, now: datetime) -> tuple[str, ...]:
     """Give every reason why this subscription may not be opened; empty when it may."""
     reasons: list[str] = []
@@ -63,7 +66,7 @@ def opened(fact: SubscriptionOpened, now: datetime) -> Moved:
     """
     reasons = refusals(fact, now)
     if reasons:
-        raise SubscriptionRefused(reasons, mend="correct what each reason names, then open again")
+        raise SubscriptionRefused(reasons, mend=OPENING_MEND)
     born = Subscription(fact.id, 0, Stage.VERIFYING_EMAIL, fact)
     limit, wake = deadline(born, "opening", now + fact.waits.opening)
     return moved(born, Stage.VERIFYING_EMAIL, deadline=limit), (wake,)

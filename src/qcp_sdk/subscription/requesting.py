@@ -80,9 +80,11 @@ def request_sealed(s: Subscription, fact: Fact, _now: datetime) -> Moved:
 
 
 def pending(s: Subscription, fact: Fact, _now: datetime) -> Moved:
-    """The authority has not decided: ask again under its reference."""
+    """The authority has not decided: ask again under its reference. Also when an operator has settled it meanwhile:
+    a certificate that it then issues must be heard of, to be revoked.
+    """
     assert isinstance(fact, CertificatePending)
-    if s.request.reference:
+    if s.request.reference or s.request.sealed is None:
         return s, ()
     request = evolve(s.request, reference=fact.reference)
     return moved(s, s.stage, request=request), (AskCertificate(reference=fact.reference),)

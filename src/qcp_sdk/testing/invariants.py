@@ -8,18 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from datetime import datetime
+from typing import Final
 
 from attrs import evolve, frozen
 
+from qcp_sdk import codec
 from qcp_sdk.effects import Effect, SendCode
-from qcp_sdk.facts import CodeEntered, Fact, Origin
+from qcp_sdk.facts import CodeEntered, CodeSent, CodeUndeliverable, Fact, Origin, ReminderDue, SilenceNoted
+from qcp_sdk.matching import differing_fields
 from qcp_sdk.otp import WRONG_PER_CHALLENGE, Purpose
 from qcp_sdk.subscription import effects as se
 from qcp_sdk.subscription import facts as sf
+from qcp_sdk.subscription import machine
 from qcp_sdk.subscription.money import MoneyState
 from qcp_sdk.subscription.stages import FINAL, Plan, Stage
-from qcp_sdk.subscription.state import CONSENTS, Subscription
-from qcp_sdk.values import Secret
+from qcp_sdk.subscription.state import CONSENTS, Subscription, claims
+from qcp_sdk.testing.secrets import holds_secret
+
+NUMBERS: Final = tuple(str(number) for number in range(1, 13))
+"""The twelve of behaviour § 2."""
 
 
 @frozen
@@ -36,7 +43,7 @@ class Ghost:
 
     def after(self, before: Subscription | None, after: Subscription, effects: tuple[Effect, ...]) -> Ghost:
         """Remember one step."""
-        asked = {intent for effect in effects if (intent := _intent(effect)) is not None}
+        asked = {intent for effect in effects if (intent := intent_of(effect)) is not None}
         verified = self.email_verified or (
             before is not None and before.stage is Stage.VERIFYING_EMAIL and after.stage is Stage.HOLDING_FUNDS
         )
@@ -53,7 +60,7 @@ class Ghost:
         return (tuple(sorted(self.intents)), self.email_verified, self.conforming, self.final)
 
 
-def _intent(effect: Effect) -> str | None:
+def intent_of(effect: Effect) -> str | None:
     """Name what may be asked only once; None for what may be repeated under a new key."""
     match effect:
         case se.HoldFunds():
@@ -89,9 +96,14 @@ def _in(s: Subscription, ghost: Ghost) -> Iterator[str]:
         yield "2: final, and the hold is neither captured nor released"
     if s.stage in (Stage.ACTIVE, Stage.REVOKED, Stage.EXPIRED) and s.certificate is None and s.attestation is None:
         yield "3: a certificate's stage without a certificate"
+    owned = len(claims(s))
+    if owned != (0 if s.stage in FINAL else 1 if s.stage in (Stage.ACTIVE, Stage.REVOKING) else 2):
+        yield "4: the claims on the certificate, or on the open subscription, are not what the stage asks for"
     challenge = s.codes.challenge
     if challenge is not None and challenge.wrong > WRONG_PER_CHALLENGE:
         yield "5: more wrong entries were taken than a challenge has"
+    if holds_secret(s):
+        yield "10: a secret is in a state"
     if s.stage is Stage.CLOSED and s.ending is None:
         yield "12: closed, and nothing says why"
 
@@ -116,11 +128,20 @@ def _by_step(
     effects: tuple[Effect, ...],
     ghost: Ghost,
 ) -> Iterator[str]:
-    asked = [intent for effect in effects if (intent := _intent(effect)) is not None]
+    asked = [intent for effect in effects if (intent := intent_of(effect)) is not None]
     if len(set(asked)) < len(asked) or ghost.intents.intersection(asked):
         yield "9: one intent was asked under two keys"
     if any(isinstance(effect, se.SubmitRequest) for effect in effects):
-        yield from _submitted(before, after, ghost)
+        yield from _submitted(before, fact, after, ghost)
+        if "submit" in ghost.intents:
+            yield "4: two certificates were asked for"
+    if any(isinstance(effect, se.OpenRegistration) for effect in effects):
+        if not ghost.email_verified or {one.text for one in after.consents} < set(CONSENTS):
+            yield "3: a registration was opened without the e-mail or a consent"
+        if "register" in ghost.intents:
+            yield "4: two certificates were asked for"
+    if any(isinstance(effect, se.HoldFunds) and effect.amount != after.terms.price for effect in effects):
+        yield "1: what is held is not the price"
     if isinstance(fact, CodeEntered) and after is not before and fact.matched:
         yield from _accepted(before, fact, now)
     if before.stage in FINAL:
@@ -138,15 +159,41 @@ def _by_step(
         yield "2: a settled hold was settled again"
     if after.terms is not before.terms:
         yield "12: the terms changed"
-    if any(_holds_secret(record) for record in (fact, *effects)):
-        yield "10: a secret is in a record"
+    if any(holds_secret(record) for record in (fact, *effects)):
+        yield "10: a secret is in a fact or an effect"
     if before.certificate is not None and after.certificate is not before.certificate:
         yield "4: one certificate replaced another"
-    if isinstance(fact, sf.CertificateIssued) and after.stage is Stage.REVOKED and before.stage is not Stage.REVOKED:
-        yield "11: a verdict was skipped"
+    if before.attestation is not None and after.attestation is not before.attestation:
+        yield "12: an attestation that was shown is gone"
+    yield from _verdicts(before, fact, now, after)
 
 
-def _submitted(before: Subscription, after: Subscription, ghost: Ghost) -> Iterator[str]:
+NOT_YET: Final = frozenset(
+    {
+        CodeSent,
+        CodeUndeliverable,
+        SilenceNoted,
+        ReminderDue,
+        sf.IdentityOpened,
+        sf.CaptureFinished,
+        sf.CertificatePending,
+        sf.RegistrationOpened,
+    }
+)
+"""What says that something goes on, and nothing about how it ends."""
+VERDICTS: Final = frozenset({sf.CertificateIssued, sf.CertificateRefused, sf.SettledByOperator})
+"""What alone ends the wait for the authority: neither time nor a person does."""
+
+
+def _verdicts(before: Subscription, fact: Fact, now: datetime, after: Subscription) -> Iterator[str]:
+    overdue = before.deadline is not None and now >= before.deadline.at
+    if type(fact) in NOT_YET and not overdue and after.stage in FINAL and before.stage not in FINAL:
+        yield "11: what is no verdict was taken for one"
+    if before.stage is Stage.AWAITING_CERTIFICATE and after.stage is not before.stage and type(fact) not in VERDICTS:
+        yield "11: the authority has not decided, and it is not waited for"
+
+
+def _submitted(before: Subscription, fact: Fact, after: Subscription, ghost: Ghost) -> Iterator[str]:
     request, identity = after.request, after.identity
     conditions = {
         "the e-mail was verified": ghost.email_verified,
@@ -159,6 +206,10 @@ def _submitted(before: Subscription, after: Subscription, ghost: Ghost) -> Itera
         and request.verified_at >= request.accepted_at,
         "the plan is the assembled one": after.terms.plan is Plan.ASSEMBLED,
         "the request is sealed": request.sealed is not None,
+        "what was sealed is what was accepted": isinstance(fact, sf.RequestSealed)
+        and fact.shown == before.request.shown,
+        "account and LCP certificate match": after.terms.lcp is not None
+        and not differing_fields(after.terms.account, after.terms.lcp),
         "money is held": before.money.state is MoneyState.HELD,
     }
     for condition, holds in conditions.items():
@@ -190,7 +241,18 @@ def _settles_again(before: Subscription, after: Subscription) -> bool:
     return before.money.state in SETTLED and after.money.state is not before.money.state
 
 
-def _holds_secret(record: object) -> bool:
-    """Look one level deep; nested values are attrs classes whose fields are typed without secrets."""
-    fields = getattr(type(record), "__attrs_attrs__", ())
-    return any(isinstance(getattr(record, one.name), Secret) for one in fields)
+# --- 7: the journal -----------------------------------------------------------------------------------------
+
+
+def broken_by_folding(before: Subscription, fact: Fact, now: datetime, after: Subscription) -> tuple[str, ...]:
+    """Fold the fact again, as the journal gives it back, into the state as the store gives it back (invariant 7)."""
+    stored = codec.unpack_state(codec.pack_state("subscription", after))
+    if stored != after:
+        return ("7: the state that is stored is not the state that was reached",)
+    again, _ = machine.step(before, journaled(fact), now)
+    return () if again == after else ("7: folding the journal gives another state",)
+
+
+def journaled(fact: Fact) -> Fact:
+    """Give a fact as the journal gives it back."""
+    return codec.unpack_fact(codec.pack_fact(fact))

@@ -96,6 +96,8 @@ class World:
 class CeremonyModel:
     """Explores one plan, from one place in the order of signatories."""
 
+    checks = ("c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9", "8")
+
     def __init__(self, plan: CeremonyPlan, *, my_turn: bool) -> None:
         self.plan, self.my_turn = plan, my_turn
         self.name = f"ceremony, {plan}, {'first' if my_turn else 'later'} in turn"
@@ -115,8 +117,8 @@ class CeremonyModel:
                 continue
             if after is c and not effects:
                 continue
-            memory = _remember(world.memory, effects)
-            yield Move(label, World(after, memory), tuple(_broken_by(world, fact, now, after, effects)))
+            memory = remember(world.memory, effects)
+            yield Move(label, World(after, memory), broken_by_step(c, world.memory, fact, now, after, effects))
 
     def key(self, world: World) -> Hashable:
         """See the module's docstring for what is merged."""
@@ -142,7 +144,7 @@ class CeremonyModel:
 
     def broken(self, world: World) -> tuple[str, ...]:
         """Check the invariants that speak of one state."""
-        return tuple(_broken_in(world.ceremony))
+        return broken_in(world.ceremony)
 
     def is_end(self, world: World) -> bool:
         """Final."""
@@ -166,18 +168,27 @@ class CeremonyModel:
         return frozenset({"deadline_passed"})
 
 
-def _remember(memory: Memory, effects: tuple[Effect, ...]) -> Memory:
+def remember(memory: Memory, effects: tuple[Effect, ...]) -> Memory:
+    """Give the memory after one step."""
     embedded = {str(effect.document) for effect in effects if isinstance(effect, ce.EmbedSignature)}
     passed = sum(isinstance(effect, ce.PassTurn) for effect in effects)
     ended = sum(isinstance(effect, ce.EndCollecte) for effect in effects)
     return Memory(memory.embedded | embedded, min(2, memory.passed + passed), min(2, memory.ended + ended))
 
 
-def _broken_by(world: World, fact: Fact, now: datetime, after: Ceremony, effects: tuple[Effect, ...]) -> Iterator[str]:
-    before = world.ceremony
+def broken_by_step(
+    before: Ceremony, memory: Memory, fact: Fact, now: datetime, after: Ceremony, effects: tuple[Effect, ...]
+) -> tuple[str, ...]:
+    """Name the invariants that one step breaks. `memory` is what was remembered before it."""
+    return tuple(_by_step(before, memory, fact, now, after, effects))
+
+
+def _by_step(
+    before: Ceremony, memory: Memory, fact: Fact, now: datetime, after: Ceremony, effects: tuple[Effect, ...]
+) -> Iterator[str]:
     for effect in effects:
         if isinstance(effect, ce.EmbedSignature):
-            if effect.document in world.memory.embedded:
+            if effect.document in memory.embedded:
                 yield "c1: a document is signed twice by one signatory"
             if before.consented_at is None:
                 yield "c2: a signature without the consent to that very hash"
@@ -198,15 +209,20 @@ def _broken_by(world: World, fact: Fact, now: datetime, after: Ceremony, effects
         yield "c7: something is asked for, and nothing is recorded"
     if after is not before and after.sequence != before.sequence + 1:
         yield "c8: one fact, and not one step"
-    memory = _remember(world.memory, effects)
-    if memory.passed > 1 or memory.ended > 1:
+    following = remember(memory, effects)
+    if following.passed > 1 or following.ended > 1:
         yield "c9: the turn was passed, or the collecte ended, twice"
     for one, old in zip(after.documents, before.documents, strict=True):
         if old.settled and one != old:
             yield "c4: a settled document changed"
 
 
-def _broken_in(c: Ceremony) -> Iterator[str]:
+def broken_in(c: Ceremony) -> tuple[str, ...]:
+    """Name the invariants that one state breaks."""
+    return tuple(_in(c))
+
+
+def _in(c: Ceremony) -> Iterator[str]:
     signed = [one for one in c.documents if one.signed]
     if c.stage is CeremonyStage.SIGNED and len(signed) != len(c.documents):
         yield "c4: signed, and not every document is"

@@ -40,6 +40,7 @@ class MoneyModel:
     """Explores the money of one subscription, which holds once and wishes once."""
 
     name = "money"
+    checks = ("1", "2", "8")
 
     def __init__(self) -> None:
         self._terms = opening(Plan.ASSEMBLED)

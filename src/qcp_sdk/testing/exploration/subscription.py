@@ -65,6 +65,7 @@ from qcp_sdk.values import (
 NOW: Final = datetime(2026, 11, 23, 9, tzinfo=UTC)
 BLINK: Final = timedelta(microseconds=1)
 NAME: Final = PersonName(given="Jessica", last="Poussart")
+ANOTHER: Final = PersonName(given="Irène", last="Faron")
 CABINET: Final = Cabinet(id=CabinetId("cabinet"), name="Cabinet")
 ACCOUNT: Final = Account(
     id=AccountId("account"),
@@ -123,7 +124,7 @@ def opening(plan: Plan) -> sf.SubscriptionOpened:
     )
 
 
-def _approval(session: SessionId, name: PersonName, proofing: Proofing = Proofing.BASELINE) -> sf.IdentityApproved:
+def approval(session: SessionId, name: PersonName, proofing: Proofing = Proofing.BASELINE) -> sf.IdentityApproved:
     return sf.IdentityApproved(
         session=session,
         identity=ProvenIdentity(
@@ -142,10 +143,14 @@ class World:
 
     subscription: Subscription
     ghost: Ghost
+    by: tuple[Subscription, Fact, datetime] | None = None
+    """What it was folded from, to be folded once more as the journal gives it back."""
 
 
 class SubscriptionModel:
     """Explores one plan."""
+
+    checks = invariants.NUMBERS
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.name = plan, f"subscription, {plan}"
@@ -166,7 +171,11 @@ class SubscriptionModel:
             if after is s and not effects:
                 continue
             ghost = world.ghost.after(s, after, effects)
-            yield Move(label, World(after, ghost), invariants.broken_by_step(s, fact, now, after, effects, world.ghost))
+            yield Move(
+                label,
+                World(after, ghost, (s, fact, now)),
+                invariants.broken_by_step(s, fact, now, after, effects, world.ghost),
+            )
 
     def key(self, world: World) -> Hashable:
         """See the module's docstring for what is merged."""
@@ -187,7 +196,10 @@ class SubscriptionModel:
 
     def broken(self, world: World) -> tuple[str, ...]:
         """Check the invariants that speak of one state."""
-        return invariants.broken_in(world.subscription, world.ghost)
+        broken = invariants.broken_in(world.subscription, world.ghost)
+        if world.by is None:
+            return broken
+        return (*broken, *invariants.broken_by_folding(*world.by, world.subscription))
 
     def is_end(self, world: World) -> bool:
         """Final, and the money settled."""
@@ -346,15 +358,15 @@ def _everything(
     for one, word in ((session, ""), (SessionId("another"), " [another session]")):
         everything += [
             (f"capture_finished{word}", sf.CaptureFinished(session=one)),
-            (f"identity_approved{word}", _approval(one, NAME)),
+            (f"identity_approved{word}", approval(one, NAME)),
             (f"identity_retryable{word}", sf.IdentityRetryable(session=one, reason="r")),
             (f"identity_refused{word}", sf.IdentityRefused(session=one, reason="r")),
             (f"identity_abandoned{word}", sf.IdentityAbandoned(session=one)),
         ]
     everything += [
-        ("identity_approved close", _approval(session, PersonName(given="Jessica Marie", last="Poussart"))),
-        ("identity_approved another person", _approval(session, PersonName(given="Irène", last="Faron"))),
-        ("identity_approved too low", _approval(session, NAME, Proofing.NONE)),
+        ("identity_approved close", approval(session, PersonName(given="Jessica Marie", last="Poussart"))),
+        ("identity_approved another person", approval(session, ANOTHER)),
+        ("identity_approved too low", approval(session, NAME, Proofing.NONE)),
     ]
     for one, word in ((registration, ""), (SessionId("another"), " [another session]")):
         everything += [
