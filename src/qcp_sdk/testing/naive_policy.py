@@ -69,23 +69,29 @@ def judge(
 
 def _opinion(world: _World, evidence: Sequence[Evidence], level: SignatureLevel, required: SignatureLevel) -> Opinion:
     asks = world.policy.at(level)
+    if not asks.rules:  # an empty rule list does not pass, and every refusal has a finding
+        closed = frozenset({("level.open", "")})
+        return Opinion(available=False, offered=False, required=required, reasons=closed)
     about_collecte: dict[tuple[str, str], Truth] = {}
     if "collecte.open" in asks.rules:
         about_collecte["collecte.open", ""] = world.now < world.collecte.deadline
-    about_each: dict[str, dict[tuple[str, str], Truth]] = {}
+    about_each: list[tuple[Evidence | None, dict[tuple[str, str], Truth]]] = []
     if asks.certificate is not None:
-        for each in evidence:
-            about_each[name(each)] = {(rule, name(each)): truth for rule, truth in _statements(world, each, asks)}
-        if not evidence:
-            about_each[""] = {("certificate.held", ""): False}
+        about_each = [
+            (each, {(rule, name(each)): truth for rule, truth in _statements(world, each, asks)}) for each in evidence
+        ] or [(None, {("certificate.held", ""): False})]
 
     truths = [*about_collecte.values()]
-    if asks.certificate is not None:
-        truths.append(_any([_all(statements.values()) for statements in about_each.values()]))
-    available = _all(truths) if asks.rules else None  # an empty rule list does not pass
-    everything = {**about_collecte, **{key: truth for some in about_each.values() for key, truth in some.items()}}
-    reasons = {key for key, truth in everything.items() if truth is not True} if available is not True else set()
-    passing = [each for each in evidence if about_each.get(name(each)) and _all(about_each[name(each)].values())]
+    if about_each:
+        truths.append(_any([_all(statements.values()) for _, statements in about_each]))
+    available = _all(truths)
+    reasons = {
+        key
+        for statements in (about_collecte, *(statements for _, statements in about_each))
+        for key, truth in statements.items()
+        if available is not True and truth is not True
+    }
+    passing = [each for each, statements in about_each if each and _all(statements.values())]
     return Opinion(
         available=available,
         offered=available is True and level >= required,
@@ -175,12 +181,14 @@ def _level(holding: Holding) -> CertificateLevel | None:
 def _recognised(world: _World, holding: Holding, level: CertificateLevel | None, lowest: CertificateLevel) -> Truth:
     """Whether the issuer is trusted for a level that suffices and that the certificate has.
 
-    Not knowing is: nobody looked, and something could have been found.
+    Not knowing is: nobody looked, and something could have been found. A certificate that is not enough is refused as
+    such; of its issuer is asked whether it is trusted for what the certificate is, or for anything if that is nothing.
     """
-    if level is None:
-        return None
     certificate, policy = holding.certificate, world.policy
-    sufficient = {each for each in CertificateLevel if lowest <= each <= level}
+    if level is None:
+        sufficient = set(CertificateLevel)
+    else:
+        sufficient = {each for each in CertificateLevel if each <= level and (level < lowest or lowest <= each)}
     found = world.recognitions.get(certificate.fingerprint)
 
     def trusted(recognition: Recognition) -> bool:
@@ -242,6 +250,10 @@ def disagreements(decision: Decision, opinions: Mapping[tuple[SignatoryId, Signa
     truths = {"passed": True, "failed": False, "indeterminate": None}
     found = []
     for one in decision:
+        asked = opinions[one.signatory, one.requested]
+        verdict = False if one.requested < asked.required else asked.available
+        if truths[one.verdict.value] is not verdict:
+            found.append(f"{one.signatory}: the verdict is {one.verdict}, the twin says {verdict!r}")
         for each in one.assessments:
             opinion = opinions[one.signatory, each.level]
             against = () if each.verdict.value == "passed" else each.findings
