@@ -399,6 +399,10 @@ def test_law_every_refusal_has_a_finding_that_is_not_passed(case: Case) -> None:
             assert bool(each.reasons) is not each.offered
             for finding in (*each.findings, *each.demands):
                 assert RULES[finding.rule].outcomes[finding.outcome] is finding.verdict
+                assert finding.source == RULES[finding.rule].source
+                if finding.rule == "holder.matches" and finding.verdict is not PASSED:  # what differs is named
+                    assert finding.fields
+                    assert set(finding.fields) <= set(case.policy.holder_fields)
                 for language in ("fr", "en"):
                     assert finding.message(language)
                     assert bool(finding.remedy(language)) is (finding.verdict is not PASSED)
@@ -427,6 +431,18 @@ def test_law_what_is_unknown_is_indeterminate_and_does_not_pass(case: Case) -> N
             if chosen is not None and chosen.certificate is not None:  # the status is all that is not known
                 assert other.at(level).verdict is INDETERMINATE
                 assert ("status.good", "unknown") in [(f.rule, f.outcome) for f in other.at(level).reasons]
+
+
+@given(cases())
+def test_law_where_nobody_looked_nobody_knows(case: Case) -> None:
+    """Without what was found out about issuers nothing is gained, and what is lost is not known: it has not failed."""
+    before, after = case.decide(), evolve(case, known={}).decide()
+    check_no_level_added(before, after)
+    for one, other in zip(before, after, strict=True):
+        for level in set(one.levels_available) - set(other.levels_available):
+            event("was known by looking")
+            assert other.at(level).verdict is INDETERMINATE
+            assert ("issuer.recognised", "unknown") in [(f.rule, f.outcome) for f in other.at(level).reasons]
 
 
 @given(cases(), LEVELS)
@@ -492,6 +508,15 @@ def test_law_enforce_raises_once_with_everything_or_gives_the_decision(case: Cas
     def insist() -> Decision:
         return enforce(case.collecte, case.holdings, now=NOW, policy=case.policy, recognitions=case.known)
 
+    # The snapshot that a host stores: by which policy, when, from which certificates.
+    assert (decision.policy_version, decision.policy_hash) == (case.policy.version, case.policy.hash)
+    assert (decision.collecte, decision.at) == (case.collecte.id, NOW)
+    for one in decision:
+        held = {each.certificate.fingerprint for each in case.holdings[one.signatory] if isinstance(each, Holding)}
+        assert set(one.certificates) == held
+    assert set(decision.certificates) == {
+        (one.signatory, one.chosen.certificate) for one in decision if one.chosen and one.chosen.certificate
+    }
     if decision.verdict is PASSED:
         assert insist() == decision
         return
