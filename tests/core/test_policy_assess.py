@@ -474,7 +474,7 @@ def test_questions_that_cannot_be_meant_are_refused(holdings: dict[SignatoryId, 
 
 
 def test_more_questions_that_cannot_be_meant() -> None:
-    with pytest.raises(InvalidValue, match="has no time zone"):
+    with pytest.raises(InvalidValue, match="now: .*has no time zone"):
         assess(collecte(), {}, now=datetime(2026, 1, 1), policy=POLICY)  # noqa: DTZ001
     with pytest.raises(InvalidValue, match="`nobody` is not a signatory"):
         decide().of(SignatoryId("nobody"))
@@ -569,3 +569,13 @@ def test_the_order_in_which_a_policy_lists_the_holders_fields_changes_no_decisio
     assert backwards.hash == POLICY.hash
     for evidence in (attested(matched=()), held(QCP, name=STRANGER, mobile=None)):
         assert decide(evidence, policy=backwards).hash == decide(evidence).hash
+
+
+def test_every_spelling_that_was_allowed_is_named_in_an_order_of_its_own() -> None:
+    person = evolve(signatory(), name=PersonName(given="Jo", last="Müller"))
+    generous = evolve(POLICY, holder_close=frozenset(Transformation))
+    holdings = {ME: (held(name=PersonName(given="JO KARL", last="MUELLER")),)}
+    one = assess(collecte(person), holdings, now=NOW, policy=generous).of(ME)
+    (found,) = [finding for finding in one.at(N3).findings if finding.rule == "holder.matches"]
+    allowed = (Transformation.FEWER_GIVEN_NAMES, Transformation.ICAO_TRANSLITERATION)
+    assert (found.outcome, found.details) == ("close", (("allowed", allowed),))
