@@ -474,7 +474,7 @@ def test_questions_that_cannot_be_meant_are_refused(holdings: dict[SignatoryId, 
 
 
 def test_more_questions_that_cannot_be_meant() -> None:
-    with pytest.raises(InvalidValue, match="now: .*has no time zone"):
+    with pytest.raises(InvalidValue, match=r"now: .*has no time zone"):
         assess(collecte(), {}, now=datetime(2026, 1, 1), policy=POLICY)  # noqa: DTZ001
     with pytest.raises(InvalidValue, match="`nobody` is not a signatory"):
         decide().of(SignatoryId("nobody"))
