@@ -579,3 +579,9 @@ def test_every_spelling_that_was_allowed_is_named_in_an_order_of_its_own() -> No
     (found,) = [finding for finding in one.at(N3).findings if finding.rule == "holder.matches"]
     allowed = (Transformation.FEWER_GIVEN_NAMES, Transformation.ICAO_TRANSLITERATION)
     assert (found.outcome, found.details) == ("close", (("allowed", allowed),))
+
+
+def test_an_issuer_without_an_organisation_is_named_by_its_whole_name() -> None:
+    for holding, named in ((held(QCP), "TEST CA"), (held(QCP, organisation="", dn="CN=alone"), "CN=alone")):
+        (found,) = [f for f in decide(holding).of(ME).at(N3).findings if f.rule == "issuer.recognised"]
+        assert found.details == (("issuer", named),)
