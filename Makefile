@@ -91,6 +91,10 @@ docs: $(VENV)/.dev ## write the generated pages again
 docs-check: $(VENV)/.dev ## fail when a generated page is stale
 	@$(BIN)/python scripts/make_docs.py --check
 
+.PHONY: corpus
+corpus: $(VENV)/.dev ## write the corpus of policy decisions again; only on purpose, and read what changed
+	@$(BIN)/python scripts/make_policy_corpus.py
+
 .PHONY: build
 build: $(VENV)/.dev ## a wheel and an sdist in dist/
 	@rm -rf dist

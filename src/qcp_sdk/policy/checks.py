@@ -10,7 +10,7 @@ from attrs import frozen
 from qcp_sdk.certificates import QC_TYPE_ESIGN, Holding, StatusKind
 from qcp_sdk.collectes import Collecte, Signatory
 from qcp_sdk.levels import CertificateLevel, SignatureLevel
-from qcp_sdk.matching import FIRST_NAME, LAST_NAME, Reason, compare_holder
+from qcp_sdk.matching import FIRST_NAME, HOLDER_FIELDS, LAST_NAME, Reason, compare_holder
 from qcp_sdk.policy.evidence import Attestation, Recognition
 from qcp_sdk.policy.words import Detail
 
@@ -158,7 +158,7 @@ _NAMES: Final = (FIRST_NAME, LAST_NAME)
 def holder_is_attested(q: Question, attestation: Attestation) -> Answer:
     """Say whether the provider compared every field that the policy asks for."""
     matched = {*attestation.matched, *(_NAMES if "name" in attestation.matched else ())}
-    missing = tuple(name for name in q.policy.holder_fields if name not in matched)
+    missing = tuple(name for name in HOLDER_FIELDS if name in q.policy.holder_fields and name not in matched)
     return Answer("unstated", missing) if missing else Answer("equal")
 
 

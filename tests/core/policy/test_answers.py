@@ -1,0 +1,80 @@
+"""What programs read in a decision: the names in its JSON, and what each answer of a rule comes with. Both are kept."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from qcp_sdk.policy import Decision
+from qcp_sdk.testing.corpus import cases
+from qcp_sdk.values import SignatoryId
+
+DECISIONS = {case.name: case.decide() for case in cases()}
+
+DETAILS = {
+    "attestation.suffices": {("provider",)},
+    "certificate.held": {()},
+    "certificate.level": {("has", "needs"), ("needs",)},
+    "certificate.purpose": {()},
+    "certificate.qscd": {()},
+    "certificate.qualified": {(), ("countries",)},
+    "collecte.open": {("deadline",)},
+    "holder.matches": {(), ("allowed",)},
+    "issuer.recognised": {("issuer",)},
+    "level.floor": {("level",)},
+    "level.highest": {("level",)},
+    "level.open": {("level",)},
+    "status.good": {("checked",), ("revoked",)},
+    "validity.deadline": {("ends", "deadline")},
+    "validity.now": {("ends",), ("begins",)},
+}
+FINDING = ["rule", "outcome", "verdict", "source", "certificate", "provider", "fields", "details"]
+
+
+def data(decision: Decision, *, worded: bool = False) -> dict[str, Any]:
+    return cast(dict[str, Any], decision.as_data(worded=worded))
+
+
+def test_what_each_answer_comes_with() -> None:
+    found: dict[str, set[tuple[str, ...]]] = {}
+    for decision in DECISIONS.values():
+        for one in decision:
+            for each in one.assessments:
+                for finding in (*each.findings, *each.demands):
+                    found.setdefault(finding.rule, set()).add(tuple(name for name, _ in finding.details))
+    assert found == DETAILS
+
+
+def test_the_names_in_a_decisions_json() -> None:
+    decision = data(DECISIONS["third-party-whose-mobile-differs"])
+    assert list(decision) == ["collecte", "at", "policy", "verdict", "signatories"]
+    assert list(decision["policy"]) == ["version", "hash"]
+    (one,) = decision["signatories"]
+    assert list(one) == [
+        *("signatory", "requested", "verdict", "level_required", "levels_available", "levels_offered"),
+        *("chosen", "certificates", "assessments"),
+    ]
+    for each in one["assessments"]:
+        assert list(each) == ["level", "verdict", "offered", "findings", "demands", "chosen"]
+        assert all(list(finding) == FINDING for finding in (*each["findings"], *each["demands"]))
+    (chosen,) = [one["chosen"] for one in data(DECISIONS["niveau-3-qcp-n"])["signatories"]]
+    assert list(chosen) == ["level", "certificate", "provider"]
+    assert (chosen["level"], chosen["provider"]) == ("QCP_N", "")
+
+
+def test_wording_is_added_where_asked_for_and_nowhere_else() -> None:
+    case = DECISIONS["niveau-3-revoked"]
+    worded = data(case, worded=True)["signatories"][0]["assessments"][2]
+    plain = data(case)["signatories"][0]["assessments"][2]
+    assert all(list(finding) == [*FINDING, "message", "remedy"] for finding in worded["findings"])
+    assert all(list(finding) == FINDING for finding in plain["findings"])
+    highest = data(DECISIONS["third-party-whose-mobile-differs"], worded=True)["signatories"][0]
+    assert all("message" in finding for each in highest["assessments"] for finding in each["demands"])
+    revoked = next(finding for finding in worded["findings"] if finding["rule"] == "status.good")
+    assert list(revoked["message"]) == list(revoked["remedy"]) == ["fr", "en"]
+
+
+def test_of_gives_the_signatory_that_was_asked_for() -> None:
+    decision = DECISIONS["three-signatories-everything-is-said"]
+    assert [decision.of(SignatoryId(f"s{at}")).requested for at in (1, 2, 3)] == [3, 2, 1]
+    assert [one.signatory for one in decision.refused] == ["s1", "s2", "s3"]
+    assert [who for who, _ in decision.findings] == ["s1", "s2", "s3"]
