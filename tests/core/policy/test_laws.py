@@ -17,6 +17,7 @@ from qcp_sdk.collectes import Collecte, Document, Order, Role, Signatory
 from qcp_sdk.errors import LevelRefused
 from qcp_sdk.levels import REQUIRED_CERTIFICATE, CertificateLevel, SignatureLevel
 from qcp_sdk.matching import HOLDER_FIELDS, Transformation
+from qcp_sdk.people import Account
 from qcp_sdk.policy import (
     CLOSED,
     Attestation,
@@ -35,7 +36,8 @@ from qcp_sdk.policy import (
     recheck,
 )
 from qcp_sdk.policy.rules import LISTABLE, RULES, mandatory_at
-from qcp_sdk.testing.naive_policy import disagreements, judge
+from qcp_sdk.testing import strategies
+from qcp_sdk.testing.naive_policy import disagreements, judge, name
 from qcp_sdk.testing.policy_lattice import (
     AGES,
     AUTHORITY,
@@ -53,7 +55,7 @@ from qcp_sdk.testing.policy_lattice import (
     attested,
     certified,
 )
-from qcp_sdk.values import CollecteId, ContentHash, DocumentId, Fingerprint, PersonName, SignatoryId
+from qcp_sdk.values import AccountId, CollecteId, ContentHash, DocumentId, Fingerprint, PersonName, SignatoryId
 
 T = TypeVar("T")
 PASSED, FAILED, INDETERMINATE = Verdict.PASSED, Verdict.FAILED, Verdict.INDETERMINATE
@@ -190,9 +192,9 @@ def cases(draw: st.DrawFn, people: int = 3) -> Case:
     known: dict[Fingerprint, Recognition] = {}
     for at in range(count):
         who = SignatoryId(f"s{at}")
-        name = draw(st.sampled_from([NAME, NAME, PersonName(given="Jürgen", last="Schulz")]))
+        called = draw(st.sampled_from([NAME, NAME, PersonName(given="Jürgen", last="Schulz")]))
         level, role = draw(LEVELS), draw(st.sampled_from(Role))
-        signatories.append(Signatory(id=who, name=name, email=EMAIL, mobile=MOBILE, level=level, role=role))
+        signatories.append(Signatory(id=who, name=called, email=EMAIL, mobile=MOBILE, level=level, role=role))
         one = st.lists(certificates(), max_size=3, unique_by=lambda pair: pair[0].certificate.fingerprint)
         seen = draw(one)
         holdings[who] = (*(holding for holding, _ in seen), *draw(st.lists(ATTESTATIONS, max_size=2)))
@@ -546,3 +548,23 @@ def test_what_a_level_cannot_do_without_is_known_to_these_tests() -> None:
         "certificate.purpose",
         "validity.deadline",
     }
+
+
+@given(st.data())
+def test_the_naive_twin_agrees_on_what_the_kits_strategies_draw(data: st.DataObject) -> None:
+    """People of any spelling, any certificate and any policy: mostly refusals, which must be the same refusals."""
+    collecte = data.draw(strategies.collectes())
+    evidence = st.lists(st.one_of(strategies.holdings(), strategies.attestations()), max_size=3)
+    holdings: dict[SignatoryId, tuple[Evidence, ...]] = {}
+    for signatory in collecte.signatories:
+        person = Account(id=AccountId("a"), name=signatory.name, email=signatory.email, mobile=signatory.mobile)
+        level = data.draw(st.sampled_from(CertificateLevel))
+        usable = st.lists(strategies.usable_holdings(person, level=level), max_size=1)
+        given_to = {name(each): each for each in (*data.draw(evidence), *data.draw(usable))}
+        holdings[signatory.id] = tuple(given_to.values())
+    fingerprints = [name(each) for some in holdings.values() for each in some if isinstance(each, Holding)]
+    looked_up = [Fingerprint(each) for each in fingerprints if data.draw(st.booleans())]
+    known = {each: data.draw(strategies.recognitions()) for each in looked_up}
+    case = Case(collecte, holdings, data.draw(strategies.policies()), known)
+    opinions = judge(collecte, holdings, now=NOW, policy=case.policy, recognitions=known)
+    assert disagreements(case.decide(), opinions) == []
