@@ -3,7 +3,7 @@
 ::
 
     python -m qcp_sdk.testing.crashes --journey assembled              # every statement, a few minutes
-    python -m qcp_sdk.testing.crashes --journey hosted --every 10      # every tenth, and all commits
+    python -m qcp_sdk.testing.crashes --journey hosted --every 10      # every tenth, and each commit
     python -m qcp_sdk.testing.crashes --journey signing --pairs 50     # two kills each, drawn from --seed
     python -m qcp_sdk.testing.crashes --journey hosted --store my.package:make_store
 

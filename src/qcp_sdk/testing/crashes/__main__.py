@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the trials that are asked for; exit with 1 if a journey did not end as it must."""
     parser = argparse.ArgumentParser(prog="python -m qcp_sdk.testing.crashes", description=__doc__)
     parser.add_argument("--journey", choices=JOURNEYS, required=True)
-    parser.add_argument("--every", type=int, default=1, help="kill at one point of so many, and at every commit")
+    parser.add_argument("--every", type=int, default=1, help="one point of so many, and each commit")
     parser.add_argument("--pairs", type=int, default=0, help="instead: so many pairs, the second kill in the recovery")
     parser.add_argument("--seed", type=int, default=0, help="which pairs are drawn")
     here = "qcp_sdk.testing.crashes.site"
@@ -26,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--books", default=f"{here}:sqlite_books", help="likewise, from a folder and a clock")
     parser.add_argument("--folder", type=Path, help="where to work; a temporary folder if none is named")
     parser.add_argument("--at-most", type=int, help="stop after so many trials")
+    parser.add_argument("--fail-fast", action="store_true", help="stop at the first journey that does not end well")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(dir=asked.folder, prefix="qcp-crashes-") as folder:
@@ -36,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
             books=cast("BooksMaker", named(asked.books)),
         )
         trials = crashes.pairs(asked.pairs, asked.seed) if asked.pairs else crashes.sample(max(1, asked.every))
-        report = crashes.run(itertools.islice(trials, asked.at_most))
+        report = crashes.run(itertools.islice(trials, asked.at_most), fail_fast=asked.fail_fast)
     if asked.json:
         print(json.dumps(report.to_json(), ensure_ascii=False, indent=1))
     else:

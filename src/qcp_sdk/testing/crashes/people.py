@@ -27,7 +27,7 @@ from qcp_sdk.views import CodeShown
 
 MOST_STEPS: Final = 300
 """After so many things done, a journey goes in circles."""
-PATIENCE: Final = timedelta(days=1)
+PATIENCE: Final = timedelta(hours=12)
 """What is due later than this (a deadline, a reminder) is no answer that somebody waits for."""
 
 
@@ -115,7 +115,9 @@ def _type_code(site: Site, purpose: Purpose, shown: CodeShown, say: Callable[[Co
         say(CodeRequested())
         return True
     try:
-        newest = site.mailbox.latest_code(to=PERSON.email if purpose is Purpose.OPEN else PERSON.mobile, purpose=purpose)
+        newest = site.mailbox.latest_code(
+            to=PERSON.email if purpose is Purpose.OPEN else PERSON.mobile, purpose=purpose
+        )
     except NotFound:
         return False  # it is on its way
     try:

@@ -11,9 +11,11 @@ import sqlite3
 import sys
 from collections.abc import Callable, MutableMapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Engine, event
+
+R = TypeVar("R")
 
 _CHANGES: Final = frozenset({"os.rename", "os.link", "os.remove", "os.mkdir", "os.truncate"})
 """Audit events (docs.python.org/3/library/audit_events.html) of what changes a folder; each is raised before it."""
@@ -34,7 +36,7 @@ class Points:
         if len(self.passed) == self._fatal:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def around(self, name: str, act: Callable[[], Any]) -> Any:  # noqa: ANN401 - what it does is whatever it gives
+    def around(self, name: str, act: Callable[[], R]) -> R:
         """Do something between two points."""
         self.reach(f"before {name}")
         answer = act()
@@ -58,17 +60,17 @@ class Points:
         points = self
 
         class Cursor(sqlite3.Cursor):
-            def execute(self, sql: str, *parameters: Any) -> Cursor:  # type: ignore[override]
+            def execute(self, sql: str, *parameters: Any) -> Cursor:
                 points.around(_named(sql), lambda: super(Cursor, self).execute(sql, *parameters))
                 return self
 
-            def executemany(self, sql: str, *parameters: Any) -> Cursor:  # type: ignore[override]
+            def executemany(self, sql: str, *parameters: Any) -> Cursor:
                 points.around(_named(sql), lambda: super(Cursor, self).executemany(sql, *parameters))
                 return self
 
         class Connection(sqlite3.Connection):
             def cursor(self, factory: type[sqlite3.Cursor] | None = None) -> sqlite3.Cursor:  # type: ignore[override]
-                made = Cursor if factory is None else type("Cursor", (Cursor, factory), {})
+                made: type[sqlite3.Cursor] = Cursor if factory is None else type("Cursor", (Cursor, factory), {})
                 return super().cursor(made)
 
             def commit(self) -> None:

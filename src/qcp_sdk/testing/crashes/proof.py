@@ -48,9 +48,12 @@ def subscribed(site: Site) -> Iterator[str]:
         yield from _stream(site, id)
         yield from _invariants(site, id)
         yield from _messages(site, expected)
-        sessions = [one for one in (*site.identity.sessions(), *site.registration.sessions()) if one.subscription == id]
-        if len(sessions) != 1:
-            yield f"{len(sessions)} sessions were opened at the provider"
+        opened = (
+            *(one.subscription for one in site.identity.sessions()),
+            *(one.subscription for one in site.registration.sessions()),
+        )
+        if opened != (id,):
+            yield f"{len(opened)} sessions were opened at the provider"
     price = Offer().price
     proof, balance = site.books.check(), site.books.balance(cabinet=CABINET.id)
     if not proof.balanced:
@@ -112,7 +115,9 @@ def _stream(site: Site, id: str) -> Iterator[str]:
         yield "the journal does not fold to the stored state"
     if not stream.version == len(entries) == stream.state.sequence:
         yield f"version {stream.version}, {len(entries)} entries, {stream.state.sequence} facts"
-    late = [row.kind for row in site.store.outstanding(stream=id) if row.kind != Wake.kind or row.due <= site.clock.now()]
+    late = [
+        row.kind for row in site.store.outstanding(stream=id) if row.kind != Wake.kind or row.due <= site.clock.now()
+    ]
     if late:
         yield f"effects are outstanding: {late}"
     if parked := site.store.parked():

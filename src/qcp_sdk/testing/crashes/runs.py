@@ -6,6 +6,7 @@ connection, no thread, no transaction. Starting an interpreter for each would te
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import random
@@ -19,13 +20,18 @@ from typing import Final
 from attrs import field, frozen
 
 from qcp_sdk.levels import CertificateLevel
+from qcp_sdk.offers import Offer
 from qcp_sdk.subscription.stages import Plan
 from qcp_sdk.testing.crashes import people, proof
 from qcp_sdk.testing.crashes.points import Points
 from qcp_sdk.testing.crashes.site import BooksMaker, Site, StoreMaker, Warm, sqlite_books, sqlite_store, warm
+from qcp_sdk.testing.scene import Scene
 
 LONGEST: Final = 120
 """Seconds after which a child counts as hanging."""
+
+
+_WRITES: Final = ("after INSERT", "after UPDATE", "after DELETE", "after CREATE")
 
 
 @frozen(kw_only=True)
@@ -100,6 +106,7 @@ class Crashes:
         self._folder, self._template = folder / "site", folder / "template"
         self._shared: Warm = warm(self._folder, plan=self._journey.plan, store=store, books=books)
         self._beside = folder / "said"
+        _rehearse(self._journey.plan, self._shared)
         self._live(0, lambda site: site.fund(*self._journey.certificates))
         self._folder.rename(self._template)
         self.points = self._undisturbed()
@@ -112,9 +119,17 @@ class Crashes:
         return tuple(json.loads(self._beside.read_text())["passed"])
 
     def sample(self, every: int) -> Iterator[tuple[int, ...]]:
-        """Give one kill at each point; of `every` so many one, and every commit."""
+        """Give one kill a trial: at one of `every` so many points and, in turn, just before or just after each
+        commit that keeps something. 1 is all of them.
+        """
+        wrote, commits = False, 0
         for place, name in enumerate(self.points, start=1):
-            if place % every == 0 or name.endswith("COMMIT"):
+            wrote = wrote or name.startswith(_WRITES)
+            chosen = wrote and name == ("before COMMIT", "after COMMIT")[commits % 2]
+            if name == "after COMMIT":
+                commits += wrote
+                wrote = False
+            if chosen or place % every == 0:
                 yield (place,)
 
     def pairs(self, number: int, seed: int) -> Iterator[tuple[int, ...]]:
@@ -124,8 +139,8 @@ class Crashes:
             first = draw.randint(1, len(self.points))
             yield first, draw.randint(1, len(self.points) - first + 30)
 
-    def run(self, trials: Iterator[tuple[int, ...]]) -> Report:
-        """Try each, and report."""
+    def run(self, trials: Iterator[tuple[int, ...]], *, fail_fast: bool = False) -> Report:
+        """Try each, or with `fail_fast` until one does not end well, and report."""
         done = kills = 0
         failures: list[Failure] = []
         for fatal in trials:
@@ -134,9 +149,9 @@ class Crashes:
             failure = self.trial(fatal)
             if failure is not None:
                 failures.append(failure)
-        return Report(
-            journey=self.name, points=len(self.points), trials=done, kills=kills, failures=tuple(failures)
-        )
+                if fail_fast:
+                    break
+        return Report(journey=self.name, points=len(self.points), trials=done, kills=kills, failures=tuple(failures))
 
     def trial(self, fatal: tuple[int, ...]) -> Failure | None:
         """Live the journey with a kill at these points, one a process, and let the last process finish."""
@@ -147,7 +162,9 @@ class Crashes:
             said = self._live(point, self._journey.live, judge=None if point else self._journey.judge)
             if said is not None:
                 return Failure(killed_at=tuple(killed), found=said) if said else None
-            killed.append(f"{point}: {self.points[point - 1]}" if not killed and point <= len(self.points) else f"{point}")
+            killed.append(
+                f"{point}: {self.points[point - 1]}" if not killed and point <= len(self.points) else f"{point}"
+            )
         raise AssertionError("the last process is not killed")
 
     def _live(
@@ -193,3 +210,22 @@ class Crashes:
             self._beside.write_text(json.dumps({"found": found, "passed": passed}))
         finally:
             os._exit(0)
+
+
+def _rehearse(plan: Plan, shared: Warm) -> None:
+    """Live the journey once in memory and write its letters, so that every child is born with compiled classes and
+    templates, and with nothing of a life in them.
+    """
+    scene = Scene(offer=Offer(plan=plan))
+    scene.subscribe(scene.jessica)
+    for sent in scene.world.notices.outbox:
+        shared.renderer.render_notice(sent.notice, sent.to)
+    for code in scene.world.codes.outbox:
+        shared.renderer.render_code(
+            channel=code.channel, code=code.code, purpose=code.purpose, language=code.language, not_after=code.not_after
+        )
+    if plan is Plan.ASSEMBLED:
+        view = scene.start(scene.collecte(scene.jessica))[0]
+        scene.sign(view, scene.jessica)
+    gc.collect()
+    gc.freeze()

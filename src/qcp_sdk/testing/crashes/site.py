@@ -208,9 +208,7 @@ class Site:
         self.accounts = FileAccounts(folder / "accounts.json")
         self.identity = SimulatedIdentity(folder / "identity.sqlite", clock=clock)
         self.authority = centre.authority(CertificateLevel.QCP_N, decision_after=DECISION)
-        self.registration = SimulatedRegistration(
-            folder / "registration.sqlite", authority=self.authority, clock=clock
-        )
+        self.registration = SimulatedRegistration(folder / "registration.sqlite", authority=self.authority, clock=clock)
         sender = Sender(name="qcp_sdk", address=EmailAddress("no-reply@signature.example.org"))
         documents = KeptDocuments(self.shelf)
         directory, renderer = self.mailbox.directory, shared.renderer
