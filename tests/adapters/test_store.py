@@ -14,6 +14,7 @@ from qcp_sdk.ports.store import Store
 from qcp_sdk.testing.conformance.marking import THREADS
 from qcp_sdk.testing.conformance.naive_store import NaiveStore
 from qcp_sdk.testing.conformance.store import StoreConformance
+from qcp_sdk.testing.postgres import PostgresServer, fresh_names
 
 
 class TestMemoryStore(StoreConformance):
@@ -64,3 +65,29 @@ class TestSqliteStore(StoreConformance):
         event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
         self.engines.append(engine)
         return SqlStore(engine)
+
+
+class TestPostgresqlStore(StoreConformance):
+    """Each store in a schema of its own, on one real server."""
+
+    examples = 12
+    server: PostgresServer
+    engine: Engine
+    schemas: Iterator[str]
+
+    @pytest.fixture(autouse=True)
+    def _on_a_server(self, postgres: PostgresServer) -> Iterator[None]:
+        self.server, self.engine, self.schemas = postgres, postgres.engine(), fresh_names()
+        yield
+        self.engine.dispose()
+
+    def make_store(self) -> SqlStore:
+        self.schema = next(self.schemas)
+        store = SqlStore(self.engine, schema=self.schema)
+        store.create_schema()
+        return store
+
+    def reopened(self, store: Store) -> SqlStore:
+        self.engine.dispose()
+        self.engine = self.server.engine()
+        return SqlStore(self.engine, schema=self.schema)
