@@ -14,7 +14,18 @@ from typing import cast
 
 from sqlalchemy import Connection, Engine, and_, bindparam, delete, func, insert, select, update
 
-from qcp_sdk.adapters.sql.database import Cell, Database, Row, Statement, Work, insert_once, instant, namespace, ticks
+from qcp_sdk.adapters.sql.database import (
+    Cell,
+    Database,
+    Row,
+    Statement,
+    Values,
+    Work,
+    insert_once,
+    instant,
+    namespace,
+    ticks,
+)
 from qcp_sdk.adapters.sql.migrations import STORE
 from qcp_sdk.adapters.sql.one_statement import NOT_AS_EXPECTED, OneStatement, fits
 from qcp_sdk.adapters.sql.schema import DONE, PARKED, WAITING, StoreTables
@@ -269,7 +280,9 @@ class SqlStore:
 
     def _written_at_once(self, batch: Batch) -> bool:
         """Write it with one statement; say no, with nothing written, where something is not as expected."""
-        moved, opened, marks = [], [], []
+        moved: list[Values] = []
+        opened: list[Values] = []
+        marks: list[Values] = []
         for stream, expected in zip(batch.streams, batch.expected, strict=True):
             row: dict[str, Cell] = {
                 "id": stream.id, "kind": stream.kind, "version": stream.version, "stage": stream.stage,
