@@ -95,7 +95,7 @@ class PostgresServer:
         engine, end = self.engine(), time.monotonic() + PATIENCE
         while True:
             try:
-                engine.raw_connection().close()
+                engine.connect().close()
                 break
             except OperationalError:
                 assert self._process.poll() is None, log.read_text()
