@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from itertools import pairwise
+from typing import Any
 
 import psycopg
 import pytest
@@ -36,9 +38,9 @@ class Counting(psycopg.Cursor[tuple[object, ...]]):
 
     sent: list[tuple[str, bool]] = []  # noqa: RUF012 - one list for all is what is wanted
 
-    def execute(self, query: str, *rest: object, **named: object) -> Counting:  # type: ignore[override]
-        self.sent.append((query, self.connection.autocommit))
-        super().execute(query, *rest, **named)  # type: ignore[arg-type]
+    def execute(self, query: Any, *rest: Any, **named: Any) -> Counting:
+        self.sent.append((str(query), self.connection.autocommit))
+        super().execute(query, *rest, **named)
         return self
 
 
@@ -245,8 +247,9 @@ class TestWorkers:
         def perform(_number: int) -> None:
             while store.next_due() is not None:
                 now = NOW + timedelta(seconds=time.monotonic() - began) * 10
-                for held in store.lease(now=now, until=now + LEASE, limit=3):
-                    os.write(back, f"{held.key} {held.token}\n".encode())
+                until = now + LEASE
+                for held in store.lease(now=now, until=until, limit=3):
+                    os.write(back, f"{held.key} {held.token} {now.timestamp()} {until.timestamp()}\n".encode())
                     ledger.hold(key=held.key, cabinet=CABINET, amount=Cents(1), memo="QCP")
                     batch = Batch(
                         at=now,
@@ -272,8 +275,14 @@ class TestWorkers:
             performed += told.readlines()
         codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
         assert codes == [-signal.SIGKILL, 0, 0, 0]
-        assert max(Counter(performed).values()) == 1, "no lease was given to two workers"
-        assert {line.split()[0] for line in performed} == {f"{id}/1/0" for id in ids}
+        leases: dict[str, list[tuple[int, float, float]]] = {}
+        for line in performed:
+            key, token, start, end = line.split()
+            leases.setdefault(key, []).append((int(token), float(start), float(end)))
+        assert leases.keys() == {f"{id}/1/0" for id in ids}
+        for given in leases.values():
+            for (first, _, ends), (second, starts, _) in pairwise(sorted(given)):
+                assert (first < second, ends <= starts) == (True, True), "nobody is given what another one still holds"
         for id in ids:
             found = store.load(id=id)
             assert found is not None

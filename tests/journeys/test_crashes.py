@@ -17,6 +17,9 @@ from typing import Any
 
 import pytest
 
+from qcp_sdk.testing.postgres import PostgresServer
+
+PACKAGE = "qcp_sdk.testing.crashes"
 ROOT = Path(__file__).parents[2]
 COMMITS = 1_000_000
 """One point of so many: none but the commits."""
@@ -35,7 +38,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 def crashed(journey: str, folder: Path, *options: str, ends_well: bool = True) -> dict[str, Any]:
     """Run the trials, and give the report."""
-    command = [sys.executable, "-m", "qcp_sdk.testing.crashes", "--journey", journey, "--json", *options]
+    command = [sys.executable, "-m", PACKAGE, "--journey", journey, "--json", *options]
     ended = subprocess.run([*command, "--folder", str(folder)], cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode in (0, 1), ended.stderr + ended.stdout
     report: dict[str, Any] = json.loads(ended.stdout)
@@ -54,6 +57,26 @@ def test_a_kill_at_each_commit_loses_and_doubles_nothing(journey: str, every: in
 
 def test_a_second_kill_in_the_recovery_loses_and_doubles_nothing(folder: Path) -> None:
     assert crashed("hosted", folder, "--pairs", "10")["kills"] == 20
+
+
+ON_POSTGRESQL = ("--store", f"{PACKAGE}.on_postgresql:store", "--books", f"{PACKAGE}.on_postgresql:books")
+
+
+def test_on_postgresql_kills_lose_and_double_nothing(
+    folder: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QCP_CRASHES_URL", postgres.url.render_as_string(hide_password=False))
+    assert crashed("hosted", folder, *ON_POSTGRESQL, "--pairs", "8", "--seed", "3")["kills"] == 16
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("journey", ["hosted", "assembled"])
+def test_on_postgresql_a_kill_at_every_point_loses_and_doubles_nothing(
+    journey: str, folder: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QCP_CRASHES_URL", postgres.url.render_as_string(hide_password=False))
+    report = crashed(journey, folder, *ON_POSTGRESQL)
+    assert report["trials"] == report["points"] > 400
 
 
 @pytest.mark.full

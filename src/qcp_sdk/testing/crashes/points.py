@@ -9,11 +9,14 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Dialect, Engine, event
+
+if TYPE_CHECKING:
+    import psycopg
 
 R = TypeVar("R")
 
@@ -44,14 +47,19 @@ class Points:
         return answer
 
     def watch_sql(self) -> None:
-        """Let every SQLAlchemy engine of this process on SQLite, made before or after, pass these points.
+        """Let every SQLAlchemy engine of this process on SQLite or psycopg, made before or after, pass these points.
 
         The statements are seen where the driver gets them, so that none escapes: those that the driver or
         SQLAlchemy says by itself, and those of code that uses the driver's own cursor.
         """
 
-        def connecting(_dialect: object, _record: object, _arguments: object, named: MutableMapping[str, Any]) -> None:
+        def connecting(
+            dialect: Dialect, _record: object, arguments: Sequence[Any], named: MutableMapping[str, Any]
+        ) -> object:
+            if dialect.driver == "psycopg":
+                return self.psycopg_connection().connect(*arguments, **named)
             named["factory"] = self.sqlite_connection()
+            return None  # go on and connect
 
         event.listen(Engine, "do_connect", connecting)
 
@@ -80,6 +88,33 @@ class Points:
             def rollback(self) -> None:
                 if self.in_transaction:
                     points.around("ROLLBACK", super().rollback)
+
+        return Connection
+
+    def psycopg_connection(self) -> type[psycopg.Connection[Any]]:
+        """Give a connection class of psycopg whose statements pass these points."""
+        import psycopg
+
+        points = self
+
+        class Cursor(psycopg.Cursor[Any]):
+            def execute(self, query: Any, *rest: Any, **named: Any) -> Cursor:
+                points.around(_named(str(query)), lambda: super(Cursor, self).execute(query, *rest, **named))
+                return self
+
+        class Connection(psycopg.Connection[Any]):
+            def __init__(self, *arguments: Any, **named: Any) -> None:
+                super().__init__(*arguments, **named)
+                self.cursor_factory = Cursor
+
+            def commit(self) -> None:
+                points.around("COMMIT", super().commit)
+
+            def rollback(self) -> None:
+                if self.info.transaction_status:
+                    points.around("ROLLBACK", super().rollback)
+                else:
+                    super().rollback()
 
         return Connection
 

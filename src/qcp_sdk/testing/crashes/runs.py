@@ -10,6 +10,7 @@ import gc
 import json
 import os
 import random
+import secrets
 import shutil
 import signal
 import traceback
@@ -24,7 +25,7 @@ from qcp_sdk.offers import Offer
 from qcp_sdk.subscription.stages import Plan
 from qcp_sdk.testing.crashes import people, proof
 from qcp_sdk.testing.crashes.points import Points
-from qcp_sdk.testing.crashes.site import BooksMaker, Site, StoreMaker, Warm, sqlite_books, sqlite_store, warm
+from qcp_sdk.testing.crashes.site import TRIAL, BooksMaker, Site, StoreMaker, Warm, sqlite_books, sqlite_store, warm
 from qcp_sdk.testing.scene import Scene
 
 LONGEST: Final = 120
@@ -107,6 +108,8 @@ class Crashes:
         self._shared: Warm = warm(self._folder, plan=self._journey.plan, store=store, books=books)
         self._beside = folder / "said"
         _rehearse(self._journey.plan, self._shared)
+        self._run, self._trials = secrets.token_hex(6), 0
+        (self._folder / TRIAL).write_text(self._run)
         self._live(0, lambda site: site.fund(*self._journey.certificates))
         self._folder.rename(self._template)
         self.points = self._undisturbed()
@@ -124,10 +127,13 @@ class Crashes:
         """
         wrote, commits = False, 0
         for place, name in enumerate(self.points, start=1):
+            when, what = name.split(" ", 1)
             wrote = wrote or name.startswith(_WRITES)
-            chosen = wrote and name == ("before COMMIT", "after COMMIT")[commits % 2]
-            if name == "after COMMIT":
-                commits += wrote
+            # A statement that begins with WITH is a whole transaction on PostgreSQL.
+            commit = (wrote and what == "COMMIT") or what.startswith("WITH")
+            chosen = commit and when == ("before", "after")[commits % 2]
+            if when == "after" and (commit or what == "COMMIT"):
+                commits += commit
                 wrote = False
             if chosen or place % every == 0:
                 yield (place,)
@@ -157,6 +163,8 @@ class Crashes:
         """Live the journey with a kill at these points, one a process, and let the last process finish."""
         shutil.rmtree(self._folder, ignore_errors=True)
         shutil.copytree(self._template, self._folder)
+        self._trials += 1
+        (self._folder / TRIAL).write_text(f"{self._run}_{self._trials}")
         killed: list[str] = []
         for point in (*fatal, 0):
             said = self._live(point, self._journey.live, judge=None if point else self._journey.judge)

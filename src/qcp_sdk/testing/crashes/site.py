@@ -65,6 +65,8 @@ PERSON: Final = Account(
 )
 CONTRACT: Final = "contract.pdf"
 """The host's document, in the folder."""
+TRIAL: Final = "trial"
+"""A file with a name that no other trial has, for stores that are not in the folder."""
 DECISION: Final = timedelta(minutes=1)
 """How long the authority takes, so that its answer is asked for and not given at once."""
 
