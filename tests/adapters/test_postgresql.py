@@ -5,6 +5,7 @@ transaction, creators and workers at once, a server that is killed.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 import time
@@ -212,6 +213,25 @@ class TestCreating:
         assert store.load(id="s-1") is None
         with pytest.raises(ConfigurationError):
             SqlStore(engine, schema='public"; DROP')
+
+
+class TestPlans:
+    def test_every_frequent_question_goes_through_an_index(self, engine: Engine, store: SqlStore) -> None:
+        """A million finished streams must slow nothing down: where an index may be used, no table is read to its end."""
+        names = (
+            "load move answer any_ready lease any_ready_of lease_of next_due backlog parked outstanding recorded find "
+            "forget owner seen"
+        )
+        plans: dict[str, str] = {}
+        with engine.connect() as connection:
+            connection.exec_driver_sql("SET enable_seqscan = off")
+            for name in names.split():
+                sql = getattr(store._statements, name).sql
+                values = dict.fromkeys(re.findall(r"%\((\w+)\)s", sql), "0")
+                rows = connection.exec_driver_sql(f"EXPLAIN {sql}", values).scalars().all()
+                plans[name] = "\n".join(str(row) for row in rows)
+        assert {name: plan for name, plan in plans.items() if "Seq Scan on" in plan} == {}
+        assert all("qcp_outbox_ready" in plans[name] for name in ("any_ready", "lease", "next_due", "backlog"))
 
 
 def forked(work: Callable[[], None]) -> int:
