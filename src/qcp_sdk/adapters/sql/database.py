@@ -367,6 +367,7 @@ class Database:
             connection.rollback()
         if gone:
             connection.invalidate(error)
+            self.engine.dispose()  # the server has restarted: what waits in the pool is as dead as this one
         return gone
 
     def _translated(self, error: Exception, about: tuple[str, str]) -> QcpError:
