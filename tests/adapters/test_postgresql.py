@@ -122,12 +122,39 @@ class TestRoundTrips:
         assert [row.key for row in store.outstanding(stream="s-1")] == ["s-1/1/0"]
         store.commit(batch=MOVING)
 
-    def test_a_change_of_indexes_takes_the_ordinary_path(self, store: SqlStore) -> None:
-        store.commit(batch=opening(indexes=[("email", "ab")]))
-        moved = stream(version=2, indexes=[("email", "cd")])
-        store.commit(batch=Batch(at=NOW, streams=(moved,), expected=(1,), journal=(entry(sequence=2),)))
-        assert store.find(index="email", value="cd") == ("s-1",)
-        assert store.find(index="email", value="ab") == ()
+    def test_whatever_is_written_is_one_statement(self, postgres: PostgresServer, store: SqlStore, schema: str) -> None:
+        """Indexes that change, messages, claims alone; and nothing at all, for which nothing is sent."""
+        store.commit(batch=opening(indexes=[("email", "ab"), ("name", "é\"'\\"), ("account", "1")]))
+        watched = postgres.engine(connect_args={"cursor_factory": Counting})
+        watched.connect().close()
+        other = SqlStore(watched, schema=schema)
+        Counting.sent.clear()
+        moved = stream(version=2, indexes=[("email", "cd"), ("ab", "email"), ("account", "1")])
+        other.commit(batch=Batch(at=NOW, streams=(moved,), expected=(1,), journal=(entry(sequence=2),)))
+        other.commit(batch=Batch(at=NOW, inbox=(("m-1", NOW + LEASE), ("m-2", NOW + LEASE))))
+        other.commit(batch=Batch(at=NOW, claim=(("open/jo", "s-1"),)))
+        other.commit(batch=Batch(at=NOW, unclaim=(("open/jo", "s-1"),)))
+        assert len(Counting.sent) == 4
+        other.commit(batch=Batch(at=NOW))
+        assert len(Counting.sent) == 4
+        watched.dispose()
+        found = {pair: store.find(index=pair[0], value=pair[1]) for pair in moved.indexes}
+        assert set(found.values()) == {("s-1",)}
+        assert store.find(index="email", value="ab") == store.find(index="name", value="é\"'\\") == ()
+        assert (store.seen(message="m-1"), store.owner(claim="open/jo")) == (True, None)
+
+    def test_what_one_snapshot_cannot_do_is_done_in_order(self, store: SqlStore) -> None:
+        store.commit(batch=evolve(opening(), claim=(("open/jo", "s-1"),), inbox=(("m-1", NOW),)))
+        later = Batch(
+            at=NOW + LEASE,
+            unclaim=(("open/jo", "s-1"),),
+            claim=(("open/jo", "s-2"), ("open/jo", "s-2")),
+            inbox=(("m-1", NOW + 2 * LEASE),),
+        )
+        store.commit(batch=later)
+        assert store.owner(claim="open/jo") == "s-2"
+        with pytest.raises(Conflict):
+            store.commit(batch=evolve(later, unclaim=(), claim=()))
 
     def test_an_engine_in_autocommit_tears_no_transaction_apart(self, postgres: PostgresServer, schema: str) -> None:
         engine = postgres.engine(isolation_level="AUTOCOMMIT", pool_size=1, max_overflow=0)

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from qcp_sdk.adapters.memory.store import MemoryStore
+from qcp_sdk.adapters.sql.database import Database
 from qcp_sdk.adapters.sql.engines import sqlite_engine
 from qcp_sdk.adapters.sql.store import SqlStore
 from qcp_sdk.ports.store import Store
@@ -91,3 +92,22 @@ class TestPostgresqlStore(StoreConformance):
         self.engine.dispose()
         self.engine = self.server.engine()
         return SqlStore(self.engine, schema=self.schema)
+
+
+class _StatementByStatement(Database):
+    one_statement = False
+
+
+@pytest.mark.full
+class TestPostgresqlStoreStatementByStatement(TestPostgresqlStore):
+    """As inside a host's transaction, and wherever a batch is not as expected."""
+
+    def make_store(self) -> SqlStore:
+        return self.plainly(super().make_store())
+
+    def reopened(self, store: Store) -> SqlStore:
+        return self.plainly(super().reopened(store))
+
+    def plainly(self, store: SqlStore) -> SqlStore:
+        store._database = _StatementByStatement(self.engine)
+        return store

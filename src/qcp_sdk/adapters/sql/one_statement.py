@@ -3,20 +3,21 @@
 One round trip, where a statement a table and a COMMIT take six or more. What the batch rests on (versions, tokens,
 claims) is checked by the statement itself: it divides by zero where something is not as expected, which undoes
 everything. Why is then found out by the ordinary path, statement by statement, and said in its words.
-(postgresql.org/docs/current/queries-with.html § 7.8.4: all parts see one snapshot, so a batch that gives up and
-takes one claim, or whose inbox forgets what it records, takes the ordinary path from the start.)
+
+All parts see one snapshot (postgresql.org/docs/current/queries-with.html § 7.8.4). So a claim that is given up and
+taken in one batch, or a message that is forgotten and recorded, is found taken, and the ordinary path does it in order.
 """
 
 # ruff: noqa: S608 - the names of tables were checked when they were given, and every value is bound
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from attrs import define, field
 from sqlalchemy import Engine
 
-from qcp_sdk.adapters.sql.database import Cell
+from qcp_sdk.adapters.sql.database import Cell, Values, ticks
 from qcp_sdk.adapters.sql.schema import StoreTables
 from qcp_sdk.ports.store import Batch
 
@@ -31,16 +32,10 @@ ENTRY: Final = ("stream", "sequence", "at", "kind", "payload", "hash")
 EFFECT: Final = (
     "key", "stream", "kind", "due", "ready", "leased_until", "token", "attempts", "note", "payload"
 )  # fmt: skip
+MESSAGE: Final = ("message", "kept_until")
 CLAIM: Final = ("name", "owner")
 
-Rows = Sequence[Mapping[str, Cell]]
-
-
-def fits(batch: Batch) -> bool:
-    """Say whether one statement can write this batch."""
-    overlap = {name for name, _ in batch.claim} & {name for name, _ in batch.unclaim}
-    twice = len({one.id for one in batch.streams}) < len(batch.streams)  # one row is changed once a statement
-    return not (batch.inbox or overlap or twice) and bool(batch.streams or batch.answered)
+Rows = Sequence[Values]
 
 
 class OneStatement:
@@ -50,15 +45,20 @@ class OneStatement:
 
     def __init__(self, tables: StoreTables, engine: Engine) -> None:
         named = engine.dialect.identifier_preparer.format_table
-        self._outbox, self._streams, self._indexes, self._journal, self._claims = (
-            named(table) for table in (tables.outbox, tables.streams, tables.indexes, tables.journal, tables.claims)
-        )
+        self._outbox, self._streams, self._indexes = map(named, (tables.outbox, tables.streams, tables.indexes))
+        self._journal, self._claims, self._inbox = map(named, (tables.journal, tables.claims, tables.inbox))
 
     def lay_out(
         self, batch: Batch, *, moved: Rows, opened: Rows, marks: Rows, journal: Rows, outbox: Rows
     ) -> tuple[str, list[Cell]]:
-        """Give the statement and its values. `moved` are streams that have a version already, with `expected`."""
+        """Give the statement and its values; both are empty for an empty batch. `moved` are streams that have a
+        version already, `expected`.
+        """
         made = _Parts()
+        if batch.inbox:
+            made.part(f"DELETE FROM {self._inbox} WHERE kept_until <= %s", (ticks(batch.at),))
+            kept: Rows = [{"message": message, "kept_until": ticks(until)} for message, until in batch.inbox]
+            made.inserted(self._inbox, MESSAGE, kept, or_nothing=True)
         for key, token in batch.answered:
             made.checked(
                 f"UPDATE {self._outbox} SET state = 'done', note = '', payload = '', leased_until = NULL"
@@ -66,11 +66,7 @@ class OneStatement:
                 (key, token),
             )
         for row in moved:
-            made.checked(
-                f"UPDATE {self._streams} SET version = %s, stage = %s, data_key = %s, state = %s, head = %s"
-                " WHERE id = %s AND version = %s AND indexed = %s",
-                [row[name] for name in ("version", "stage", "data_key", "state", "head", "id", "expected", "indexed")],
-            )
+            self._move(made, row)
         made.inserted(self._streams, STREAM, opened)
         made.inserted(self._indexes, INDEX, marks)
         made.inserted(self._journal, ENTRY, journal)
@@ -82,6 +78,29 @@ class OneStatement:
         )
         return made.text(), made.values
 
+    def _move(self, made: _Parts, row: Values) -> None:
+        made.checked(
+            f"UPDATE {self._streams} SET version = %s, stage = %s, data_key = %s, state = %s, head = %s, indexed = %s"
+            " WHERE id = %s AND version = %s",
+            [row[name] for name in ("version", "stage", "data_key", "state", "head", "indexed", "id", "expected")],
+        )
+        # Its indexes stand once more in the stream's own row, as JSON pairs: where they change, which is rare.
+        before = made.read(
+            f"SELECT indexed FROM {self._streams} WHERE id = %s AND version = %s AND indexed <> %s",
+            [row[name] for name in ("id", "expected", "indexed")],
+        )
+        made.part(
+            f"DELETE FROM {self._indexes} AS mark USING {before}, jsonb_array_elements({before}.indexed::jsonb) AS pair"
+            " WHERE mark.name = pair ->> 0 AND mark.value = pair ->> 1 AND mark.stream = %s"
+            " AND pair NOT IN (SELECT jsonb_array_elements(%s::jsonb))",
+            [row[name] for name in ("id", "indexed")],
+        )
+        made.part(
+            f"INSERT INTO {self._indexes} (name, value, stream) SELECT pair ->> 0, pair ->> 1, %s"
+            f" FROM {before}, jsonb_array_elements(%s::jsonb) AS pair ON CONFLICT DO NOTHING",
+            [row[name] for name in ("id", "indexed")],
+        )
+
 
 @define
 class _Parts:
@@ -91,11 +110,16 @@ class _Parts:
     _parts: list[str] = field(factory=list)
     _checks: list[str] = field(factory=list)
 
-    def part(self, sql: str, values: Sequence[Cell]) -> str:
+    def read(self, sql: str, values: Sequence[Cell]) -> str:
+        """Add a part and give its name."""
         name = f"p{len(self._parts)}"
-        self._parts.append(f"{name} AS ({sql} RETURNING 1)")
+        self._parts.append(f"{name} AS ({sql})")
         self.values.extend(values)
         return name
+
+    def part(self, sql: str, values: Sequence[Cell]) -> str:
+        """Add a part that changes something."""
+        return self.read(f"{sql} RETURNING 1", values)
 
     def checked(self, sql: str, values: Sequence[Cell], rows: int = 1) -> None:
         name = self.part(sql, values)
@@ -116,5 +140,8 @@ class _Parts:
         )
 
     def text(self) -> str:
-        checks = " AND ".join(self._checks)
+        """Give the statement; nothing where there is nothing to do."""
+        if not self._parts:
+            return ""
+        checks = " AND ".join(self._checks) or "true"
         return f"WITH {', '.join(self._parts)} SELECT 1 / (CASE WHEN {checks} THEN 1 ELSE 0 END)"

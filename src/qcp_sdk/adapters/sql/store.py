@@ -27,7 +27,7 @@ from qcp_sdk.adapters.sql.database import (
     ticks,
 )
 from qcp_sdk.adapters.sql.migrations import STORE
-from qcp_sdk.adapters.sql.one_statement import NOT_AS_EXPECTED, OneStatement, fits
+from qcp_sdk.adapters.sql.one_statement import NOT_AS_EXPECTED, OneStatement
 from qcp_sdk.adapters.sql.schema import DONE, PARKED, WAITING, StoreTables
 from qcp_sdk.errors import Conflict, InvalidValue
 from qcp_sdk.ports.store import (
@@ -260,7 +260,7 @@ class SqlStore:
         """
         if len(batch.streams) != len(batch.expected):
             raise InvalidValue("every written stream needs the version that it had", where="expected")
-        if self._database.one_statement and fits(batch) and self._written_at_once(batch):
+        if self._database.one_statement and self._written_at_once(batch):
             return
         with self._database.writing() as work:
             self._receive(work, batch)
@@ -300,7 +300,7 @@ class SqlStore:
             journal=[_entry_values(one) for one in batch.journal],
             outbox=[_effect_values(one) for one in batch.outbox],
         )
-        return self._database.at_once(sql, values, unless=NOT_AS_EXPECTED)
+        return not sql or self._database.at_once(sql, values, unless=NOT_AS_EXPECTED)
 
     def _receive(self, work: Work, batch: Batch) -> None:
         if batch.inbox:
