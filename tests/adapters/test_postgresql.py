@@ -134,9 +134,9 @@ class TestRoundTrips:
         other.commit(batch=Batch(at=NOW, inbox=(("m-1", NOW + LEASE), ("m-2", NOW + LEASE))))
         other.commit(batch=Batch(at=NOW, claim=(("open/jo", "s-1"),)))
         other.commit(batch=Batch(at=NOW, unclaim=(("open/jo", "s-1"),)))
-        assert len(Counting.sent) == 4
+        assert len(Counting.sent) == 5, "where indexes change, a second one"
         other.commit(batch=Batch(at=NOW))
-        assert len(Counting.sent) == 4
+        assert len(Counting.sent) == 5
         watched.dispose()
         found = {pair: store.find(index=pair[0], value=pair[1]) for pair in moved.indexes}
         assert set(found.values()) == {("s-1",)}

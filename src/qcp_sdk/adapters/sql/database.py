@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from copy import copy
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
-from typing import Final, Protocol, TypeAlias, cast, runtime_checkable
+from typing import Final, Protocol, TypeAlias, cast
 
 from sqlalchemy import BigInteger, ClauseElement, Connection, Engine, Integer, MetaData, PoolProxiedConnection, Table
 from sqlalchemy.dialects import postgresql, sqlite
@@ -87,7 +87,6 @@ def insert_once(engine: Engine, table: Table) -> ClauseElement:
     return postgresql.insert(table).on_conflict_do_nothing()
 
 
-@runtime_checkable
 class _Autocommitting(Protocol):
     autocommit: bool
 
@@ -307,8 +306,8 @@ class Database:
 
         What the host's engine was set to is put back: its `AUTOCOMMIT` must not tear our transactions apart.
         """
-        driver = connection.driver_connection
-        if self._sqlite or not isinstance(driver, _Autocommitting) or driver.autocommit is not transaction:
+        driver = cast("_Autocommitting", connection.driver_connection)
+        if self._sqlite or driver.autocommit is not transaction:
             yield
             return
         driver.autocommit = not transaction

@@ -49,16 +49,16 @@ class OneStatement:
         self._journal, self._claims, self._inbox = map(named, (tables.journal, tables.claims, tables.inbox))
 
     def lay_out(
-        self, batch: Batch, *, moved: Rows, opened: Rows, marks: Rows, journal: Rows, outbox: Rows
+        self, batch: Batch, *, moved: Rows, opened: Rows, marks: Rows, journal: Rows, outbox: Rows, reindexed: bool
     ) -> tuple[str, list[Cell]]:
         """Give the statement and its values; both are empty for an empty batch. `moved` are streams that have a
-        version already, `expected`.
+        version already, `expected`; `reindexed`: their indexes may change, which costs more and is rare.
         """
         made = _Parts()
         if batch.inbox:
             made.part(f"DELETE FROM {self._inbox} WHERE kept_until <= %s", (ticks(batch.at),))
             kept: Rows = [{"message": message, "kept_until": ticks(until)} for message, until in batch.inbox]
-            made.inserted(self._inbox, MESSAGE, kept, or_nothing=True)
+            made.inserted(self._inbox, MESSAGE, kept, unless_there=True)
         for key, token in batch.answered:
             made.checked(
                 f"UPDATE {self._outbox} SET state = 'done', note = '', payload = '', leased_until = NULL"
@@ -66,7 +66,7 @@ class OneStatement:
                 (key, token),
             )
         for row in moved:
-            self._move(made, row)
+            self._move(made, row, reindexed=reindexed)
         made.inserted(self._streams, STREAM, opened)
         made.inserted(self._indexes, INDEX, marks)
         made.inserted(self._journal, ENTRY, journal)
@@ -74,70 +74,73 @@ class OneStatement:
         for name, owner in batch.unclaim:
             made.part(f"DELETE FROM {self._claims} WHERE name = %s AND owner = %s", (name, owner))
         made.inserted(
-            self._claims, CLAIM, [{"name": name, "owner": owner} for name, owner in batch.claim], or_nothing=True
+            self._claims, CLAIM, [{"name": name, "owner": owner} for name, owner in batch.claim], unless_there=True
         )
         return made.text(), made.values
 
-    def _move(self, made: _Parts, row: Values) -> None:
+    def _move(self, made: _Parts, row: Values, *, reindexed: bool) -> None:
+        unchanged = "" if reindexed else " AND indexed = %s"
         made.checked(
             f"UPDATE {self._streams} SET version = %s, stage = %s, data_key = %s, state = %s, head = %s, indexed = %s"
-            " WHERE id = %s AND version = %s",
-            [row[name] for name in ("version", "stage", "data_key", "state", "head", "indexed", "id", "expected")],
+            f" WHERE id = %s AND version = %s{unchanged}",
+            [row[name] for name in ("version", "stage", "data_key", "state", "head", "indexed", "id", "expected")]
+            + ([] if reindexed else [row["indexed"]]),
         )
-        # Its indexes stand once more in the stream's own row, as JSON pairs: where they change, which is rare.
-        before = made.read(
-            f"SELECT indexed FROM {self._streams} WHERE id = %s AND version = %s AND indexed <> %s",
-            [row[name] for name in ("id", "expected", "indexed")],
+        if not reindexed:
+            return
+        # What it had stands once more in the stream's own row, as JSON pairs.
+        before = made.part(
+            f"SELECT indexed FROM {self._streams} WHERE id = %s AND version = %s",
+            [row[name] for name in ("id", "expected")],
         )
+        pairs = [row[name] for name in ("id", "indexed")]
         made.part(
             f"DELETE FROM {self._indexes} AS mark USING {before}, jsonb_array_elements({before}.indexed::jsonb) AS pair"
             " WHERE mark.name = pair ->> 0 AND mark.value = pair ->> 1 AND mark.stream = %s"
             " AND pair NOT IN (SELECT jsonb_array_elements(%s::jsonb))",
-            [row[name] for name in ("id", "indexed")],
+            pairs,
         )
         made.part(
             f"INSERT INTO {self._indexes} (name, value, stream) SELECT pair ->> 0, pair ->> 1, %s"
-            f" FROM {before}, jsonb_array_elements(%s::jsonb) AS pair ON CONFLICT DO NOTHING",
-            [row[name] for name in ("id", "indexed")],
+            " FROM jsonb_array_elements(%s::jsonb) AS pair ON CONFLICT DO NOTHING",
+            pairs,
         )
 
 
 @define
 class _Parts:
-    """The parts of one statement as they are laid out, and what each must have done."""
+    """The parts of one statement as they are laid out, and what some must have done."""
 
     values: list[Cell] = field(factory=list)
     _parts: list[str] = field(factory=list)
     _checks: list[str] = field(factory=list)
 
-    def read(self, sql: str, values: Sequence[Cell]) -> str:
+    def part(self, sql: str, values: Sequence[Cell]) -> str:
         """Add a part and give its name."""
         name = f"p{len(self._parts)}"
         self._parts.append(f"{name} AS ({sql})")
         self.values.extend(values)
         return name
 
-    def part(self, sql: str, values: Sequence[Cell]) -> str:
-        """Add a part that changes something."""
-        return self.read(f"{sql} RETURNING 1", values)
-
     def checked(self, sql: str, values: Sequence[Cell], rows: int = 1) -> None:
-        name = self.part(sql, values)
+        """Add a part that must change so many rows."""
+        name = self.part(f"{sql} RETURNING 1", values)
         self._checks.append(f"(SELECT count(*) FROM {name}) = {rows}")
 
     def inserted(
-        self, table: str, columns: Sequence[str], rows: Rows, *, also: str = "", or_nothing: bool = False
+        self, table: str, columns: Sequence[str], rows: Rows, *, also: str = "", unless_there: bool = False
     ) -> None:
+        """Add rows. A key that is there already undoes everything, by its own error or by the check."""
         if not rows:
             return
         columns = (*columns, also) if also else columns
         row = f"({', '.join(['%s'] * len(columns))})"
-        self.checked(
-            f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * len(rows))}"
-            + (" ON CONFLICT DO NOTHING" if or_nothing else ""),
-            [one[column] for one in rows for column in columns],
-            len(rows),
-        )
+        sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * len(rows))}"
+        values = [one[column] for one in rows for column in columns]
+        if unless_there:  # without an error, which PostgreSQL would write into its log
+            self.checked(f"{sql} ON CONFLICT DO NOTHING", values, len(rows))
+        else:
+            self.part(sql, values)
 
     def text(self) -> str:
         """Give the statement; nothing where there is nothing to do."""

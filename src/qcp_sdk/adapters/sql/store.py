@@ -292,15 +292,19 @@ class SqlStore:
             (moved if expected else opened).append(row)
             if not expected:
                 marks += [{"name": name, "value": value, "stream": stream.id} for name, value in stream.indexes]
-        sql, values = self._one.lay_out(
-            batch,
-            moved=moved,
-            opened=opened,
-            marks=marks,
-            journal=[_entry_values(one) for one in batch.journal],
-            outbox=[_effect_values(one) for one in batch.outbox],
-        )
-        return not sql or self._database.at_once(sql, values, unless=NOT_AS_EXPECTED)
+        for reindexed in (False, True) if moved else (False,):
+            sql, values = self._one.lay_out(
+                batch,
+                moved=moved,
+                opened=opened,
+                marks=marks,
+                journal=[_entry_values(one) for one in batch.journal],
+                outbox=[_effect_values(one) for one in batch.outbox],
+                reindexed=reindexed,
+            )
+            if not sql or self._database.at_once(sql, values, unless=NOT_AS_EXPECTED):
+                return True
+        return False
 
     def _receive(self, work: Work, batch: Batch) -> None:
         if batch.inbox:
