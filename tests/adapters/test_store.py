@@ -8,12 +8,14 @@ import pytest
 from sqlalchemy import Engine, event
 
 from qcp_sdk.adapters.memory.store import MemoryStore
+from qcp_sdk.adapters.sql.database import Database
 from qcp_sdk.adapters.sql.engines import sqlite_engine
 from qcp_sdk.adapters.sql.store import SqlStore
 from qcp_sdk.ports.store import Store
 from qcp_sdk.testing.conformance.marking import THREADS
 from qcp_sdk.testing.conformance.naive_store import NaiveStore
 from qcp_sdk.testing.conformance.store import StoreConformance
+from qcp_sdk.testing.postgres import PostgresServer, fresh_names
 
 
 class TestMemoryStore(StoreConformance):
@@ -64,3 +66,48 @@ class TestSqliteStore(StoreConformance):
         event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
         self.engines.append(engine)
         return SqlStore(engine)
+
+
+class TestPostgresqlStore(StoreConformance):
+    """Each store in a schema of its own, on one real server."""
+
+    examples = 12
+    server: PostgresServer
+    engine: Engine
+    schemas: Iterator[str]
+
+    @pytest.fixture(autouse=True)
+    def _on_a_server(self, postgres: PostgresServer) -> Iterator[None]:
+        self.server, self.engine, self.schemas = postgres, postgres.engine(), fresh_names()
+        yield
+        self.engine.dispose()
+
+    def make_store(self) -> SqlStore:
+        self.schema = next(self.schemas)
+        store = SqlStore(self.engine, schema=self.schema)
+        store.create_schema()
+        return store
+
+    def reopened(self, store: Store) -> SqlStore:
+        self.engine.dispose()
+        self.engine = self.server.engine()
+        return SqlStore(self.engine, schema=self.schema)
+
+
+class _StatementByStatement(Database):
+    one_statement = False
+
+
+@pytest.mark.full
+class TestPostgresqlStoreStatementByStatement(TestPostgresqlStore):
+    """As inside a host's transaction, and wherever a batch is not as expected."""
+
+    def make_store(self) -> SqlStore:
+        return self.plainly(super().make_store())
+
+    def reopened(self, store: Store) -> SqlStore:
+        return self.plainly(super().reopened(store))
+
+    def plainly(self, store: SqlStore) -> SqlStore:
+        store._database = _StatementByStatement(self.engine)
+        return store

@@ -137,6 +137,8 @@ class Mail:
     kind: str
     channel: Channel
     purpose: Purpose | None
+    message_id: str
+    """Its `Message-ID`: a message that is sent again has the same, and mail readers show it once."""
     to: str = field(repr=False)
     """The e-mail address, or the number in E.164 form."""
     subject: str
@@ -244,6 +246,7 @@ def _read(number: int, path: Path) -> Mail:
             kind=str(letter["X-Qcp-Kind"]),
             channel=Channel(str(letter["X-Qcp-Channel"])),
             purpose=Purpose(purpose) if purpose else None,
+            message_id=str(letter["Message-ID"]),
             to=str(letter["To"].addresses[0].addr_spec).removesuffix(f"@{_SMS_DOMAIN}"),
             subject=str(letter["Subject"]),
             text=_body(plain),

@@ -8,18 +8,20 @@ microseconds a statement, measured). Whatever differs between databases stands i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Final, Protocol, TypeAlias, cast
 
-from sqlalchemy import BigInteger, ClauseElement, Engine, Integer, MetaData, PoolProxiedConnection, Table
+from sqlalchemy import BigInteger, ClauseElement, Connection, Engine, Integer, MetaData, PoolProxiedConnection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from qcp_sdk.adapters.sql.engines import PATIENCE, gate
+from qcp_sdk.adapters.sql.migrations import Migration, bring_up
 from qcp_sdk.errors import ConfigurationError, Conflict, QcpError, Rejected, Unavailable, Unconfirmed
 from qcp_sdk.values import utc
 
@@ -29,6 +31,9 @@ Values: TypeAlias = Mapping[str, Cell]
 
 ORDINAL: Final = BigInteger().with_variant(Integer, "sqlite")
 """A row number: SQLite counts by itself only in a column that is exactly INTEGER."""
+
+SAVEPOINT: Final = "qcp_sdk"
+"""Its name, inside a host's transaction."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK: Final = timedelta(microseconds=1)
@@ -43,6 +48,21 @@ def ticks(moment: datetime) -> int:
 def instant(count: int) -> datetime:
     """Give the instant back, in UTC."""
     return _EPOCH + timedelta(microseconds=count)
+
+
+def namespace(schema: str | None, engine: Engine) -> str | None:
+    """Give the schema back if tables may stand in it.
+
+    Raises:
+        ConfigurationError: It is not a short lower-case name, or SQLite, which has none.
+    """
+    if schema is not None and (engine.dialect.name == "sqlite" or not _PREFIX.fullmatch(schema)):
+        raise ConfigurationError(
+            f"tables cannot stand in a schema `{schema}` here",
+            where="schema",
+            mend="on PostgreSQL, use at most 30 lower-case letters, digits and underscores; on SQLite, use `prefix`",
+        )
+    return schema
 
 
 def table_prefix(prefix: str) -> str:
@@ -65,6 +85,10 @@ def insert_once(engine: Engine, table: Table) -> ClauseElement:
     if engine.dialect.name == "sqlite":
         return sqlite.insert(table).on_conflict_do_nothing()
     return postgresql.insert(table).on_conflict_do_nothing()
+
+
+class _Autocommitting(Protocol):
+    autocommit: bool
 
 
 class _Cursor(Protocol):
@@ -113,9 +137,12 @@ class Work:
         self._cursor = cursor
         self.about = ("", "")
 
-    def say(self, command: str) -> None:
-        """Execute a command that has no parameters."""
-        self._cursor.execute(command)
+    def say(self, command: str, values: Sequence[Cell] = ()) -> None:
+        """Execute a command in the driver's own words."""
+        if values:
+            self._cursor.execute(command, values)
+        else:
+            self._cursor.execute(command)
 
     def close(self) -> None:
         """Let go of the cursor, so that nothing is read beyond the transaction."""
@@ -152,16 +179,42 @@ class Database:
         driver = engine.dialect.loaded_dbapi
         self._error, self._integrity, self._data = driver.Error, driver.IntegrityError, driver.DataError
         self._gate = gate(engine)
+        self._host: Connection | None = None
 
-    def create(self, metadata: MetaData) -> None:
-        """Make the tables that are not there yet; safe to repeat, and in several processes at once.
+    def within(self, connection: Connection) -> Database:
+        """Give the same database inside the host's own transaction: what is written is kept when the host commits.
+
+        Raises:
+            ConfigurationError: The connection is to another kind of database.
+        """
+        if connection.dialect.name != self.engine.dialect.name:
+            raise ConfigurationError(
+                f"the connection is to {connection.dialect.name}, and the tables are in {self.engine.dialect.name}",
+                where="connection",
+                mend="make the store with this connection's engine",
+            )
+        joined = copy(self)
+        joined._host = connection
+        return joined
+
+    @property
+    def one_statement(self) -> bool:
+        """Whether a transaction of one statement is one round trip here: psycopg, and a connection of our own."""
+        return self._host is None and self.engine.dialect.driver == "psycopg"
+
+    def create(self, metadata: MetaData, *, prefix: str, migrations: Sequence[Migration]) -> None:
+        """Make the tables that are not there yet and bring older ones up; safe to repeat, and in several processes
+        at once.
 
         Raises:
             Unavailable: The database cannot be reached or written.
         """
         try:
             with self.engine.execution_options(qcp_begin="IMMEDIATE").begin() as connection:
-                metadata.create_all(connection)
+                now = ticks(datetime.now(UTC))
+                if self._sqlite and not getattr(connection.connection.driver_connection, "in_transaction", True):
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")  # a host's engine: its driver begins too late
+                bring_up(connection, metadata, prefix=prefix, migrations=migrations, at=now)
         except (SQLAlchemyError, self._error) as error:
             raise Unavailable("the tables could not be made", where="database", mend="look at its cause") from error
 
@@ -172,55 +225,128 @@ class Database:
         Raises:
             Unavailable: It was not answered; again later.
         """
-        with self._session(writes=False) as work:
-            if frozen:
+        with self._session(writes=False, transaction=frozen) as work:
+            if frozen and self._host is None:
                 work.say("BEGIN" if self._sqlite else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             yield work
 
     @contextmanager
-    def writing(self) -> Iterator[Work]:
-        """Give a transaction: what is done in it is kept together, or not at all.
+    def writing(self, *, one: bool = False) -> Iterator[Work]:
+        """Give a transaction: what is done in it is kept together, or not at all. With `one`, it is one statement.
 
         Raises:
             Conflict: A unique key is taken; `work.about` says which thing.
             Unavailable: Nothing was changed; again later.
             Unconfirmed: The connection was lost while it was being kept.
         """
-        if not self._sqlite:
-            with self._session(writes=True) as work:
+        if self._host is not None or not self._sqlite:
+            with self._session(writes=True, transaction=not (one and self.one_statement)) as work:
                 yield work
             return
         if not self._gate.enter(PATIENCE):
             raise Unavailable("another writer takes too long", where="database")
         try:
-            with self._session(writes=True) as work:
+            with self._session(writes=True, transaction=True) as work:
                 yield work
         finally:
             self._gate.leave()
 
+    def at_once(self, sql: str, values: Sequence[Cell], *, unless: Container[str]) -> bool:
+        """Execute one statement in the driver's own words, as a transaction of its own. Say whether it was kept: no,
+        if the database refused it for one of these reasons (SQLSTATEs).
+
+        Raises:
+            Rejected, Unavailable, Unconfirmed: As `writing`.
+        """
+        try:
+            with self._session(writes=True, transaction=False) as work:
+                work.say(sql, values)
+        except (Conflict, Rejected, Unavailable) as refused:
+            if getattr(refused.__cause__, "sqlstate", None) in unless:
+                return False
+            raise
+        return True
+
     @contextmanager
-    def _session(self, *, writes: bool) -> Iterator[Work]:
+    def _session(self, *, writes: bool, transaction: bool) -> Iterator[Work]:
+        if self._host is not None:
+            with self._joined(self._host, writes=writes) as work:
+                yield work
+            return
         try:
             connection = self.engine.raw_connection()
         except (SQLAlchemyError, self._error) as error:
             raise Unavailable("no connection could be made", where="database") from error
-        work = Work(cast("_Cursor", connection.cursor()))
         try:
-            if writes and self._sqlite:
-                work.say("BEGIN IMMEDIATE")  # who begins as a reader may not be let write (lang_transaction § 2)
-            yield work
-            work.close()
-        except (self._error, OverflowError, UnicodeError) as error:
-            self._give_up(connection, error)
-            raise self._translated(error, work.about) from error
-        except BaseException as error:
-            self._give_up(connection, error)
-            raise
-        else:
-            if writes:
-                self._keep(connection)
+            with self._set_for(connection, transaction=transaction):
+                work = Work(cast("_Cursor", connection.cursor()))
+                try:
+                    if writes and self._sqlite:
+                        # Who begins as a reader may not be let write (lang_transaction § 2).
+                        work.say("BEGIN IMMEDIATE")
+                    yield work
+                    work.close()
+                except (self._error, OverflowError, UnicodeError) as error:
+                    gone = self._give_up(connection, error)
+                    if gone and writes and not transaction:
+                        raise Unconfirmed("the connection was lost", where="database", mend="look again") from error
+                    raise self._translated(error, work.about) from error
+                except BaseException as error:
+                    self._give_up(connection, error)
+                    raise
+                else:
+                    if writes and transaction:
+                        self._keep(connection)
         finally:
             connection.close()
+
+    @contextmanager
+    def _set_for(self, connection: PoolProxiedConnection, *, transaction: bool) -> Iterator[None]:
+        """Let PostgreSQL's driver begin a transaction only where there is one: each BEGIN and COMMIT is a round trip.
+
+        What the host's engine was set to is put back: its `AUTOCOMMIT` must not tear our transactions apart.
+        """
+        driver = cast("_Autocommitting", connection.driver_connection)
+        if self._sqlite or driver.autocommit is not transaction:
+            yield
+            return
+        driver.autocommit = not transaction
+        try:
+            yield
+        finally:
+            with suppress(Exception):  # it is gone, and so is what it was set to
+                driver.autocommit = transaction
+
+    @contextmanager
+    def _joined(self, host: Connection, *, writes: bool) -> Iterator[Work]:
+        """Work in the host's transaction. What fails is undone to the savepoint, and the host may go on."""
+        try:
+            if not host.in_transaction():
+                host.begin()  # else SQLAlchemy would not know that there is something to keep
+            connection = host.connection
+            driver = connection.driver_connection
+            work = Work(cast("_Cursor", connection.cursor()))
+            if writes:
+                if self._sqlite and not getattr(driver, "in_transaction", True):
+                    work.say("BEGIN IMMEDIATE")  # else the savepoint would be the transaction, and its release a commit
+                work.say(f"SAVEPOINT {SAVEPOINT}")
+        except (SQLAlchemyError, self._error) as error:
+            raise Unavailable("the host's connection cannot be used", where="database") from error
+        try:
+            yield work
+            if writes:
+                work.say(f"RELEASE SAVEPOINT {SAVEPOINT}")
+        except BaseException as error:
+            if writes:
+                with suppress(Exception):  # the connection may be gone, which undoes everything
+                    work.say(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+                    work.say(f"RELEASE SAVEPOINT {SAVEPOINT}")
+            if isinstance(error, (self._error, OverflowError, UnicodeError)):
+                raise self._translated(error, work.about) from error
+            raise
+        finally:
+            with suppress(Exception):
+                work.close()
 
     def _keep(self, connection: PoolProxiedConnection) -> None:
         try:
@@ -233,11 +359,15 @@ class Database:
                 "nobody knows whether it was kept", where="database", mend="load again and look"
             ) from error
 
-    def _give_up(self, connection: PoolProxiedConnection, error: BaseException) -> None:
+    def _give_up(self, connection: PoolProxiedConnection, error: BaseException) -> bool:
+        """Undo what was done; say whether the connection is gone."""
+        gone = isinstance(error, self._error) and self.engine.dialect.is_disconnect(error, connection, None)
         with suppress(Exception):  # the connection may be gone, which undoes the transaction as well
             connection.rollback()
-        if isinstance(error, self._error) and self.engine.dialect.is_disconnect(error, connection, None):
+        if gone:
             connection.invalidate(error)
+            self.engine.dispose()  # the server has restarted: what waits in the pool is as dead as this one
+        return gone
 
     def _translated(self, error: Exception, about: tuple[str, str]) -> QcpError:
         if isinstance(error, self._integrity):

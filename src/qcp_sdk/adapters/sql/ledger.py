@@ -7,11 +7,13 @@ asked again with that key, it is the answer, even when there is money by then.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import cast
 
 from sqlalchemy import (
     BigInteger,
     Column,
+    Connection,
     Engine,
     ForeignKey,
     Index,
@@ -52,9 +54,11 @@ from qcp_sdk.adapters.sql.database import (
     Work,
     insert_once,
     instant,
+    namespace,
     table_prefix,
     ticks,
 )
+from qcp_sdk.adapters.sql.migrations import LEDGER
 from qcp_sdk.errors import Conflict, Unavailable
 from qcp_sdk.ports.answers import Outcome, OutcomeKind
 from qcp_sdk.ports.clock import Clock
@@ -62,11 +66,11 @@ from qcp_sdk.values import CabinetId, Cents, HoldId, Key
 
 
 class LedgerTables:
-    """The ledger's tables under one prefix."""
+    """The ledger's tables under one prefix, in one schema where the database has schemas."""
 
-    def __init__(self, prefix: str) -> None:
-        prefix = table_prefix(prefix)
-        self.metadata = MetaData()
+    def __init__(self, prefix: str, schema: str | None = None) -> None:
+        self.prefix = prefix = table_prefix(prefix)
+        self.metadata = MetaData(schema=schema)
         self.accounts = Table(
             f"{prefix}accounts",
             self.metadata,
@@ -184,22 +188,38 @@ class _Statements:
 class SqlLedger:
     """Holds, captures and releases credit in a database, for many threads and processes at once.
 
-    It may share the store's database. Call `create_schema` once before the first use.
+    It may share the store's database. Call `create_schema` once before the first use. On PostgreSQL the tables may
+    stand in a `schema` of their own.
+
+    Raises:
+        ConfigurationError: A name that no table may have, or a database that we do not know.
     """
 
-    def __init__(self, engine: Engine, *, clock: Clock, prefix: str = "qcp_ledger_") -> None:
+    def __init__(self, engine: Engine, *, clock: Clock, prefix: str = "qcp_ledger_", schema: str | None = None) -> None:
         self._clock = clock
-        self._tables = LedgerTables(prefix)
+        self._tables = LedgerTables(prefix, namespace(schema, engine))
         self._database = Database(engine)
         self._statements = _Statements(self._tables, engine)
 
     def create_schema(self) -> None:
-        """Make the tables that are not there yet; safe to repeat.
+        """Make the tables that are not there yet and bring older ones up; safe to repeat, in many processes at once.
 
         Raises:
             Unavailable: The database cannot be reached or written.
         """
-        self._database.create(self._tables.metadata)
+        self._database.create(self._tables.metadata, prefix=self._tables.prefix, migrations=LEDGER)
+
+    def within(self, connection: Connection) -> SqlLedger:
+        """Give this ledger inside the host's own transaction: what it writes is kept when the host commits.
+
+        For one thread, and for as long as that transaction.
+
+        Raises:
+            ConfigurationError: The connection is to another kind of database.
+        """
+        joined = copy(self)
+        joined._database = self._database.within(connection)
+        return joined
 
     def balance(self, *, cabinet: CabinetId) -> Cents:
         """Give what the cabinet may spend now: its credit less what is held.

@@ -31,11 +31,11 @@ PARKED: Final = literal_column("'parked'", Text)
 
 
 class StoreTables:
-    """The store's tables under one prefix."""
+    """The store's tables under one prefix, in one schema where the database has schemas."""
 
-    def __init__(self, prefix: str) -> None:
-        prefix = table_prefix(prefix)
-        self.metadata = MetaData()
+    def __init__(self, prefix: str, schema: str | None = None) -> None:
+        self.prefix = prefix = table_prefix(prefix)
+        self.metadata = MetaData(schema=schema)
         self.streams = Table(
             f"{prefix}streams",
             self.metadata,

@@ -8,12 +8,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from copy import copy
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import Engine, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, and_, bindparam, delete, func, insert, select, update
 
-from qcp_sdk.adapters.sql.database import Cell, Database, Row, Statement, Work, insert_once, instant, ticks
+from qcp_sdk.adapters.sql.database import (
+    Cell,
+    Database,
+    Row,
+    Statement,
+    Values,
+    Work,
+    insert_once,
+    instant,
+    namespace,
+    ticks,
+)
+from qcp_sdk.adapters.sql.migrations import STORE
+from qcp_sdk.adapters.sql.one_statement import NOT_AS_EXPECTED, OneStatement
 from qcp_sdk.adapters.sql.schema import DONE, PARKED, WAITING, StoreTables
 from qcp_sdk.errors import Conflict, InvalidValue
 from qcp_sdk.ports.store import (
@@ -136,6 +150,17 @@ class _Statements:
         of_stream = and_(ready, effect.stream == bindparam("of"), effect.state != DONE)
         self.any_ready = Statement(select(effect.ordinal).where(ready).limit(1), engine)
         self.any_ready_of = Statement(select(effect.ordinal).where(of_stream).limit(1), engine)
+        picked = [
+            select(effect.ordinal)
+            .where(which)
+            .order_by(effect.ready, effect.ordinal)
+            .limit(bindparam("at_most"))
+            .with_for_update(skip_locked=True)
+            for which in (ready, of_stream)
+        ]
+        if engine.dialect.name == "postgresql":
+            # In a CTE of its own: PostgreSQL may run a subquery that locks more than once, and lease more than `limit`.
+            picked = [select(rows.cte("taken").c.ordinal) for rows in picked]
         self.lease, self.lease_of = (
             Statement(
                 update(outbox)
@@ -145,22 +170,14 @@ class _Statements:
                     leased_until=bindparam("to_until"),
                     ready=bindparam("to_until"),
                 )
-                .where(
-                    effect.ordinal.in_(
-                        select(effect.ordinal)
-                        .where(which)
-                        .order_by(effect.ready, effect.ordinal)
-                        .limit(bindparam("at_most"))
-                        .with_for_update(skip_locked=True)
-                    )
-                )
+                .where(effect.ordinal.in_(rows))
                 .returning(
                     effect.due, effect.ordinal, effect.key, effect.stream, effect.kind, effect.payload, effect.token,
                     effect.attempts,
                 ),
                 engine,
             )
-            for which in (ready, of_stream)
+            for rows in picked
         )  # fmt: skip
         self.next_due = Statement(select(func.min(effect.ready)).where(effect.state == WAITING), engine)
         parked = select(func.count()).select_from(outbox).where(effect.state == PARKED).scalar_subquery()
@@ -179,21 +196,39 @@ class _Statements:
 class SqlStore:
     """Keeps streams in a database, for many threads and processes at once; made by `sqlite_engine` on SQLite.
 
-    Several installations share a database under different prefixes. Call `create_schema` once before the first use.
+    Several installations share a database under different prefixes; on PostgreSQL the tables may also stand in a
+    `schema` of their own. Call `create_schema` once before the first use.
+
+    Raises:
+        ConfigurationError: A name that no table may have, or a database that we do not know.
     """
 
-    def __init__(self, engine: Engine, *, prefix: str = "qcp_") -> None:
-        self._tables = StoreTables(prefix)
+    def __init__(self, engine: Engine, *, prefix: str = "qcp_", schema: str | None = None) -> None:
+        self._tables = StoreTables(prefix, namespace(schema, engine))
         self._database = Database(engine)
         self._statements = _Statements(self._tables, engine)
+        self._one = OneStatement(self._tables, engine)
 
     def create_schema(self) -> None:
-        """Make the tables that are not there yet; safe to repeat.
+        """Make the tables that are not there yet and bring older ones up; safe to repeat, in many processes at once.
 
         Raises:
             Unavailable: The database cannot be reached or written.
         """
-        self._database.create(self._tables.metadata)
+        self._database.create(self._tables.metadata, prefix=self._tables.prefix, migrations=STORE)
+
+    def within(self, connection: Connection) -> SqlStore:
+        """Give this store inside the host's own transaction: what it writes is kept when the host commits.
+
+        For one thread, and for as long as that transaction. What fails undoes nothing of the host's. Give `Qcp` an
+        `after_commit` that waits for the host's commit, and read `ports.store.Store` on what a rollback forgets.
+
+        Raises:
+            ConfigurationError: The connection is to another kind of database.
+        """
+        joined = copy(self)
+        joined._database = self._database.within(connection)
+        return joined
 
     def load(self, *, id: str) -> StoredStream | None:
         """Give the stream as last committed."""
@@ -225,6 +260,8 @@ class SqlStore:
         """
         if len(batch.streams) != len(batch.expected):
             raise InvalidValue("every written stream needs the version that it had", where="expected")
+        if self._database.one_statement and self._written_at_once(batch):
+            return
         with self._database.writing() as work:
             self._receive(work, batch)
             for key, token in batch.answered:
@@ -240,6 +277,34 @@ class SqlStore:
                 work.about = ("effect", effect.key)
                 work.run(self._statements.ask, _effect_values(effect))
             self._claim(work, batch)
+
+    def _written_at_once(self, batch: Batch) -> bool:
+        """Write it with one statement; say no, with nothing written, where something is not as expected."""
+        moved: list[Values] = []
+        opened: list[Values] = []
+        marks: list[Values] = []
+        for stream, expected in zip(batch.streams, batch.expected, strict=True):
+            row: dict[str, Cell] = {
+                "id": stream.id, "kind": stream.kind, "version": stream.version, "stage": stream.stage,
+                "data_key": stream.data_key, "state": stream.state, "head": stream.head,
+                "indexed": _indexed(stream.indexes), "expected": expected,
+            }  # fmt: skip
+            (moved if expected else opened).append(row)
+            if not expected:
+                marks += [{"name": name, "value": value, "stream": stream.id} for name, value in stream.indexes]
+        for reindexed in (False, True) if moved else (False,):
+            sql, values = self._one.lay_out(
+                batch,
+                moved=moved,
+                opened=opened,
+                marks=marks,
+                journal=[_entry_values(one) for one in batch.journal],
+                outbox=[_effect_values(one) for one in batch.outbox],
+                reindexed=reindexed,
+            )
+            if not sql or self._database.at_once(sql, values, unless=NOT_AS_EXPECTED):
+                return True
+        return False
 
     def _receive(self, work: Work, batch: Batch) -> None:
         if batch.inbox:
@@ -306,19 +371,19 @@ class SqlStore:
         with self._database.reading() as work:  # most often there is nothing, and a reader waits for nobody
             if work.one(sql.any_ready if stream is None else sql.any_ready_of, values) is None:
                 return ()
-        with self._database.writing() as work:
+        with self._database.writing(one=True) as work:
             rows = work.all(sql.lease if stream is None else sql.lease_of, values)
         until = utc(until)
         return tuple(_leased(row, until) for row in sorted(rows, key=_age))
 
     def postpone(self, *, key: Key, token: int, due: datetime, note: str) -> None:
         """Give a leased effect back, to be tried again then. A token that is no longer current changes nothing."""
-        with self._database.writing() as work:
+        with self._database.writing(one=True) as work:
             work.run(self._statements.postpone, {"of": key, "holder": token, "to_due": ticks(due), "to_note": note})
 
     def park(self, *, key: Key, token: int, reason: str) -> None:
         """Set a leased effect aside for a person. A token that is no longer current changes nothing."""
-        with self._database.writing() as work:
+        with self._database.writing(one=True) as work:
             work.run(self._statements.park, {"of": key, "holder": token, "to_note": reason})
 
     def parked(self) -> tuple[ParkedEffect, ...]:
@@ -347,7 +412,7 @@ class SqlStore:
         self._settle(self._statements.discard, {"of": key, "to_note": "settled by hand", "to_payload": b""}, key)
 
     def _settle(self, statement: Statement, values: Mapping[str, Cell], key: Key) -> None:
-        with self._database.writing() as work:
+        with self._database.writing(one=True) as work:
             if work.run(statement, values) != 1:
                 raise Conflict("it is not parked", kind="effect", subject=key)
 
