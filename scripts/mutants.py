@@ -236,6 +236,7 @@ class Killer:
         child = os.fork()
         if child == 0:
             os.close(reading)
+            _be_quiet()
             set_mutant_under_test("stats")
             reach: dict[str, list[int]] = defaultdict(list)
             seconds = []
@@ -261,9 +262,7 @@ class Killer:
         child = os.fork()
         if child:
             return child
-        quiet = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(quiet, 1)
-        os.dup2(quiet, 2)
+        _be_quiet()
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         signal.signal(signal.SIGPROF, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_PROF, limit)
@@ -280,6 +279,12 @@ class Killer:
         code = os.waitstatus_to_exitcode(status)
         fate = SURVIVED if code == 0 else TOO_LONG if code in (-signal.SIGPROF, -signal.SIGALRM) else KILLED
         self.fates[running.pop(child).name] = fate
+
+
+def _be_quiet() -> None:
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, 1)
+    os.dup2(quiet, 2)
 
 
 def _run(item: pytest.Item) -> None:
@@ -403,7 +408,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         mutants = [mutant for mutant in mutants if mutant.where.startswith(asked.only)]
         killer = Killer(mutants, asked.jobs)
         begin = time.monotonic()
-        code_of_tests = pytest.main(["-p", "no:xdist", *told["tests"]], plugins=[killer])
+        code_of_tests = pytest.main(["-p", "no:xdist", "--capture=no", *told["tests"]], plugins=[killer])
         if len(killer.fates) != len(mutants):
             print(f"the tests did not run: pytest ends with {code_of_tests}", file=sys.stderr)
             return 2
