@@ -58,6 +58,8 @@ class Mutant:
     """What switches it on: mutmut's name, or the place of a row."""
     reached_by: str
     """The function (as mutmut names it) whose tests are run."""
+    tests: tuple[str, ...]
+    """The files of these tests."""
     where: str
     was: str
     becomes: str
@@ -104,7 +106,7 @@ def _difference(module: cst.Module, mutation: file_mutation.Mutation) -> tuple[s
     return " ".join(sides["-"]), " ".join(sides["+"])
 
 
-def mutate(source: Path, room: str) -> tuple[str, list[Mutant]]:
+def mutate(source: Path, room: str, tests: tuple[str, ...]) -> tuple[str, list[Mutant]]:
     """Give the file with every variant in it, and what they are."""
     module, mutations, classes, functions = file_mutation.create_mutations(str(source), source.read_text("utf-8"))
     prose = _wording(module)
@@ -137,6 +139,7 @@ def mutate(source: Path, room: str) -> tuple[str, list[Mutant]]:
                     room=room,
                     name=f"{dotted}.{name}",
                     reached_by=f"{dotted}.{mangled_name_from_mutant_name(name)}",
+                    tests=tests,
                     where=where,
                     was=was,
                     becomes=becomes,
@@ -157,7 +160,7 @@ def _place(module: cst.Module, wanted: cst.CSTNode) -> tuple[int, int]:
     raise LookupError(wanted)
 
 
-def rows(tables: Mapping[str, str]) -> list[Mutant]:
+def rows(tables: Mapping[str, str], room: str, tests: tuple[str, ...]) -> list[Mutant]:
     """Give one mutant for each row of each table: that it is missing."""
     found = []
     for place, reached_by in tables.items():
@@ -169,9 +172,10 @@ def rows(tables: Mapping[str, str]) -> list[Mutant]:
             for fact in row:
                 found.append(
                     Mutant(
-                        room=f"rows of {place.split(':')[0].removeprefix('qcp_sdk.').split('.')[0]}",
+                        room=f"{room}, rows",
                         name=f"{place}[{key}][{fact.__name__}]",
                         reached_by=reached_by,
+                        tests=tests,
                         where=place.removeprefix("qcp_sdk.").replace(":", "."),
                         was=f"{key}: {fact.__name__}",
                         becomes="",
@@ -213,10 +217,12 @@ class Killer:
         reporter = session.config.pluginmanager.get_plugin("terminalreporter")
         session.config.pluginmanager.unregister(reporter)
         reach, seconds = self._learn(session)
+        files = [item.nodeid.split("::")[0] for item in session.items]
         begin = time.monotonic()
         running: dict[int, Mutant] = {}
         for done, mutant in enumerate(self.mutants):
-            places = sorted(reach.get(mutant.reached_by, ()), key=seconds.__getitem__)
+            reaching = (p for p in reach.get(mutant.reached_by, ()) if files[p] in mutant.tests)
+            places = sorted(reaching, key=seconds.__getitem__)
             if not places:
                 self.fates[mutant.name] = UNTESTED
                 continue
@@ -381,6 +387,11 @@ def judge(mutants: Sequence[Mutant], fates: Mapping[str, str], floor: float) -> 
     return wrong
 
 
+def tests_of(mutants: Iterable[Mutant]) -> list[str]:
+    """Give every file of tests that is needed."""
+    return sorted({test for mutant in mutants for test in mutant.tests})
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, print the table and what is wrong; 1 when something is."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
@@ -391,24 +402,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     os.chdir(ROOT)
     told = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["mutants"]
-    wanted = asked.rooms or list(told["rooms"])
+    rooms = told["rooms"]
+    wanted = asked.rooms or list(rooms)
     with tempfile.TemporaryDirectory() as made:
         sources = Path(made) / "src"
         shutil.copytree(SOURCES, sources, ignore=shutil.ignore_patterns("__pycache__"))
         mutants: list[Mutant] = []
         for room in wanted:
-            for path in sorted(p for pattern in told["rooms"][room] for p in (SOURCES / "qcp_sdk").glob(pattern)):
-                code, found = mutate(path, room)
+            tests = tuple(rooms[room]["tests"])
+            for path in sorted(p for files in rooms[room]["files"] for p in (SOURCES / "qcp_sdk").glob(files)):
+                code, found = mutate(path, room, tests)
                 (sources / path.relative_to(SOURCES)).write_text(code, "utf-8")
                 mutants += found
         sys.path.insert(0, str(sources))
         os.environ["QCP_HYPOTHESIS"] = "mutants"
         set_mutant_under_test("")
-        mutants += rows({place: reach for place, reach in told["tables"].items() if place.split(".")[1] in wanted})
+        for room in wanted:
+            mutants += rows(rooms[room].get("tables", {}), room, tuple(rooms[room]["tests"]))
         mutants = [mutant for mutant in mutants if mutant.where.startswith(asked.only)]
         killer = Killer(mutants, asked.jobs)
         begin = time.monotonic()
-        code_of_tests = pytest.main(["-p", "no:xdist", "--capture=no", *told["tests"]], plugins=[killer])
+        code_of_tests = pytest.main(["-p", "no:xdist", "--capture=no", *tests_of(mutants)], plugins=[killer])
         if len(killer.fates) != len(mutants):
             print(f"the tests did not run: pytest ends with {code_of_tests}", file=sys.stderr)
             return 2

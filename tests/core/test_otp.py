@@ -41,7 +41,7 @@ def check_refused(
 
 
 def test_the_numbers_are_those_of_the_specification() -> None:
-    assert (LIFETIME, INTERVAL, HOUR, DAY) == (3 * MINUTE, 30 * SECOND, 60 * MINUTE, timedelta(hours=24))
+    assert (3 * MINUTE, 30 * SECOND, 60 * MINUTE, timedelta(hours=24)) == (LIFETIME, INTERVAL, HOUR, DAY)
     assert (otp.HOURLY_REQUESTS, otp.WRONG_PER_CHALLENGE, otp.WRONG_PER_DAY) == (5, 5, 20)
     assert {purpose: otp.CHANNELS[purpose] for purpose in Purpose} == {
         Purpose.OPEN: Channel.EMAIL,
