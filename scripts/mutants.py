@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import gc
 import json
 import os
 import resource
@@ -44,6 +45,8 @@ BEGIN, END = "<!-- rooms: made by `make mutants` -->", "<!-- /rooms -->"
 SLACK, STRETCH = 5.0, 5.0
 """Seconds of processor time a mutant may take, and how many times what its tests take unchanged."""
 MEMORY = 3 << 30
+QUICKLY = ["--capture=no", "--tb=no", "--assert=plain", *(f"-pno:{name}" for name in ["xdist", "logging", "doctest"])]
+"""Nobody reads why a mutant failed, so nothing is written about it."""
 KILLED, SURVIVED, TOO_LONG, UNTESTED = "killed", "survived", "too long", "untested"
 
 
@@ -162,25 +165,25 @@ def _place(module: cst.Module, wanted: cst.CSTNode) -> tuple[int, int]:
 
 def rows(tables: Mapping[str, str], room: str, tests: tuple[str, ...]) -> list[Mutant]:
     """Give one mutant for each row of each table: that it is missing."""
-    found = []
+    found: list[Mutant] = []
     for place, reached_by in tables.items():
         seen: set[int] = set()
         for key, row in _table(place).items():
             if id(row) in seen:
                 continue  # every stage settles alike: one table, shared
             seen.add(id(row))
-            for fact in row:
-                found.append(
-                    Mutant(
-                        room=f"{room}, rows",
-                        name=f"{place}[{key}][{fact.__name__}]",
-                        reached_by=reached_by,
-                        tests=tests,
-                        where=place.removeprefix("qcp_sdk.").replace(":", "."),
-                        was=f"{key}: {fact.__name__}",
-                        becomes="",
-                    )
+            found += [
+                Mutant(
+                    room=f"{room}, rows",
+                    name=f"{place}[{key}][{fact.__name__}]",
+                    reached_by=reached_by,
+                    tests=tests,
+                    where=place.removeprefix("qcp_sdk.").replace(":", "."),
+                    was=f"{key}: {fact.__name__}",
+                    becomes="",
                 )
+                for fact in row
+            ]
     return found
 
 
@@ -218,6 +221,8 @@ class Killer:
         session.config.pluginmanager.unregister(reporter)
         reach, seconds = self._learn(session)
         files = [item.nodeid.split("::")[0] for item in session.items]
+        gc.collect()
+        gc.freeze()  # else the first collection in each fork would copy every page
         begin = time.monotonic()
         running: dict[int, Mutant] = {}
         for done, mutant in enumerate(self.mutants):
@@ -296,7 +301,7 @@ def _be_quiet() -> None:
 def _run(item: pytest.Item) -> None:
     try:
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
-    except BaseException:
+    except BaseException:  # noqa: BLE001  # whatever a mutant makes of it, it was noticed
         item.session.testsfailed += 1
 
 
@@ -397,7 +402,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("rooms", nargs="*", help="rooms of [tool.mutants.rooms]; all without any")
     parser.add_argument("--jobs", type=int, default=1, help="forks at a time")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/mutants.md")
+    parser.add_argument(
+        "--write", action="store_true", help="put the table into docs/mutants.md, when all rooms are run"
+    )
     parser.add_argument("--only", default="", help="only functions whose name begins so")
     asked = parser.parse_args(arguments)
     os.chdir(ROOT)
@@ -422,16 +429,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         mutants = [mutant for mutant in mutants if mutant.where.startswith(asked.only)]
         killer = Killer(mutants, asked.jobs)
         begin = time.monotonic()
-        code_of_tests = pytest.main(["-p", "no:xdist", "--capture=no", *tests_of(mutants)], plugins=[killer])
+        code_of_tests = pytest.main([*QUICKLY, *tests_of(mutants)], plugins=[killer])
         if len(killer.fates) != len(mutants):
             print(f"the tests did not run: pytest ends with {code_of_tests}", file=sys.stderr)
             return 2
-    found = scores(mutants, killer.fates)
-    lines = list(table(found))
+    lines = list(table(scores(mutants, killer.fates)))
     print(*lines, f"{time.monotonic() - begin:.0f} s", sep="\n")
     wrong = judge(mutants, killer.fates, told["floor"])
     print(*wrong, sep="\n")
-    if asked.write:
+    if asked.write and not asked.rooms and not asked.only:
         page = PAGE.read_text("utf-8")
         before, after = page.split(BEGIN)[0], page.split(END)[1]
         PAGE.write_text("\n".join((before + BEGIN, "", *lines, "", END + after)), "utf-8")

@@ -18,13 +18,13 @@ def _every_error_says_what_and_how_to_mend() -> Iterator[None]:
     Of a collaborator's errors only the first is asked: what to do about them is the engine's affair.
     """
 
-    def checked(self: QcpError, what: str, *, where: str = "", mend: str = "") -> None:
+    def checked(self: QcpError, what: object, *, where: object = "", mend: object = "") -> None:
         if isinstance(self, (InvalidInput, Refusal, PortError)):
             assert isinstance(what, str) and what.strip(), f"{type(self).__name__} does not say what is wrong"
         if isinstance(self, (InvalidInput, Refusal)):
             assert isinstance(mend, str) and mend.strip(), f"`{what}` does not say what to do next"
         assert isinstance(where, str)
-        DONE(self, what, where=where, mend=mend)
+        DONE(self, str(what), where=where, mend=str(mend))
 
     patch = pytest.MonkeyPatch()
     patch.setattr(QcpError, "__init__", checked)

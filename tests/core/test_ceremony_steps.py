@@ -349,7 +349,12 @@ BROKEN = evolve(BARE[0], failed="encrypted")
 
 
 def test_a_document_that_failed_is_left_out_of_the_next_round() -> None:
-    both = {"codes": Codes(issued=1, requested=(NOW,)), "round": 3, "lease_until": NOW + 4 * MINUTE, "challenge": None}
+    both: dict[str, Any] = {
+        "codes": Codes(issued=1, requested=(NOW,)),
+        "round": 3,
+        "lease_until": NOW + 4 * MINUTE,
+        "challenge": None,
+    }
     check_step(
         evolve(AWAITING, documents=(BROKEN, PREPARED[1])), CodeRequested(), challenge(3, b"two"), lease(3), **both
     )
@@ -475,7 +480,7 @@ def refused_by_signer(reason: str) -> cf.ActivationRefused:
 
 
 def test_a_wrong_code_counts_and_every_other_reason_needs_a_new_one() -> None:
-    back = {"stage": S.AWAITING_CODE, "handle": ""}
+    back: dict[str, Any] = {"stage": S.AWAITING_CODE, "handle": ""}
     before = evolve(SIGNING, handle="h", lost=ChallengeId("older"))
     check_step(
         before,
@@ -499,14 +504,14 @@ def test_a_refusal_after_the_answers_comes_too_late() -> None:
 
 def test_a_refusal_of_an_activation_that_was_given_up_is_heard_while_its_answer_is_waited_for() -> None:
     waiting = evolve(SIGNING, challenge=None, lost=CODE, handle="h")
-    back = {"stage": S.AWAITING_CODE, "handle": "", "lost": None}
+    back: dict[str, Any] = {"stage": S.AWAITING_CODE, "handle": "", "lost": None}
     check_step(waiting, refused_by_signer("wrong_code"), problem="wrong_code", **back)
     check_nothing(evolve(waiting, handle=""), refused_by_signer("wrong_code"))
     check_nothing(evolve(waiting, lost=None), refused_by_signer("wrong_code"))
 
 
 def test_after_the_lease_the_documents_are_free_again() -> None:
-    over = {
+    over: dict[str, Any] = {
         "stage": S.AWAITING_CODE,
         "handle": "",
         "lease_until": None,
@@ -606,7 +611,7 @@ def not_signed(one: Progress, why: str) -> Progress:
 
 def test_each_refusal_fails_only_its_own_document() -> None:
     before = evolve(SIGNING, handle="h")
-    mixed = {"stage": S.SIGNING, "handle": ""}
+    mixed: dict[str, Any] = {"stage": S.SIGNING, "handle": ""}
     check_step(
         before,
         answers(("one",), (("two", "revoked"),)),

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -23,7 +24,7 @@ CODES = ["CYGBBC", "7208804", "5997532", "4679002"]
 OURS, OLDER = ChallengeId("stream/request/3"), ChallengeId("stream/request/2")
 
 
-def waiting(**parts: object) -> Codes:
+def waiting(**parts: Any) -> Codes:
     """Give codes whose third challenge, for a request, waits for its code."""
     challenge = evolve(Challenge(id=OURS, purpose=Purpose.REQUEST, not_after=NOW + LIFETIME), **parts)
     return Codes(challenge=challenge, issued=3, requested=(NOW - 40 * MINUTE, NOW))
@@ -59,7 +60,7 @@ def test_the_numbers_are_those_of_the_specification() -> None:
 
 
 def by_the_book(key: bytes, purpose: str, subject: str, challenge: str, *, blocks: int) -> str:
-    """Derive once more, from the text: HMAC-SHA-256 over length-prefixed parts, bytes past the last multiple dropped."""
+    """Derive once more, from the text: HMAC-SHA-256 over length-prefixed parts, bytes past the last multiple left."""
     letters, length = ALPHABETS[otp.CHANNELS[Purpose(purpose)]]
     parts = b"".join(len(p.encode()).to_bytes(4, "big") + p.encode() for p in (purpose, subject, challenge))
     stream = b"".join(
@@ -85,7 +86,7 @@ def test_codes_that_are_out_already_stay_right() -> None:
 def test_a_block_that_is_too_short_is_followed_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forty characters need more than one block of 32 bytes."""
     letters, _ = ALPHABETS[Channel.EMAIL]
-    monkeypatch.setitem(ALPHABETS, Channel.EMAIL, (letters, 80))  # type: ignore[misc]
+    monkeypatch.setitem(ALPHABETS, Channel.EMAIL, (letters, 80))
     code = otp.derive(KEY, purpose=Purpose.OPEN, subject="account", challenge=ChallengeId("s/1")).reveal()
     assert code == by_the_book(KEY, "open", "account", "s/1", blocks=9)
     assert len(code) == 80
@@ -230,6 +231,7 @@ def test_an_entry_for_an_older_challenge_is_refused() -> None:
 
 def test_a_code_that_did_not_leave_is_noted_once() -> None:
     before = otp.locked(waiting(wrong=1, matched=True), NOW + DAY)
+    assert before.challenge is not None
     noted = otp.undeliverable(before, challenge=OURS, reason="mailbox full")
     assert noted == evolve(before, challenge=evolve(before.challenge, undeliverable="mailbox full"))
     assert otp.undeliverable(noted, challenge=OURS, reason="another") is noted

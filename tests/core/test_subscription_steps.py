@@ -965,7 +965,7 @@ def revoked(fingerprint: str = "ours") -> sf.CertificateRevoked:
 
 def test_revoked_whoever_asked() -> None:
     told = tell(notices.CertificateRevoked(subscription=ID, revoked_at=NOW - HOUR, reason="key_compromise"))
-    over = {"stage": S.REVOKED, "deadline": None}
+    over: dict[str, Any] = {"stage": S.REVOKED, "deadline": None}
     before = evolve(ACTIVE, deadline=LIMIT)
     check_step(before, revoked(), told, ending=Ending.REVOKED_BY_ISSUER, **over)
     asked = evolve(before, stage=S.REVOKING, ending=Ending.ORDERED_BY_HOST)
@@ -1114,9 +1114,9 @@ def test_other_late_answers_and_waits_change_nothing_and_words_are_refused() -> 
     check_nothing(before, sf.RequestPrepared(document=SHOWN))
     check_nothing(before, DeadlinePassed(deadline="part/3"))
     for said in (Cancelled(), sf.LcpRevoked(at=NOW)):
-        refused = check_refused(before, said, "no_row")
-        assert str(refused).startswith("sub-7: ")
-    assert str(refused).endswith("at this stage: nothing")
+        told = str(check_refused(before, said, "no_row"))
+        assert told.startswith("sub-7: ")
+        assert told.endswith("at this stage: nothing")
     words = str(check_refused(record(S.CONFIRMING_DETAILS), sf.IdentityConfirmed(), "no_row"))
     assert words.endswith("at this stage: details_confirmed, details_contested, cancelled")
 
