@@ -346,6 +346,8 @@ def test_what_is_prepared_is_kept_while_it_is_reserved() -> None:
 
 
 BROKEN = evolve(BARE[0], failed="encrypted")
+GIVEN_UP = evolve(PREPARED[0], failed="revoked")
+"""Failed after it was prepared: what was made of it stays on record and is used no more."""
 
 
 def test_a_document_that_failed_is_left_out_of_the_next_round() -> None:
@@ -359,6 +361,9 @@ def test_a_document_that_failed_is_left_out_of_the_next_round() -> None:
         evolve(AWAITING, documents=(BROKEN, PREPARED[1])), CodeRequested(), challenge(3, b"two"), lease(3), **both
     )
     check_step(evolve(AWAITING, documents=(BROKEN, BARE[1])), CodeRequested(), prepare(3, TWO), lease(3), **both)
+    check_step(
+        evolve(AWAITING, documents=(GIVEN_UP, PREPARED[1])), CodeRequested(), challenge(3, b"two"), lease(3), **both
+    )
 
 
 def test_codes_are_half_a_minute_apart_here_too() -> None:
@@ -515,10 +520,10 @@ def test_after_the_lease_the_documents_are_free_again() -> None:
         "stage": S.AWAITING_CODE,
         "handle": "",
         "lease_until": None,
-        "documents": (BROKEN, BARE[1]),
+        "documents": (GIVEN_UP, BARE[1]),
         "challenge": None,
     }
-    before = evolve(SIGNING, documents=(BROKEN, PREPARED[1]))
+    before = evolve(SIGNING, documents=(GIVEN_UP, PREPARED[1]), lost=ChallengeId("older"))
     check_step(before, refused_by_signer("wrong_code"), now=LEASE, problem="wrong_code", lost=None, **over)
     check_step(before, refused_by_signer("unavailable"), now=LEASE, problem="unavailable", **over)
     in_time = check_step(
@@ -631,6 +636,20 @@ def test_each_refusal_fails_only_its_own_document() -> None:
         answers(("two",)),
         embed(TWO),
         documents=(BROKEN, VALUED[1]),
+        **mixed,
+    )
+    check_step(
+        evolve(before, documents=(GIVEN_UP, PREPARED[1])),
+        answers(("one", "two")),
+        embed(TWO),
+        documents=(GIVEN_UP, VALUED[1]),
+        **mixed,
+    )
+    check_step(
+        evolve(before, documents=(VALUED[0], PREPARED[1])),
+        answers(("one", "two")),
+        embed(TWO),
+        documents=VALUED,
         **mixed,
     )
     check_step(

@@ -5,6 +5,7 @@ Exploration shows that the invariants hold wherever facts may lead; here stands 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from attrs import evolve
 from qcp_sdk import notices
 from qcp_sdk.certificates import Certificate, CertificateStatus, Holding, QcStatements, StatusKind
 from qcp_sdk.effects import Alert, Effect, Notify, SendCode, Wake
-from qcp_sdk.errors import CodeRefused, FactRefused, SubscriptionRefused
+from qcp_sdk.errors import CodeRefused, FactRefused, InvalidValue, SubscriptionRefused
 from qcp_sdk.facts import (
     Cancelled,
     CodeEntered,
@@ -33,8 +34,10 @@ from qcp_sdk.otp import LIFETIME, Challenge, Codes, Purpose
 from qcp_sdk.people import Account, Cabinet
 from qcp_sdk.subscription import effects as se
 from qcp_sdk.subscription import facts as sf
+from qcp_sdk.subscription.hosted import leaving
 from qcp_sdk.subscription.machine import SETTLEMENTS, TRANSITIONS, overdue, sayable, step
 from qcp_sdk.subscription.money import Money, MoneyState, Wish
+from qcp_sdk.subscription.moves import closing
 from qcp_sdk.subscription.stages import FINAL, Ending, Plan, Stage
 from qcp_sdk.subscription.state import CONSENTS, Deadline, Identity, Registration, Request, Subscription, claims
 from qcp_sdk.values import (
@@ -751,6 +754,13 @@ def test_a_certificate_that_does_not_conform_is_revoked_at_once(parts: dict[str,
     check_given_up(AWAITING, certificate("odd", **parts), Ending.CERTIFICATE_NOT_CONFORMING, why)
 
 
+def test_nor_is_one_that_a_hosted_provider_issues() -> None:
+    lcp = certificate("odd", policies=("0.4.0.2042.1.3",), qc=QcStatements())
+    check_given_up(REGISTERING, lcp, Ending.CERTIFICATE_NOT_CONFORMING, "wrong_level")
+    doubted = evolve(REGISTERING, ending=Ending.FRAUD_SUSPECTED)
+    check_given_up(doubted, OURS, Ending.FRAUD_SUSPECTED, "suspected before it was issued")
+
+
 def test_a_name_that_is_not_allowed_for_does_not_conform() -> None:
     strict = evolve(AWAITING, terms=evolve(TERMS, accepted_close=frozenset()))
     check_given_up(strict, certificate(name=MORE_NAMES), Ending.CERTIFICATE_NOT_CONFORMING, "name_differs")
@@ -896,10 +906,42 @@ def test_leaving_asks_the_provider_once_more(before: Subscription, fact: Fact, e
     check_closed(after, DeadlinePassed(deadline="leaving/8"), ending, *fraud, now=limit.at)
 
 
+def test_what_comes_at_the_hosted_deadline_meets_the_leaving_first() -> None:
+    limit = Deadline("leaving/8", NOW + HOUR + 50 * MINUTE)
+    left = (
+        se.CloseRegistration(opened_by=Key("sub-7/4/0"), session=SESSION),
+        Wake(at=limit.at, fact=DeadlinePassed(deadline="leaving/8")),
+    )
+    check_step(REGISTERING, Cancelled(), *left, now=LIMIT.at, ending=Ending.DEADLINE_PASSED, deadline=limit)
+    check_closed_after(REGISTERING, sf.RegistrationExpired(session=SESSION), left)
+    late = evolve(OURS, not_after=LIMIT.at + 80 * DAY)
+    after, asked = step(REGISTERING, sf.CertificateIssued(certificate=late), LIMIT.at)
+    assert asked[:2] == left
+    # Paid for all the same; no reminder, for the renewal may begin at once.
+    assert [type(effect) for effect in asked[2:]] == [se.CaptureFunds, Notify, Wake]
+    assert (after.stage, after.sequence, after.deadline, after.ending) == (S.ACTIVE, 8, None, None)
+
+
+def check_closed_after(before: Subscription, fact: Fact, left: tuple[Effect, ...]) -> None:
+    check_step(
+        before,
+        fact,
+        *left,
+        RELEASE,
+        closed("deadline_passed"),
+        now=LIMIT.at,
+        stage=S.CLOSED,
+        money=RELEASING,
+        deadline=None,
+        ending=Ending.DEADLINE_PASSED,
+    )
+
+
 def test_a_stale_deadline_changes_nothing_in_the_hosted_plan() -> None:
     check_nothing(REGISTERING, DeadlinePassed(deadline="opening/1"))
     check_nothing(evolve(REGISTERING, deadline=None), DeadlinePassed(deadline="part/3"))
-    check_step(REGISTERING, SilenceNoted(about="x"), Alert(what="silence", about="sub-7: x"))
+    for before in (REGISTERING, WAITING_FOR_PAGES):
+        check_step(before, SilenceNoted(about="x"), Alert(what="silence", about="sub-7: x"))
 
 
 # --- the certificate's life (A2, A5) ----------------------------------------------------------------------------
@@ -1159,6 +1201,7 @@ def test_before_the_point_of_no_return_it_can_always_end(
 @pytest.mark.parametrize("stage", BEFORE_NO_RETURN)
 def test_a_stale_deadline_changes_nothing_and_silence_is_told(stage: Stage) -> None:
     check_nothing(record(stage, deadline=LIMIT), DeadlinePassed(deadline="part/2"))
+    check_nothing(record(stage, deadline=LIMIT), DeadlinePassed(deadline="part/2"), LIMIT.at)
     check_nothing(record(stage), DeadlinePassed(deadline="part/3"))
     check_step(record(stage), SilenceNoted(about="x"), Alert(what="silence", about="sub-7: x"))
 
@@ -1200,6 +1243,39 @@ def test_which_deadline_has_passed(after: timedelta, said: str | None) -> None:
     expected = DeadlinePassed(deadline=said) if said else None
     assert overdue(record(S.CONSENTING, deadline=LIMIT), LIMIT.at + after) == expected
     assert overdue(record(S.CONSENTING), LIMIT.at + after) is None
+
+
+def test_rows_are_made_for_a_reason() -> None:
+    """Both makers of rows, apart from the rows that they made."""
+    open_ = record(S.CONFIRMING_DETAILS, deadline=LIMIT)
+    assert closing(Ending.DETAILS_WRONG)(open_, Cancelled(), NOW) == (
+        evolve(open_, sequence=8, stage=S.CLOSED, money=RELEASING, deadline=None, ending=Ending.DETAILS_WRONG),
+        (RELEASE, closed("details_wrong")),
+    )
+    limit = Deadline("leaving/8", NOW + 50 * MINUTE)
+    assert leaving(Ending.LCP_REVOKED)(REGISTERING, Cancelled(), NOW) == (
+        evolve(REGISTERING, sequence=8, ending=Ending.LCP_REVOKED, deadline=limit),
+        (
+            se.CloseRegistration(opened_by=Key("sub-7/4/0"), session=SESSION),
+            Wake(at=limit.at, fact=DeadlinePassed(deadline="leaving/8")),
+        ),
+    )
+    assert leaving(Ending.LCP_REVOKED)(LEAVING, Cancelled(), NOW) == (LEAVING, ())
+
+
+@pytest.mark.parametrize(
+    ("say", "where"),
+    [
+        (lambda: consent(CONSENTS[0], " "), "version"),
+        (lambda: sf.FraudReported(reason="r", by=""), "by"),
+        (lambda: sf.EndReported(revoked=True, at=NOW, evidence=" ", by="Ada"), "evidence"),
+        (lambda: sf.EndReported(revoked=True, at=NOW, evidence="mail", by=""), "by"),
+    ],
+)
+def test_what_must_be_said_is_not_empty(say: Callable[[], Fact], where: str) -> None:
+    with pytest.raises(InvalidValue) as refused:
+        say()
+    assert str(refused.value).startswith(f"{where}: ")
 
 
 # --- what only one may own (invariant 4) ------------------------------------------------------------------------
