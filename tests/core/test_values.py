@@ -97,6 +97,8 @@ def test_a_secret_is_never_shown() -> None:
     assert secret.reveal() == "482915"
     for shown in (repr(secret), str(secret), f"{secret}", f"{secret:>20}", "%s" % secret, f"{[secret]}"):  # noqa: UP031
         assert "482915" not in shown
+    assert (repr(secret), str(secret)) == ("Secret(…)", "Secret(…)")
+    for shown in (f"{secret:>20}", f"{[secret]}"):
         assert "Secret(…)" in shown
 
 
