@@ -12,6 +12,9 @@ PDF ?=
 # Said to pytest as it is: make test PYTEST="tests/core -k money"
 PYTEST ?=
 
+# Some rooms only: make mutants ROOMS="otp values"
+ROOMS ?=
+
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet --quiet
 # One stamp an interpreter: asking for another one under the same VENV is noticed instead of ignored.
@@ -61,6 +64,10 @@ test: $(VENV)/.dev ## the tests
 .PHONY: full
 full: $(VENV)/.dev ## the tests and what is too long for CI
 	@QCP_HYPOTHESIS=full $(BIN)/python -m pytest -n $(JOBS) -m 'full or not full' $(PYTEST)
+
+.PHONY: mutants
+mutants: $(VENV)/.dev ## change the pure rooms one thing at a time: does a test notice?
+	@$(BIN)/python scripts/mutants.py --write $(ROOMS)
 
 .PHONY: bench
 bench: $(VENV)/.dev ## compare with what others offer, in the same run

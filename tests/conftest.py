@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from qcp_sdk.testing.postgres import PostgresServer
 
@@ -32,6 +32,10 @@ settings.register_profile(
     print_blob=True,
     max_examples=2_000,
     suppress_health_check=[HealthCheck.too_slow],
+)
+# For scripts/mutants.py: one failure is enough, its smallest example is of no interest.
+settings.register_profile(
+    "mutants", settings.get_profile("ci"), max_examples=50, phases=[Phase.explicit, Phase.generate], print_blob=False
 )
 settings.load_profile(os.environ.get("QCP_HYPOTHESIS", "ci"))
 

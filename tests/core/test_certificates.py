@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,7 @@ from cryptography.x509.oid import NameOID, ObjectIdentifier
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from qcp_sdk.certificates import QC_TYPE_ESIGN, Certificate, conformity, fingerprint, read
+from qcp_sdk.certificates import QC_TYPE_ESIGN, Certificate, QcStatements, conformity, fingerprint, read
 from qcp_sdk.errors import CertificateError
 from qcp_sdk.levels import CertificateLevel
 from qcp_sdk.matching import same_name
@@ -73,27 +74,29 @@ UNKNOWN = statement("1.2.3.4", tlv(0x0C, b"whatever"))
 
 def make(
     *,
-    subject: tuple[tuple[ObjectIdentifier, str], ...] = PERSON,
+    subject: tuple[tuple[ObjectIdentifier, str], ...] | x509.Name = PERSON,
+    issuer: tuple[tuple[ObjectIdentifier, str], ...] = ISSUER,
     policies: tuple[str, ...] = ("0.4.0.194112.1.0",),
     statements: bytes | None = COMPLIANCE + ESIGN + PDS,
     emails: tuple[str, ...] = ("elodie@example.org",),
     non_repudiation: bool = True,
     authority: bool = False,
+    key_usage: bool = True,
+    behind_statements: bytes = b"",
 ) -> bytes:
     builder = (
         x509.CertificateBuilder()
-        .subject_name(a_name(subject))
-        .issuer_name(a_name(ISSUER))
+        .subject_name(subject if isinstance(subject, x509.Name) else a_name(subject))
+        .issuer_name(a_name(issuer))
         .public_key(a_key().public_key())
         .serial_number(0x1234)
         .not_valid_before(START)
         .not_valid_after(END)
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-        .add_extension(
-            x509.KeyUsage(not non_repudiation, non_repudiation, False, False, False, False, False, False, False),
-            critical=True,
-        )
     )
+    if key_usage:
+        usage = x509.KeyUsage(not non_repudiation, non_repudiation, False, False, False, False, False, False, False)
+        builder = builder.add_extension(usage, critical=True)
     if policies:
         told = [x509.PolicyInformation(ObjectIdentifier(policy), None) for policy in policies]
         builder = builder.add_extension(x509.CertificatePolicies(told), critical=False)
@@ -101,7 +104,7 @@ def make(
         names = [x509.DNSName("example.org"), *(x509.RFC822Name(email) for email in emails)]
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     if statements is not None:
-        opaque = x509.UnrecognizedExtension(STATEMENTS, tlv(0x30, statements))
+        opaque = x509.UnrecognizedExtension(STATEMENTS, tlv(0x30, statements) + behind_statements)
         builder = builder.add_extension(opaque, critical=False)
     return builder.sign(a_key(), hashes.SHA256()).public_bytes(Encoding.DER)
 
@@ -138,6 +141,24 @@ def test_what_a_qualified_certificate_says_is_read() -> None:
     assert certificate.qc.disclosure == (("en", "https://ca.example.org/pds"),)
     assert not certificate.qc.qscd
     assert certificate.level is CertificateLevel.QCP_N
+    assert certificate.fingerprint == hashlib.sha256(der).hexdigest()
+    assert certificate.not_before.tzinfo is certificate.not_after.tzinfo is UTC
+
+
+def test_what_is_not_said_is_empty() -> None:
+    bare = ((NameOID.LOCALITY_NAME, "Lyon"),)
+    certificate = read(make(subject=bare, issuer=bare, policies=(), statements=None, emails=(), key_usage=False))
+    assert (certificate.issuer, certificate.subject) == ("L=Lyon", "L=Lyon")
+    assert (certificate.issuer_organisation, certificate.common_name) == ("", "")
+    assert (certificate.subject_serial, certificate.country) == ("", "")
+    assert (certificate.emails, certificate.policies, certificate.key_usage) == ((), (), frozenset())
+    assert certificate.qc == QcStatements()
+    assert certificate.name is None
+
+
+def test_names_in_parts_are_put_together() -> None:
+    parts = ((NameOID.GIVEN_NAME, "Élodie"), (NameOID.GIVEN_NAME, "Marie"), (NameOID.SURNAME, "Lefèvre"))
+    assert read(make(subject=parts)).name == PersonName(given="Élodie Marie", last="Lefèvre")
 
 
 def test_pem_says_what_der_says() -> None:
@@ -215,6 +236,19 @@ def _altered(change: Callable[[Any], None]) -> bytes:
     return bytes(certificate.dump(force=True))
 
 
+def test_nothing_may_follow_within_an_extension() -> None:
+    with pytest.raises(CertificateError):
+        read(make(behind_statements=b"\x05\x00"))
+
+
+def test_a_certificate_is_no_longer_than_it_can_be() -> None:
+    pem = x509.load_der_x509_certificate(qualified()).public_bytes(Encoding.PEM)
+    longest = b"\n" * (65_536 - len(pem)) + pem
+    assert read(longest) == read(qualified())
+    with pytest.raises(CertificateError):
+        read(b"\n" + longest)
+
+
 def test_an_extension_that_stands_twice_is_refused() -> None:
     with pytest.raises(CertificateError, match=r"1\.3\.6\.1\.5\.5\.7\.1\.3"):
         read(_altered(lambda body: body["extensions"].append(body["extensions"][-1])))
@@ -236,6 +270,32 @@ def test_names_are_written_as_rfc_4514_says(text: str) -> None:
     name = a_name((*ISSUER, (NameOID.LOCALITY_NAME, text)))
     subject = read(make(subject=tuple((part.oid, str(part.value)) for part in name))).subject
     assert subject == name.rfc4514_string()
+
+
+@pytest.mark.parametrize("text", ["X", "XX0", "a ", "ab ", "  ", "00"])
+def test_letters_that_need_no_escape_get_none(text: str) -> None:
+    written = x509.Name([x509.NameAttribute(NameOID.LOCALITY_NAME, text)])
+    assert read(make(subject=written)).subject == written.rfc4514_string()
+
+
+def test_a_nul_in_a_name_is_written_by_its_number() -> None:
+    """RFC 4514 § 2.4: what is cut at a NUL by others is told from the name that ends there."""
+    der = make(subject=((NameOID.LOCALITY_NAME, "good.example"),)).replace(b"good.example", b"good\x00example")
+    assert read(der).subject == "L=good\\00example"
+
+
+def test_several_attributes_of_one_part_and_those_without_a_short_name() -> None:
+    name = x509.Name(
+        [
+            x509.RelativeDistinguishedName([x509.NameAttribute(NameOID.COUNTRY_NAME, "FR")]),
+            x509.RelativeDistinguishedName(
+                [x509.NameAttribute(NameOID.COMMON_NAME, "CA"), x509.NameAttribute(ObjectIdentifier("1.2.3.4"), "x")]
+            ),
+        ]
+    )
+    first, second = read(make(subject=name)).subject.rsplit(",", 1)
+    assert set(first.split("+")) == {"CN=CA", "1.2.3.4=#0c0178"}
+    assert second == "C=FR"
 
 
 @given(content=st.binary(max_size=200))

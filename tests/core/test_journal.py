@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -142,6 +144,37 @@ def test_no_two_entries_read_as_one(stream: str, kind: str, payload: bytes, cut:
 def test_an_instant_is_hashed_the_same_in_every_zone(hours: int) -> None:
     there = START.astimezone(timezone(timedelta(hours=hours)))
     assert journal.instant(there) == journal.instant(START) == "2026-03-02T09:00:00.000000Z"
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "America/St_Johns"])
+def test_the_zone_of_the_machine_does_not_matter(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert journal.instant(START) == "2026-03-02T09:00:00.000000Z"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_a_hash_is_made_as_written() -> None:
+    """Recorded chains must verify after any upgrade: the bytes that are hashed never change."""
+    parts = (
+        b"\x01" * 32,
+        "súb".encode(),
+        b"12",
+        b"2026-03-02T09:00:00.000000Z",
+        b"kind",
+        b"sealed",
+    )
+    by_the_book = b"qcp-sdk/journal/1" + b"".join(len(part).to_bytes(8, "big") + part for part in parts)
+    made = link(b"\x01" * 32, stream="súb", sequence=12, at=START, kind="kind", payload=b"sealed")
+    assert made == hashlib.sha256(by_the_book).digest()
+    assert bytes(32) == GENESIS
+
+
+def test_a_head_that_is_not_the_end_names_the_stream() -> None:
+    assert named(chain(2), head=GENESIS).startswith("`sub-1`: ")
 
 
 # --- as a file ------------------------------------------------------------------------------------------------

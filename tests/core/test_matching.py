@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from qcp_sdk.certificates import Certificate, CertificateStatus, Holding, StatusKind
 from qcp_sdk.identity import DocumentKind, ProvenIdentity
 from qcp_sdk.matching import (
+    BIRTH_NAME,
+    FIRST_NAME,
     HOLDER_FIELDS,
+    LAST_NAME,
     USUALLY_ACCEPTED,
     Reason,
     Transformation,
@@ -134,6 +137,18 @@ def test_names_in_use_and_at_birth(
     found = match_identity(person("Jo", *account), person("Jo", *document))
     assert found.verdict is expected
     assert expected is NO_MATCH or found.transformations == allowed
+
+
+def test_the_field_that_differs_is_named() -> None:
+    other = person("Irène", "Faron", "Martin")
+    assert match_identity(person("Jo", "Poussart", "Durand"), other).differing == (FIRST_NAME, LAST_NAME, BIRTH_NAME)
+    assert [one.field for one in match_identity(person("Jo", "P"), other).fields] == [FIRST_NAME, LAST_NAME]
+
+
+def test_a_given_name_that_another_begins_with_hides_nothing() -> None:
+    """Ann and Annä: that the first fits as well is no reason to forget that the second does."""
+    found = match_identity(person("Annae", "Poussart"), person("Ann Annä", "Poussart"))
+    assert (found.verdict, found.transformations) == (CLOSE, {ICAO, FEWER})
 
 
 def test_close_counts_only_for_who_allows_every_transformation() -> None:

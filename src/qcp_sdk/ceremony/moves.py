@@ -87,7 +87,7 @@ def end(c: Ceremony) -> Moved:
     return refuse(c, c.reason) if c.ended == DECLINED else lapse(c, c.ended)
 
 
-def fail(c: Ceremony, reason: str, **changes: object) -> Moved:
+def fail(c: Ceremony, reason: str) -> Moved:
     """Nothing could be signed: the others cannot complete the collecte either."""
     failed = tuple(one.document.name for one in c.documents)
     effects = (
@@ -95,21 +95,21 @@ def fail(c: Ceremony, reason: str, **changes: object) -> Moved:
         tell(c, notices.SigningFailed, failed=failed, reason=reason),
         Alert(what="signing_failed", about=f"{c.id}: {reason}"),
     )
-    return at(c, Stage.FAILED, reason=reason, lease_until=None, challenge=None, **changes), effects
+    return at(c, Stage.FAILED, reason=reason, lease_until=None, challenge=None), effects
 
 
-def conclude(c: Ceremony, **changes: object) -> Moved:
+def conclude(c: Ceremony) -> Moved:
     """Every document is settled: say how it ended, and pass the turn when something was signed."""
     failed = tuple(one for one in c.documents if one.failed)
     if len(failed) == len(c.documents):
-        return fail(c, failed[0].failed, **changes)
+        return fail(c, failed[0].failed)
     effects: tuple[Effect, ...] = (PassTurn(collecte=c.opened.collecte.id),)
     if not failed:
-        return at(c, Stage.SIGNED, lease_until=None, challenge=None, **changes), effects
+        return at(c, Stage.SIGNED, lease_until=None, challenge=None), effects
     names = tuple(one.document.name for one in failed)
     reason = failed[0].failed
     effects += (
         tell(c, notices.SigningFailed, failed=names, reason=reason),
         Alert(what="partly_signed", about=f"{c.id}: {reason}"),
     )
-    return at(c, Stage.PARTLY_SIGNED, reason=reason, lease_until=None, challenge=None, **changes), effects
+    return at(c, Stage.PARTLY_SIGNED, reason=reason, lease_until=None, challenge=None), effects

@@ -96,7 +96,7 @@ def _certificate(der: bytes) -> Certificate:
     for extension in body["extensions"] or ():
         oid = extension["extn_id"].dotted
         if oid in extensions:  # RFC 5280 § 4.2: at most one of each
-            raise CertificateError(f"extension `{oid}` stands twice")
+            raise CertificateError(f"extension `{oid}` stands twice", mend="have its issuer make it anew")
         extensions[oid] = bytes(extension["extn_value"])
     subject, issuer = _attributes(body["subject"]), _attributes(body["issuer"])
     usage = _extension(extensions, "2.5.29.15", x509.KeyUsage)

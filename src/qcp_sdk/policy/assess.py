@@ -53,7 +53,9 @@ def assess(
     now = utc(now, "now")
     strangers = set(holdings) - {signatory.id for signatory in collecte.signatories}
     if strangers:
-        raise InvalidValue(f"`{min(strangers)}` is not a signatory of this collecte", where="holdings")
+        raise InvalidValue(
+            f"`{min(strangers)}` is not a signatory of this collecte", where="holdings", mend="use the id of one"
+        )
     deadline = Answer("open" if now < collecte.deadline else "over", (), (("deadline", collecte.deadline),))
     opened = answered(RULES["collecte.open"], deadline)
     decided = [

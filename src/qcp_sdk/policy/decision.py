@@ -235,7 +235,9 @@ class Decision:
         for each in self.signatories:
             if each.signatory == signatory:
                 return each
-        raise InvalidValue(f"`{signatory}` is not a signatory of this decision", where="signatory")
+        raise InvalidValue(
+            f"`{signatory}` is not a signatory of this decision", where="signatory", mend="use the id of one"
+        )
 
     @property
     def verdict(self) -> Verdict:

@@ -96,7 +96,7 @@ def _held(money: Money, fact: Fact, _terms: SubscriptionOpened) -> Spent:
     assert isinstance(fact, FundsHeld)
     if fact.attempt != money.attempt:
         return money, ()
-    held = Money(MoneyState.HELD, money.attempt, fact.hold, money.wish)
+    held = Money(MoneyState.HELD, money.attempt, fact.hold)
     return wish(held, money.wish) if money.wish is not Wish.NONE else (held, ())
 
 

@@ -91,9 +91,9 @@ def _parse(content: bytes) -> _Element:
     )
     root = etree.fromstring(content, parser)
     if root.getroottree().docinfo.doctype:
-        raise TrustListError("it holds a document type declaration")
+        raise TrustListError("it holds a document type declaration", mend="fetch it again from its scheme operator")
     if root.tag != f"{_TSL}TrustServiceStatusList":
-        raise TrustListError("it is not a trusted list")
+        raise TrustListError("it is not a trusted list", mend="fetch it again from its scheme operator")
     return root
 
 
@@ -138,7 +138,9 @@ def _list(root: _Element, sha256: str, where: str) -> TrustedList:
             mend="a list of lists only points to them: put the lists themselves into the directory",
         )
     if not (len(territory) == 2 and territory.isascii() and territory.isalpha() and territory.isupper()):
-        raise TrustListError("its territory is not an ISO 3166-1 code of two letters")
+        raise TrustListError(
+            "its territory is not an ISO 3166-1 code of two letters", mend="fetch it again from its scheme operator"
+        )
     return TrustedList(
         territory=territory,
         operator=_name(scheme, "SchemeOperatorName"),
@@ -267,7 +269,7 @@ def _scheme(root: _Element) -> _Element:
 def _need(element: _Element, tag: str) -> _Element:
     found = element.find(f"{_TSL}{tag}")
     if found is None:
-        raise TrustListError(f"`{tag}` is missing")
+        raise TrustListError(f"`{tag}` is missing", mend="fetch it again from its scheme operator")
     return found
 
 
@@ -295,5 +297,5 @@ def _next_update(scheme: _Element) -> datetime | None:
 def _instant(text: str, tag: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:  # TS 119 612 § 5.1.4: times are UTC, written with Z
-        raise TrustListError(f"`{tag}` has no time zone")
+        raise TrustListError(f"`{tag}` has no time zone", mend="fetch it again from its scheme operator")
     return moment.astimezone(UTC)

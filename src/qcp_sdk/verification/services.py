@@ -67,7 +67,7 @@ def facts(der: bytes) -> CertificateFacts:
             subject_attributes=frozenset(pair["type"].dotted for rdn in certificate.subject.chosen for pair in rdn),
         )
     except (ValueError, TypeError, KeyError, IndexError) as error:
-        raise CertificateError("it is not a certificate that can be read") from error
+        raise CertificateError("it is not a certificate that can be read", mend="fetch the list again") from error
 
 
 @frozen(kw_only=True)
