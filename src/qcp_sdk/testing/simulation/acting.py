@@ -14,12 +14,12 @@ from qcp_sdk.adapters.memory import authority as ca
 from qcp_sdk.adapters.memory import identity as idp
 from qcp_sdk.adapters.memory import registration as tsp
 from qcp_sdk.adapters.memory.ledger import MemoryLedger
-from qcp_sdk.errors import Conflict, PortError, QcpError, Refusal, Rejected, SubscriptionRefused
+from qcp_sdk.errors import CodeRefused, Conflict, PortError, QcpError, Refusal, Rejected, SubscriptionRefused
 from qcp_sdk.facts import Cancelled, CodeRequested, Fact
 from qcp_sdk.host.saying import Code
 from qcp_sdk.identity import Proofing
 from qcp_sdk.levels import CertificateLevel
-from qcp_sdk.otp import LIFETIME, Purpose
+from qcp_sdk.otp import LIFETIME, Purpose, usable
 from qcp_sdk.subscription.facts import (
     AccountChanged,
     ConsentGiven,
@@ -175,15 +175,11 @@ def _say(town: Town, person: Person, what: Fact | Code, *, twice: bool = False) 
 
 def _type_code(town: Town, person: Person, s: Subscription) -> What:
     purpose, challenge, now = PURPOSES[s.stage], s.codes.challenge, town.clock.now()
-    stale = (  # as the page says it
-        challenge is None
-        or challenge.purpose is not purpose
-        or now >= challenge.not_after
-        or challenge.matched
-        or challenge.undeliverable
-        or challenge.wrong >= 5
-    )
-    if stale:
+    try:
+        usable(s.codes, purpose=purpose, now=now)
+    except CodeRefused:
+        return CodeRequested()
+    if challenge is not None and challenge.undeliverable:
         return CodeRequested()
     if person.wrong:
         person.wrong -= 1
