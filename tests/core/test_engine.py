@@ -31,7 +31,7 @@ from qcp_sdk.errors import (
     Unavailable,
     Unconfirmed,
 )
-from qcp_sdk.facts import CodeRequested, Fact, SilenceNoted
+from qcp_sdk.facts import Cancelled, CodeRequested, Fact, SilenceNoted
 from qcp_sdk.host.subscriptions import SubscriptionView
 from qcp_sdk.offers import Offer
 from qcp_sdk.otp import Purpose
@@ -331,6 +331,26 @@ def test_a_code_is_never_sent_after_its_time() -> None:
     assert shown is not None
     assert shown.problem == "expired"
     assert outstanding(scene, view, "send_code") == []
+
+
+def test_whoever_dies_while_parking_has_told_an_operator_before() -> None:
+    class Dies(BaseException):
+        """The end of the process."""
+
+    class DyingStore(MemoryStore):
+        def park(self, *, key: Key, token: int, reason: str) -> None:
+            super().park(key=key, token=token, reason=reason)
+            raise Dies
+
+    world = MemoryWorld()
+    world.store = DyingStore()
+    scene = Scene(world=world)
+    world.notices.make_unreachable(scene.jessica.email)
+    view = scene.open(scene.jessica)
+    with pytest.raises(Dies):
+        view.say(Cancelled())
+    assert len(world.store.parked()) == 1
+    assert [alert.what for alert in scene.alerts] == ["effect_parked"]
 
 
 def test_a_refusal_without_a_fact_is_parked_told_and_settled_by_hand() -> None:

@@ -363,15 +363,15 @@ class Engine:
             log.warning("%s not put back (%s): it is free when its lease ends", leased.key, error.code)
 
     def _set_aside(self, leased: LeasedEffect, reason: str) -> None:
-        try:
-            self.ports.store.park(key=leased.key, token=leased.token, reason=reason)
-        except PortError as error:
-            log.warning("%s not parked (%s): it is tried again when its lease ends", leased.key, error.code)
-            return
+        # The alert comes first: dying between the two must not leave an effect parked that nobody was told of.
         try:
             self._on_alert(Alert(what="effect_parked", about=f"{leased.kind} {leased.key}: {reason}"))
         except Exception as error:  # noqa: BLE001 - the host's alarm is broken; the effect is parked all the same
             log.error("the alert on %s failed: %s", leased.key, type(error).__name__)  # noqa: TRY400
+        try:
+            self.ports.store.park(key=leased.key, token=leased.token, reason=reason)
+        except PortError as error:
+            log.warning("%s not parked (%s): it is tried again when its lease ends", leased.key, error.code)
 
     def ask_now(self, id: str) -> None:
         """Ask now what a stream polls for, outside its schedule. The poll itself stays, and finds nothing new."""

@@ -38,7 +38,7 @@ from qcp_sdk.subscription.facts import (
 from qcp_sdk.subscription.opening import PURPOSES
 from qcp_sdk.subscription.stages import FINAL, Stage
 from qcp_sdk.subscription.state import CONSENTS, Subscription
-from qcp_sdk.testing.simulation.faults import ACT, AUTHORITY, OPENING, REGISTRATION, VERDICT
+from qcp_sdk.testing.simulation.faults import ACT, AUTHORITY, OPENING, REGISTRATION, TIME, VERDICT
 from qcp_sdk.testing.simulation.parts import POOR
 from qcp_sdk.testing.simulation.passage import Bug
 from qcp_sdk.testing.simulation.people import Message, Person, Process
@@ -67,24 +67,15 @@ def open(town: Town, person: Person) -> None:
         person.cabinet = POOR.id
     _prepare_authority(town, person)
     times = 2 if fault == "twice" else 1
+    person.gone, person.wrong, person.revoking, person.acts = False, 0, False, 0
     for _ in range(times):
         _open(town, person)
 
 
 def _open(town: Town, person: Person) -> None:
-    def work(process: Process) -> None:
-        town._opener = person
-        try:
-            person.subscription = process.subscriptions.open(account=person.account.id, cabinet=person.cabinet).id
-        finally:
-            town._opener = None
-
     town.script.subject = person.name
-    if person.subscription is None:
-        known = town.watch.open_of(person.account.id)
-        person.subscription = SubscriptionId(known) if known is not None else None
     try:
-        came_through = town.within(work)
+        came_through = town.within(partial(opened, town, person))
     except SubscriptionRefused as refused:
         known = town.watch.open_of(person.account.id)
         town.tell(person.name, f"may not open: {', '.join(refused.reasons)}")
@@ -99,6 +90,15 @@ def _open(town: Town, person: Person) -> None:
         person.acts += 1
         if person.acts < MOST_ACTS:
             town.after(RETRY, partial(_open, town, person))
+
+
+def opened(town: Town, person: Person, process: Process) -> None:
+    """Open a subscription in this process."""
+    town.opener = person
+    try:
+        process.subscriptions.open(account=person.account.id, cabinet=person.cabinet)
+    finally:
+        town.opener = None
 
 
 def _prepare_authority(town: Town, person: Person) -> None:
@@ -121,13 +121,18 @@ _AUTHORITY: Final[Mapping[str, ca.AuthorityScript]] = {
 
 def come_back(town: Town, person: Person, turn: int) -> None:
     """Look at the page, and do the next thing."""
-    if turn != person.turn or person.gone or person.subscription is None:
+    if not person.waits(turn) or person.subscription is None:
         return
     seen = town.watch.seen.get(person.subscription)
     if seen is None or seen.state.stage in FINAL:
         return
     s = seen.state
     step = _STEPS.get(s.stage)
+    town.script.subject = person.name
+    trouble = town.script.at(TIME, "time")
+    if trouble is not None:
+        town.tell("everybody", trouble)
+        town.trouble(trouble)
     person.acts += 1
     if person.acts > MOST_ACTS:
         person.gone = True
@@ -141,7 +146,7 @@ def come_back(town: Town, person: Person, turn: int) -> None:
         if odd is not None:
             _say(town, person, odd)
             return
-        if person.gone or person.turn != turn:
+        if not person.waits(turn):
             return
     what = step(town, person, s) if step is not None else None
     if what is not None:

@@ -18,23 +18,32 @@ from qcp_sdk.errors import InvalidInput
 
 PORT, STORE, COMMIT = "port", "store", "commit"
 OPENING, ACT, VERDICT, AUTHORITY, REGISTRATION = "opening", "act", "verdict", "authority", "registration"
-MESSAGE, TICK = "message", "tick"
+MESSAGE, TIME, AGAIN = "message", "time", "again"
 
 
 def _around(*verbs: str) -> tuple[str, ...]:
     return tuple(f"{verb} {when}" for verb in verbs for when in ("before", "after"))
 
 
+BREAKABLE: Final = (
+    "ledger", "codes", "notices", "documents", "identity", "registration", "authority",
+)  # fmt: skip
+"""Ports that may be out of order for hours."""
 CLASSES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = MappingProxyType(
     {
-        "timeouts": {PORT: _around("fail"), STORE: ("fail before",), COMMIT: _around("fail")},
+        "timeouts": {
+            PORT: _around("fail"),
+            STORE: ("fail before",),
+            COMMIT: _around("fail"),
+            TIME: tuple(f"silence {port}" for port in BREAKABLE),
+        },
         "crashes": {PORT: _around("crash"), STORE: _around("crash"), COMMIT: _around("crash")},
         "workers": {
             PORT: _around("pause", "stall"),
             STORE: _around("pause"),
             COMMIT: _around("pause", "stall"),
         },
-        "bugs": {PORT: _around("bug")},
+        "bugs": {PORT: _around("bug"), TIME: tuple(f"break {port}" for port in BREAKABLE)},
         "refusals": {
             OPENING: ("poor cabinet",),
             ACT: ("contest", "expire hold", "no document"),
@@ -65,7 +74,8 @@ CLASSES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = MappingProxyType(
         "fraud": {ACT: ("report fraud",), PORT: _around("fraud"), COMMIT: _around("fraud")},
         "accounts": {ACT: ("change account", "change account unseen", "revoke LCP", "revoke LCP unseen")},
         "revocations": {ACT: ("revoke", "order revocation", "refuse revocations")},
-        "clock": {TICK: ("jump 2 minutes", "jump 2 minutes", "jump 10 minutes", "jump 1 hour", "jump 1 week")},
+        "renewals": {AGAIN: ("again",)},
+        "clock": {TIME: ("jump 2 minutes", "jump 2 minutes", "jump 10 minutes", "jump 1 hour", "jump 1 week")},
     }
 )
 """Every class of faults that `--faults` names: what it lets happen, by place."""
@@ -73,7 +83,7 @@ CLASSES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = MappingProxyType(
 RARITY: Final[Mapping[str, int]] = MappingProxyType(
     {
         PORT: 40, STORE: 250, COMMIT: 50, OPENING: 8, ACT: 16, VERDICT: 4, AUTHORITY: 4, REGISTRATION: 4,
-        MESSAGE: 4, TICK: 1_500,
+        MESSAGE: 4, TIME: 150, AGAIN: 4,
     }
 )  # fmt: skip
 """One in how many, on average, goes wrong at each place."""

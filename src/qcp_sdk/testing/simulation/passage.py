@@ -53,11 +53,26 @@ class Through:
     """Stands in for `inner`: its methods go wrong as the script says."""
 
     def __init__(self, port: str, inner: object, script: Script, around: Meanwhile) -> None:
-        self._inner = inner
+        self._port, self._inner, self._script, self._around = port, inner, script, around
+        self._outages = 0
+        self.mended()
+
+    def mended(self) -> None:
+        """Let every call through again, if this was the last outage."""
+        self._outages -= 1
+        if self._outages > 0:
+            return
+        port = self._port
         for method in METHODS[port]:
             place = PORT if port != "store" else COMMIT if method == "commit" else STORE
-            call = getattr(inner, method)
-            setattr(self, method, _passed(call, f"{port}.{method}", place, script, around))
+            call = getattr(self._inner, method)
+            setattr(self, method, _passed(call, f"{port}.{method}", place, self._script, self._around))
+
+    def out(self, verb: str) -> None:
+        """Let no call through until it is mended: each fails in this way."""
+        self._outages = max(self._outages, 0) + 1
+        for method in METHODS[self._port]:
+            setattr(self, method, _never(verb, f"{self._port}.{method}", self._around))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -85,6 +100,13 @@ def _passed(call: Callable[..., Any], label: str, place: str, script: Script, ar
         return answer
 
     return passed
+
+
+def _never(verb: str, label: str, around: Meanwhile) -> Callable[..., Any]:
+    def refused(**_named: Any) -> Any:
+        _happens(verb, "before", label, around)
+
+    return refused
 
 
 def _happens(verb: str, when: str, label: str, around: Meanwhile) -> None:

@@ -39,6 +39,10 @@ class Person:
     wrong: int = 0
     """Wrong codes still to be typed."""
 
+    def waits(self, turn: int) -> bool:
+        """Say whether they are still there, and nothing newer was planned."""
+        return self.turn == turn and not self.gone
+
     @property
     def name(self) -> str:
         """How the script calls them."""

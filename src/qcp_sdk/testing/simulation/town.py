@@ -16,11 +16,12 @@ from typing import Any, Final, cast
 from attrs import evolve
 
 from qcp_sdk.adapters.memory.accounts import MemoryAccounts
-from qcp_sdk.adapters.memory.authority import MemoryAuthority
+from qcp_sdk.adapters.memory.authority import VALIDITY, MemoryAuthority
 from qcp_sdk.adapters.memory.clock import ManualClock
 from qcp_sdk.adapters.memory.identity import MemoryIdentity
 from qcp_sdk.adapters.memory.keys import MemoryKeys
 from qcp_sdk.adapters.memory.registration import MemoryRegistration
+from qcp_sdk.certificates import StatusKind
 from qcp_sdk.effects import Alert
 from qcp_sdk.engine import Collaborators
 from qcp_sdk.engine.collaborators import DEFAULT
@@ -48,17 +49,18 @@ from qcp_sdk.subscription.facts import (
     SettledByOperator,
     Waits,
 )
-from qcp_sdk.subscription.stages import FINAL, Plan
+from qcp_sdk.subscription.stages import FINAL, Plan, Stage
 from qcp_sdk.subscription.state import Subscription
 from qcp_sdk.testing.passing import Passing
 from qcp_sdk.testing.simulation import acting
-from qcp_sdk.testing.simulation.faults import MESSAGE, TICK, Script
+from qcp_sdk.testing.simulation.faults import AGAIN, MESSAGE, Script
 from qcp_sdk.testing.simulation.parts import POOR, RICH, Parts
 from qcp_sdk.testing.simulation.passage import Bug, Crash, Through
 from qcp_sdk.testing.simulation.people import Message, Person, Process, Told, person
 from qcp_sdk.testing.simulation.watch import Broken, Watch, balance_of
 from qcp_sdk.values import (
     CabinetId,
+    Fingerprint,
     SessionId,
     SubscriptionId,
     TenantId,
@@ -72,14 +74,15 @@ WAITS: Final = Waits(
     opening=timedelta(hours=6), identity=timedelta(hours=4), finishing=timedelta(hours=8), leaving=timedelta(minutes=30)
 )
 """Shorter than real ones: what is waited for is asked for every quarter of an hour, and each asking takes time."""
+OUTAGE: Final = timedelta(hours=3)
 KEPT: Final = timedelta(days=4)
 MOST_EVENTS: Final = 1_500
 """For each person, before it is said that the town never comes to rest."""
 JUMPS: Final[Mapping[str, timedelta]] = {
-    "jump 2 minutes": timedelta(minutes=2),
-    "jump 10 minutes": timedelta(minutes=10),
-    "jump 1 hour": timedelta(hours=1),
-    "jump 1 week": timedelta(weeks=1),
+    "2 minutes": timedelta(minutes=2),
+    "10 minutes": timedelta(minutes=10),
+    "1 hour": timedelta(hours=1),
+    "1 week": timedelta(weeks=1),
 }
 
 
@@ -100,7 +103,7 @@ class Town:
         self.people = {f"p{number}": person(number) for number in people}
         self._events: list[tuple[datetime, int, Callable[[], None]]] = []
         self._numbers = 0
-        self._opener: Person | None = None
+        self.opener: Person | None = None
         self._running: list[int] = []
         self._furnish()
         self.processes = [self._started() for _ in range(PROCESSES)]
@@ -126,7 +129,8 @@ class Town:
             "registration": self.registration, "authority": self.authority, "lcp": self.lcp,
             "store": _Watched(self.store, self),
         }  # fmt: skip
-        made: dict[str, Any] = {port: Through(port, adapter, self.script, self) for port, adapter in inner.items()}
+        self._through = {port: Through(port, adapter, self.script, self) for port, adapter in inner.items()}
+        made: dict[str, Any] = self._through
         self._collaborators = Collaborators(
             store=made["store"],
             clock=clock,
@@ -144,7 +148,7 @@ class Town:
 
     def new(self) -> str:
         """Give an id that names whose it is. The town is its own `Ids`."""
-        person = self._opener
+        person = self.opener
         assert person is not None
         person.openings += 1
         return person.name if person.openings == 1 else f"{person.name}-{person.openings}"
@@ -155,7 +159,7 @@ class Town:
         return Process(engine, subscriptions, Operations(engine, Records(engine)))
 
     def _offer(self, _tenant: TenantId, _cabinet: CabinetId) -> Offer:
-        return _OFFERS[self._opener.plan if self._opener is not None else Plan.ASSEMBLED]
+        return _OFFERS[self.opener.plan if self.opener is not None else Plan.ASSEMBLED]
 
     # --- the run ---------------------------------------------------------------------------------------------
 
@@ -165,7 +169,7 @@ class Town:
             for person in self.people.values():
                 self.at(BEGINNING + timedelta(seconds=person.number % 100 * 7), partial(acting.open, self, person))
             self._until_rest()
-            self.watch.rest(self.store, alerts=self.alerts, claimed=self._claimed)
+            self.watch.rest(self.store, alerts=self.alerts, claimed=self._claimed, revoked=self._revoked)
             self.watch.balanced(self.ledger, self.opening)
         except Broken as broken:
             return broken
@@ -183,11 +187,6 @@ class Town:
             count += 1
             if count > most:
                 raise Broken("8: the town never comes to rest", f"after {count} events")
-            self.script.subject = "worker"
-            jump = self.script.at(TICK, "tick")
-            if jump is not None:
-                self.tell("clock", jump)
-                clock.advance(JUMPS[jump])
             if due is not None and (not events or due <= events[0][0]):
                 if due > clock.now():
                     clock.advance_to(due)
@@ -198,7 +197,18 @@ class Town:
                 clock.advance_to(at)
             happens()
 
+    def trouble(self, what: str) -> None:
+        """Let time jump, or a port be out of order for hours."""
+        verb, _, port = what.partition(" ")
+        if verb == "jump":
+            self.clock.advance(JUMPS[port])
+            return
+        through = self._through[port]
+        through.out("bug" if verb == "break" else "fail")
+        self.after(OUTAGE, through.mended)
+
     def _work(self) -> None:
+        self.script.subject = "worker"
         self._next_worker = (self._next_worker + 1) % PROCESSES
         self.within(_worked, self._next_worker)
 
@@ -236,6 +246,10 @@ class Town:
     def _claimed(self, name: str) -> str:
         return self.processes[0].engine.streams.blind("claim", name)
 
+    def _revoked(self, fingerprint: Fingerprint) -> bool:
+        held = self.authority.holding(fingerprint)
+        return held is None or held.status.kind is StatusKind.REVOKED
+
     # --- what happens while a call stands still (`passage.Meanwhile`) --------------------------------------------
 
     def meanwhile(self, verb: str) -> None:
@@ -249,6 +263,9 @@ class Town:
             self.clock.advance(LEASE + timedelta(seconds=5))
         if verb in ("pause", "stall"):
             self.within(_worked)
+        elif person is not None and person is self.opener:
+            self.within(partial(_opened, self, person))
+            self.opener = person
         elif person is not None and person.subscription is not None:
             id, what = person.subscription, _MEANWHILE.get(verb, person.said)
             if verb == "hint":
@@ -292,9 +309,20 @@ class Town:
         if before is not None and before.stage is after.stage:
             return
         person = self.people[after.id.partition("-")[0]]
-        if after.stage in FINAL or after.id != (person.subscription or after.id):
+        if before is None:
+            person.subscription = after.id
+        if after.id != person.subscription:
             return
-        self.plan(person)
+        if after.stage not in FINAL:
+            self.plan(person)
+        if after.stage in FINAL or after.stage is Stage.ACTIVE:
+            self._again(person, after.stage)
+
+    def _again(self, person: Person, stage: Stage) -> None:
+        """Let some people come again: after an ending, or when their certificate is soon to end."""
+        if person.openings < 3 and self.script.at(AGAIN, "again") is not None:
+            wait = _ALMOST if stage is Stage.ACTIVE else timedelta(minutes=20)
+            self.after(wait, partial(acting.open, self, person))
 
     def plan(self, person: Person, wait: timedelta | None = None) -> None:
         """Let a person come back after a while; what was planned before is forgotten."""
@@ -407,6 +435,8 @@ class Town:
         )
 
 
+_ALMOST: Final = VALIDITY - timedelta(days=80)
+"""After how long a certificate may be renewed."""
 _OFFERS: Final = {plan: Offer(plan=plan, waits=WAITS) for plan in Plan}
 _MEANWHILE: Final[Mapping[str, Fact]] = {
     "cancel": Cancelled(),
@@ -419,6 +449,13 @@ def _worked(process: Process) -> None:
         process.engine.run_due(limit=20)
     except PortError:
         return  # a worker tries again in a moment
+
+
+def _opened(town: Town, person: Person, process: Process) -> None:
+    try:
+        acting.opened(town, person, process)
+    except (QcpError, Bug):
+        return
 
 
 def _said(id: SubscriptionId, what: Fact | Code, process: Process) -> None:

@@ -26,7 +26,7 @@ from qcp_sdk.subscription.stages import FINAL, Stage
 from qcp_sdk.subscription.state import Subscription, claims
 from qcp_sdk.testing import invariants
 from qcp_sdk.testing.invariants import Ghost
-from qcp_sdk.values import CabinetId, Cents, Key
+from qcp_sdk.values import CabinetId, Cents, Fingerprint, Key
 
 HOLDING: Final = frozenset({Stage.ACTIVE, Stage.REVOKING})
 """Stages in which a person has a certificate, and may open another subscription."""
@@ -136,8 +136,17 @@ class Watch:
 
     # --- when everything has come to rest --------------------------------------------------------------------
 
-    def rest(self, store: Store, *, alerts: Iterable[Alert], claimed: Callable[[str], str]) -> None:
-        """Judge every subscription at the end. `claimed` gives the name under which the store keeps a claim.
+    def rest(
+        self,
+        store: Store,
+        *,
+        alerts: Iterable[Alert],
+        claimed: Callable[[str], str],
+        revoked: Callable[[Fingerprint], bool],
+    ) -> None:
+        """Judge every subscription at the end.
+
+        `claimed` gives the name under which the store keeps a claim; `revoked` says whether the authority has revoked.
 
         Raises:
             Broken: By the number of the invariant.
@@ -145,12 +154,16 @@ class Watch:
         told = Counter((alert.what, alert.about) for alert in alerts)
         parked_alerts = {about.split(" ")[1].rstrip(":") for what, about in told if what == "effect_parked"}
         unpaid = {about.split(":")[0] for what, about in told if what == "price_not_captured"}
+        kept = {about.split(":")[0] for what, about in told if what == "revocation_refused"}
         for parked in store.parked():
             if parked.key not in parked_alerts:
                 raise Broken("7.4: an effect is parked, and nobody was told", parked.key)
         for id, seen in self.seen.items():
             s = seen.state
             self._at_rest(s, unpaid)
+            for mark in s.settled:
+                if len(mark) == 64 and not revoked(Fingerprint(mark)) and id not in kept:
+                    raise Broken("6: a late certificate was not revoked", f"{id}: {mark[:8]}")
             left = store.outstanding(stream=id)
             if left:
                 raise Broken("2: it is at rest, and something is still to be done", f"{id}: {left[0].kind}")
