@@ -621,11 +621,13 @@ def test_a_parking_that_fails_is_made_again() -> None:
     scene.world.notices.make_unreachable(scene.jessica.email)
     store.down = {"park"}
     view = scene.advance(view, Stage.CONFIRMING_IDENTITY)
-    assert scene.alerts == [], "it is told when it is done"
+    assert store.parked() == ()
+    assert len(scene.alerts) == 1, "it is told before it is done: dying in between must not leave it untold"
     store.down = set()
     scene.wait(5 * MINUTES)
     assert [one.kind for one in store.parked()] == ["notify"]
-    assert len(scene.alerts) == 1
+    assert len(scene.alerts) == 2, "and again with the parking that holds"
+    assert scene.alerts[0] == scene.alerts[1]
 
 
 def test_a_record_that_cannot_be_read_is_parked(monkeypatch: pytest.MonkeyPatch) -> None:
