@@ -50,8 +50,13 @@ if TYPE_CHECKING:
 What: TypeAlias = Fact | Code | None
 VERDICT_AFTER: Final = timedelta(seconds=80)
 """How long providers think about what they were shown."""
-RETRY: Final = timedelta(seconds=40)
-"""When a person comes back after an error."""
+
+
+def patience(acts: int) -> timedelta:
+    """Give when a person comes back after an error: ever later."""
+    return timedelta(seconds=40) * (1 << min(acts // 4, 6))
+
+
 MOST_ACTS: Final = 60
 TEXT: Final = ContentHash(f"sha256:{hashlib.sha256(b'a text').hexdigest()}")
 SOMEBODY: Final = PersonName(given="Quelqu'un", last="D'Autre")
@@ -89,7 +94,7 @@ def _open(town: Town, person: Person) -> None:
     if not came_through:
         person.acts += 1
         if person.acts < MOST_ACTS:
-            town.after(RETRY, partial(_open, town, person))
+            town.after(patience(person.acts * 4), partial(_open, town, person))
 
 
 def opened(town: Town, person: Person, process: Process) -> None:
@@ -162,7 +167,7 @@ def _say(town: Town, person: Person, what: Fact | Code, *, twice: bool = False) 
     def work(process: Process) -> None:
         process.subscriptions.act(id, what)
 
-    turn, again = person.turn, RETRY
+    turn, again = person.turn, patience(person.acts)
     for _ in range(2 if twice else 1):
         try:
             if town.within(work):

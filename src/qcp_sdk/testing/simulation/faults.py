@@ -83,7 +83,7 @@ CLASSES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = MappingProxyType(
 RARITY: Final[Mapping[str, int]] = MappingProxyType(
     {
         PORT: 40, STORE: 250, COMMIT: 50, OPENING: 8, ACT: 16, VERDICT: 4, AUTHORITY: 4, REGISTRATION: 4,
-        MESSAGE: 4, TIME: 150, AGAIN: 4,
+        MESSAGE: 4, TIME: 1_000, AGAIN: 4,
     }
 )  # fmt: skip
 """One in how many, on average, goes wrong at each place."""

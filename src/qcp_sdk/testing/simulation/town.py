@@ -412,13 +412,8 @@ class Town:
             self.after(timedelta(minutes=10), lambda: again(tries + 1))
 
     def _unpark(self, key: str, tries: int) -> None:
-        earlier = sum(one.what == "effect_parked" and f" {key}:" in one.about for one in self.alerts)
-
         def work(process: Process) -> None:
-            if earlier > 3:
-                process.operations.settle(cast(Any, key), by="operator", reason="seen to", approved_by="another")
-            else:
-                process.operations.retry(cast(Any, key), by="operator", reason="mended")
+            process.operations.retry(cast(Any, key), by="operator", reason="mended")
 
         self._operate(partial(self._unpark, key), tries, work)
 
