@@ -62,6 +62,14 @@ test: $(VENV)/.dev ## the tests
 full: $(VENV)/.dev ## the tests and what is too long for CI
 	@QCP_HYPOTHESIS=full $(BIN)/python -m pytest -n $(JOBS) -m 'full or not full' $(PYTEST)
 
+# A million people, an hour or so on one core: make soak SEED=7
+SOAK ?= 1000000
+SEED ?= 0
+
+.PHONY: soak
+soak: $(VENV)/.dev ## let a million people subscribe while everything goes wrong that can
+	@$(BIN)/qcp-sdk simulate --subscriptions $(SOAK) --seed $(SEED) --trace simulation-failure.json
+
 .PHONY: bench
 bench: $(VENV)/.dev ## compare with what others offer, in the same run
 	@$(BIN)/python -m benchmarks.run

@@ -250,7 +250,7 @@ def _kind_of_mark(mark: str) -> str:
     if mark in (FIRST.fingerprint, SECOND.fingerprint, ODD.fingerprint):
         return "certificate"
     if mark.startswith("refused:"):
-        return "refused"  # it was one of these
+        return "certificate"  # which it is; that an operator was told decides only whether they are told again
     return mark if ":" in mark else "session"
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from attrs import evolve, frozen
 
 from qcp_sdk.errors import InvalidInput
-from qcp_sdk.testing.simulation.faults import Drawn, Recorded, Replayed
+from qcp_sdk.testing.simulation.faults import Recorded, Replayed
 from qcp_sdk.testing.simulation.parts import Parts
 from qcp_sdk.testing.simulation.people import Told
 from qcp_sdk.testing.simulation.town import BEGINNING, Town
@@ -86,11 +86,6 @@ def case_of(broken: Broken, *, seed: str, people: Sequence[int], classes: Sequen
     script = Recorded(seed, classes)
     Town(people, script=script, parts=parts).run()
     return Case(invariant=broken.invariant, about=broken.about, seed=seed, people=tuple(people), faults=script.faults)
-
-
-def drawn(seed: str, people: Sequence[int], classes: Sequence[str], parts: Parts) -> Town:
-    """Give a town that draws what goes wrong."""
-    return Town(people, script=Drawn(seed, classes), parts=parts)
 
 
 def _line(told: Told) -> str:

@@ -119,6 +119,8 @@ class Drawn:
         self._left = {place: self._gap(place) if place in menus else -1 for place in RARITY}
         self.subject = ""
         """Whom the call at hand concerns: a person, or the worker."""
+        self.happened: Counter[str] = Counter()
+        """How often each fault was drawn, by place."""
 
     def at(self, place: str, label: str) -> str | None:  # noqa: ARG002 - a replayed script reads it
         """Say what goes wrong here, if anything."""
@@ -127,7 +129,9 @@ class Drawn:
             return None
         self._left[place] = self._gap(place)
         menu = self._menus[place]
-        return menu[int(self._draw() * len(menu))]
+        fault = menu[int(self._draw() * len(menu))]
+        self.happened[f"{place}: {fault}"] += 1
+        return fault
 
     def _gap(self, place: str) -> int:
         return 1 + int(self._draw() * (2 * RARITY[place] - 1))

@@ -18,8 +18,8 @@ from qcp_sdk.ports.documents import Documents
 from qcp_sdk.ports.ledger import Ledger
 from qcp_sdk.ports.notices import Notices
 from qcp_sdk.ports.store import Store
-from qcp_sdk.testing.simulation.case import Case, case_of, drawn
-from qcp_sdk.testing.simulation.faults import CLASSES, chosen
+from qcp_sdk.testing.simulation.case import Case, case_of
+from qcp_sdk.testing.simulation.faults import CLASSES, Drawn, chosen
 from qcp_sdk.testing.simulation.parts import Parts
 from qcp_sdk.testing.simulation.shrinking import shrunk
 from qcp_sdk.testing.simulation.town import Town
@@ -43,6 +43,8 @@ class Simulation:
     """One for each invariant that did not hold, as small as it could be made."""
     ends: Counter[str] = field(factory=Counter)
     """How the subscriptions ended, and how many so."""
+    happened: Counter[str] = field(factory=Counter)
+    """What went wrong, and how often."""
     facts: int = 0
     """How many facts were recorded."""
     seconds: float = 0.0
@@ -70,6 +72,7 @@ class Simulation:
             "seconds": round(self.seconds, 2),
             "facts": self.facts,
             "ends": dict(sorted(self.ends.items())),
+            "happened": dict(sorted(self.happened.items())),
         }
 
 
@@ -116,10 +119,12 @@ def simulate(
 
 def _town(found: Simulation, seed: str, people: range, parts: Parts) -> None:
     started = time.process_time()
-    town = drawn(seed, people, found.faults, parts)
+    script = Drawn(seed, found.faults)
+    town = Town(people, script=script, parts=parts)
     broken = town.run()
     found.seconds += time.process_time() - started
     found.subscriptions += len(people)
+    found.happened.update(script.happened)
     _count(found, town)
     if broken is not None and all(broken.invariant != case.invariant for case in found.violations):
         case = case_of(broken, seed=seed, people=people, classes=found.faults, parts=parts)
