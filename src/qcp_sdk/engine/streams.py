@@ -82,7 +82,7 @@ MACHINES: Final[Mapping[str, Machine]] = {
 }
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class Stream:
     """A stream in memory. `version` 0 and no state: it does not exist yet."""
 

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from qcp_sdk.testing.simulation.town import Town
 
 What: TypeAlias = Fact | Code | None
-VERDICT_AFTER: Final = timedelta(seconds=80)
+VERDICT_AFTER: Final = timedelta(seconds=40)
 """How long providers think about what they were shown."""
 
 
