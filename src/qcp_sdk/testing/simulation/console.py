@@ -59,9 +59,8 @@ def _print(found: Simulation, kept: Path | None) -> None:
     books = "the ledger is balanced" if found.balanced else "the ledger is NOT balanced"
     print(f"{found.subscriptions} subscriptions, seed {found.seed}: {held}, {books}")
     trouble = sum(found.happened.values())
-    print(
-        f"{found.opened} opened, {found.facts} facts, {trouble} faults; {found.seconds:.1f} s of one core, {found.per_second:.0f} a second"
-    )
+    speed = f"{found.seconds:.1f} s of one core, {found.per_second:.0f} a second"
+    print(f"{found.opened} opened, {found.facts} facts, {trouble} faults; {speed}")
     for case in found.violations:
         _show(case)
     if found.violations and kept is not None:
