@@ -148,6 +148,24 @@ def build_parser() -> argparse.ArgumentParser:
             command.add_argument("--approved-by", required=True, metavar="NAME", help="a second person")
         command.set_defaults(run=run)
 
+    simulate = commands.add_parser(
+        "simulate", help="let many people subscribe while things go wrong; needs the extra `testing`"
+    )
+    simulate.add_argument("--subscriptions", type=_count, default=1_000, metavar="N", help="how many; 1000 by default")
+    simulate.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="the same seed, the same result; by default 0"
+    )
+    simulate.add_argument(
+        "--faults", metavar="CLASSES", help="what may go wrong: classes of faults, with commas; by default all of them"
+    )
+    simulate.add_argument("--sealed", action="store_true", help="write and seal what is stored, as in production; slow")
+    simulate.add_argument("--trace", type=Path, metavar="FILE", help="where a failure is written, to be replayed")
+    simulate.add_argument(
+        "--replay", type=Path, metavar="FILE", help="run the failure of this file again, nothing else"
+    )
+    simulate.add_argument("--json", action="store_true", help="print what was found as JSON")
+    simulate.set_defaults(run=_simulate)
+
     diagram = commands.add_parser("diagram", help="draw a machine as Mermaid text, from its table")
     diagram.add_argument(
         "machine", nargs="?", choices=("subscription", "ceremony", "money"), default="subscription", help="which one"
@@ -455,6 +473,18 @@ def _explore(asked: argparse.Namespace) -> int:
         for each in violations:
             print(f"VIOLATION {each['invariant']} ({each['model']}): {' > '.join(each['path'])}")
     return YES if complete and not violations else NO
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"`{text}` is not a number of subscriptions")
+    return int(text)
+
+
+def _simulate(asked: argparse.Namespace) -> int:
+    from qcp_sdk.testing.simulation.console import command
+
+    return YES if command(asked) else NO
 
 
 if __name__ == "__main__":

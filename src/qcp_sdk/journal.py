@@ -37,17 +37,15 @@ class Entry:
 def instant(moment: datetime) -> str:
     """Write an instant the one way that is hashed: UTC, microseconds, `Z`."""
     # Not strftime: whether it pads a year below 1000 depends on the platform.
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    here = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return here.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def link(previous: bytes, *, stream: str, sequence: int, at: datetime, kind: str, payload: bytes) -> bytes:
     """Give the hash of an entry: SHA-256 over length-prefixed parts, so that no two entries read as one."""
     parts = (previous, stream.encode(), str(sequence).encode(), instant(at).encode(), kind.encode(), payload)
-    digest = hashlib.sha256(DOMAIN)
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "big"))
-        digest.update(part)
-    return digest.digest()
+    prefixed = [piece for part in parts for piece in (len(part).to_bytes(8, "big"), part)]
+    return hashlib.sha256(b"".join([DOMAIN, *prefixed])).digest()
 
 
 def verify(entries: Iterable[Entry], *, head: bytes | None = None) -> bytes:

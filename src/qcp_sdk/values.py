@@ -42,7 +42,7 @@ Key = NewType("Key", str)
 
 def joined(*parts: str) -> str:
     """Name several things by one text that no other parts give: each part is preceded by its length."""
-    return "".join(f"{len(part)}:{part}" for part in parts)
+    return "".join([f"{len(part)}:{part}" for part in parts])
 
 
 def utc(moment: datetime, where: str = "moment") -> datetime:
@@ -57,7 +57,7 @@ def utc(moment: datetime, where: str = "moment") -> datetime:
             where=where,
             mend="pass a datetime with tzinfo, for example UTC",
         )
-    return moment.astimezone(UTC)
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
 
 
 class Cents(int):

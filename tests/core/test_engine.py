@@ -31,7 +31,7 @@ from qcp_sdk.errors import (
     Unavailable,
     Unconfirmed,
 )
-from qcp_sdk.facts import CodeRequested, Fact, SilenceNoted
+from qcp_sdk.facts import Cancelled, CodeRequested, Fact, SilenceNoted
 from qcp_sdk.host.subscriptions import SubscriptionView
 from qcp_sdk.offers import Offer
 from qcp_sdk.otp import Purpose
@@ -333,6 +333,26 @@ def test_a_code_is_never_sent_after_its_time() -> None:
     assert outstanding(scene, view, "send_code") == []
 
 
+def test_whoever_dies_while_parking_has_told_an_operator_before() -> None:
+    class Dies(BaseException):
+        """The end of the process."""
+
+    class DyingStore(MemoryStore):
+        def park(self, *, key: Key, token: int, reason: str) -> None:
+            super().park(key=key, token=token, reason=reason)
+            raise Dies
+
+    world = MemoryWorld()
+    world.store = DyingStore()
+    scene = Scene(world=world)
+    world.notices.make_unreachable(scene.jessica.email)
+    view = scene.open(scene.jessica)
+    with pytest.raises(Dies):
+        view.say(Cancelled())
+    assert len(world.store.parked()) == 1
+    assert [alert.what for alert in scene.alerts] == ["effect_parked"]
+
+
 def test_a_refusal_without_a_fact_is_parked_told_and_settled_by_hand() -> None:
     scene = Scene()
     view = scene.subscribe(scene.jessica, until=Stage.PROVING_IDENTITY)
@@ -601,11 +621,13 @@ def test_a_parking_that_fails_is_made_again() -> None:
     scene.world.notices.make_unreachable(scene.jessica.email)
     store.down = {"park"}
     view = scene.advance(view, Stage.CONFIRMING_IDENTITY)
-    assert scene.alerts == [], "it is told when it is done"
+    assert store.parked() == ()
+    assert len(scene.alerts) == 1, "it is told before it is done: dying in between must not leave it untold"
     store.down = set()
     scene.wait(5 * MINUTES)
     assert [one.kind for one in store.parked()] == ["notify"]
-    assert len(scene.alerts) == 1
+    assert len(scene.alerts) == 2, "and again with the parking that holds"
+    assert scene.alerts[0] == scene.alerts[1]
 
 
 def test_a_record_that_cannot_be_read_is_parked(monkeypatch: pytest.MonkeyPatch) -> None:

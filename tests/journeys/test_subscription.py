@@ -25,7 +25,7 @@ from qcp_sdk.subscription.facts import Waits
 from qcp_sdk.subscription.stages import Plan, Stage
 from qcp_sdk.subscription.state import CONSENTS
 from qcp_sdk.testing.scene import CABINET, CREDIT, Scene, hash_of
-from qcp_sdk.values import CabinetId, Cents, EmailAddress, Key, PersonName, PhoneNumber
+from qcp_sdk.values import CabinetId, Cents, EmailAddress, Fingerprint, Key, PersonName, PhoneNumber
 
 PRICE = Cents(2_000)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -570,6 +570,26 @@ def test_from_the_point_of_no_return_nothing_but_the_authority_decides() -> None
     scene.wait(2 * DAY)
     assert now(scene, view).stage is Stage.ACTIVE
     assert scene.taken() == PRICE
+    scene.prove(view.id)
+
+
+def test_a_late_certificate_that_the_authority_does_not_revoke_is_told_to_an_operator_once() -> None:
+    scene, view = at(Stage.SIGNING_REQUEST)
+    scene.world.authority.script(None, ca.issue(after=10 * DAY))
+    scene.world.authority.refuse_revocations("not now")
+    right_code(scene, view)
+    scene.wait(5 * DAY)
+    settled = sf.SettledByOperator(evidence="letter of 4 March", by="Irène Faron", certificate=None)
+    scene.qcp.subscriptions.report(view.id, settled)
+    scene.wait(7 * DAY)
+    (late,) = scene.world.authority.held_by(scene.jessica.id)
+    assert late.status.kind.value == "good"
+    told = [alert.about for alert in scene.alerts if alert.what == "revocation_refused"]
+    assert told == [f"{view.id}: not now"]
+    again = sf.RevocationRefused(fingerprint=late.certificate.fingerprint, reason="not now")
+    assert not scene.qcp.engine.record(view.id, again).changed
+    stranger = sf.RevocationRefused(fingerprint=Fingerprint("0" * 64), reason="not now")
+    assert not scene.qcp.engine.record(view.id, stranger).changed
     scene.prove(view.id)
 
 

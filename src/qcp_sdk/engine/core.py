@@ -136,9 +136,9 @@ class Engine:
             stream = self.streams.new(id, opens) if opens is not None else self.streams.load(id)
             state, effects = MACHINES[stream.kind].step(stream.state, fact, now)
             changed = state is not stream.state
-            batch = self._batch(stream, state, fact if changed else None, effects, now, answering, tally, message)
             if not (changed or answering or tally or message):
                 return Recorded(state=state, changed=False)
+            batch = self._batch(stream, state, fact if changed else None, effects, now, answering, tally, message)
             try:
                 self.ports.store.commit(batch=batch)
             except Conflict as conflict:
@@ -180,8 +180,8 @@ class Engine:
             outbox = self.streams.outbox(stream, effects, now)
             before = machine.claims(stream.state) if stream.state is not None else frozenset()
             after = machine.claims(state)
-            claim = tuple((self.streams.blind("claim", name), stream.id) for name in sorted(after - before))
-            unclaim = tuple((self.streams.blind("claim", name), stream.id) for name in sorted(before - after))
+            if after != before:
+                claim, unclaim = self._claims(stream, after - before), self._claims(stream, before - after)
         if tally is not None:
             counted = self._counted(tally)
             streams.append(
@@ -204,6 +204,9 @@ class Engine:
             unclaim=unclaim,
             inbox=(message,) if message is not None else (),
         )
+
+    def _claims(self, stream: Stream, names: frozenset[str]) -> tuple[tuple[str, str], ...]:
+        return tuple((self.streams.blind("claim", name), stream.id) for name in sorted(names))
 
     def _counted(self, tally: Tally) -> Stream:
         id = f"attempts-{tally.purpose}-{self.streams.blind('attempts', tally.subject)}"
@@ -363,15 +366,15 @@ class Engine:
             log.warning("%s not put back (%s): it is free when its lease ends", leased.key, error.code)
 
     def _set_aside(self, leased: LeasedEffect, reason: str) -> None:
-        try:
-            self.ports.store.park(key=leased.key, token=leased.token, reason=reason)
-        except PortError as error:
-            log.warning("%s not parked (%s): it is tried again when its lease ends", leased.key, error.code)
-            return
+        # The alert comes first: dying between the two must not leave an effect parked that nobody was told of.
         try:
             self._on_alert(Alert(what="effect_parked", about=f"{leased.kind} {leased.key}: {reason}"))
         except Exception as error:  # noqa: BLE001 - the host's alarm is broken; the effect is parked all the same
             log.error("the alert on %s failed: %s", leased.key, type(error).__name__)  # noqa: TRY400
+        try:
+            self.ports.store.park(key=leased.key, token=leased.token, reason=reason)
+        except PortError as error:
+            log.warning("%s not parked (%s): it is tried again when its lease ends", leased.key, error.code)
 
     def ask_now(self, id: str) -> None:
         """Ask now what a stream polls for, outside its schedule. The poll itself stays, and finds nothing new."""

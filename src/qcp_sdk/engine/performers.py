@@ -33,7 +33,7 @@ log = logging.getLogger("qcp_sdk")
 Answer: TypeAlias = Fact | Pending | None
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class Context:
     """What a performer may use: the collaborators, the stream's state, the key to act under, the instant."""
 

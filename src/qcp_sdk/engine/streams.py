@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import threading
 from collections import OrderedDict
@@ -83,7 +82,7 @@ MACHINES: Final[Mapping[str, Machine]] = {
 }
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class Stream:
     """A stream in memory. `version` 0 and no state: it does not exist yet."""
 
@@ -93,6 +92,10 @@ class Stream:
     state: Any
     data_key: bytes
     head: bytes = journal.GENESIS
+    found_by: tuple[tuple[str, str], ...] = ()
+    """(name, value) under which it is found."""
+    indexes: frozenset[tuple[str, str]] = frozenset()
+    """The same as the store keeps it: (name, keyed hash)."""
 
 
 @frozen
@@ -125,7 +128,7 @@ class Streams:
     def blind(self, name: str, value: str) -> str:
         """Give the keyed hash under which a value is found, so that indexes hold no personal data."""
         key = self._keys.derive(purpose="index")
-        return hmac.new(key, f"{name}\x00{value}".encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(key, f"{name}\x00{value}".encode(), "sha256").hex()
 
     def load(self, id: str) -> Stream:
         """Read a stream.
@@ -149,29 +152,22 @@ class Streams:
 
     def opened(self, stored: StoredStream) -> Stream:
         """Unseal and unpack a stored stream, unless these very bytes were read or written here a while ago."""
-        state = self._recent.get(stored.id, stored.state)
-        if state is None:
+        stream = self._recent.get(stored.id, stored.state)
+        if stream is None:
             state = self._packing.unpack_state(
                 stored.state, data_key=stored.data_key, place=f"state/{stored.id}/{stored.version}"
             )
-            self._recent.put(stored.id, stored.state, state)
-        return Stream(
-            id=stored.id,
-            kind=stored.kind,
-            version=stored.version,
-            state=state,
-            data_key=stored.data_key,
-            head=stored.head or journal.GENESIS,
-        )
+            stream = _as_stream(stored, state, _found_by(stored.kind, state))
+            self._recent.put(stored.id, stored.state, stream)
+        return stream
 
     def stored(self, stream: Stream, *, version: int, state: Any, stage: str, head: bytes = b"") -> StoredStream:
         """Pack and seal the state that follows."""
-        machine = MACHINES.get(stream.kind)
-        pairs = machine.indexes(state) if machine is not None else ()
+        found_by = _found_by(stream.kind, state)
+        same = found_by == stream.found_by  # as for most facts; hashing it again costs more than the rest
         place = f"state/{stream.id}/{version}"
         packed = self._packing.pack_state(stream.kind, state, data_key=stream.data_key, place=place)
-        self._recent.put(stream.id, packed, state)
-        return StoredStream(
+        stored = StoredStream(
             id=stream.id,
             kind=stream.kind,
             version=version,
@@ -179,8 +175,12 @@ class Streams:
             data_key=stream.data_key,
             state=packed,
             head=head,
-            indexes=frozenset((name, self.blind(name, value)) for name, value in pairs),
+            indexes=stream.indexes
+            if same
+            else frozenset([(name, self.blind(name, value)) for name, value in found_by]),
         )
+        self._recent.put(stream.id, packed, _as_stream(stored, state, found_by))
+        return stored
 
     def entry(self, stream: Stream, fact: Fact, at: datetime) -> JournalRow:
         """Lay out the journal entry of the next fact, chained to the last."""
@@ -193,15 +193,17 @@ class Streams:
     def outbox(self, stream: Stream, effects: tuple[Effect, ...], now: datetime) -> tuple[OutboxRow, ...]:
         """Lay out the effects of the next fact; those that are due now are leased to whoever commits them."""
         return tuple(
-            OutboxRow(
-                key=one.key,
-                stream=stream.id,
-                kind=one.effect.kind,
-                due=one.due,
-                payload=self._packing.pack_effect(one.effect, data_key=stream.data_key, place=f"outbox/{one.key}"),
-                leased_until=one.leased_until,
-            )
-            for one in planned(stream.id, stream.version + 1, effects, now)
+            [
+                OutboxRow(
+                    key=one.key,
+                    stream=stream.id,
+                    kind=one.effect.kind,
+                    due=one.due,
+                    payload=self._packing.pack_effect(one.effect, data_key=stream.data_key, place=f"outbox/{one.key}"),
+                    leased_until=one.leased_until,
+                )
+                for one in planned(stream.id, stream.version + 1, effects, now)
+            ]
         )
 
     def effect(self, stream: Stream, key: Key, payload: bytes) -> Effect:
@@ -214,27 +216,45 @@ class Streams:
         return self._packing.unpack_fact(row.payload, data_key=stream.data_key, place=place)
 
 
-class Recent:
-    """The states that were read or written last, found again by their very bytes. Safe for threads.
+def _found_by(kind: str, state: Any) -> tuple[tuple[str, str], ...]:
+    machine = MACHINES.get(kind)
+    return machine.indexes(state) if machine is not None else ()
 
-    Sealed bytes are never alike by chance, so equal bytes are the state as it was committed, by whomever. A stream
+
+def _as_stream(stored: StoredStream, state: Any, found_by: tuple[tuple[str, str], ...]) -> Stream:
+    return Stream(
+        id=stored.id,
+        kind=stored.kind,
+        version=stored.version,
+        state=state,
+        data_key=stored.data_key,
+        head=stored.head or journal.GENESIS,
+        found_by=found_by,
+        indexes=stored.indexes,
+    )
+
+
+class Recent:
+    """The streams that were read or written last, found again by the very bytes of their state. Safe for threads.
+
+    Sealed bytes are never alike by chance, so equal bytes are the stream as it was committed, by whomever. A stream
     is read several times for each thing that happens to it; reading costs more than all the rest of a step.
     """
 
     def __init__(self, most: int = 512) -> None:
         self._most = most
-        self._kept: OrderedDict[str, tuple[bytes, Any]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[bytes, Stream]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, id: str, packed: bytes) -> Any | None:
-        """Give the state that these bytes hold, or None when it is not at hand."""
+    def get(self, id: str, packed: bytes) -> Stream | None:
+        """Give the stream whose state these bytes hold, or None when it is not at hand."""
         kept = self._kept.get(id)
         return kept[1] if kept is not None and kept[0] == packed else None
 
-    def put(self, id: str, packed: bytes, state: object) -> None:
-        """Keep a state, in place of the one that was longest unchanged."""
+    def put(self, id: str, packed: bytes, stream: Stream) -> None:
+        """Keep a stream, in place of the one that was longest unchanged."""
         with self._lock:
-            self._kept[id] = (packed, state)
+            self._kept[id] = (packed, stream)
             self._kept.move_to_end(id)
             if len(self._kept) > self._most:
                 self._kept.popitem(last=False)

@@ -162,6 +162,11 @@ class Subscriptions:
 
     def say(self, id: SubscriptionId, what: Fact | Code) -> SubscriptionView:
         """Say what the person did: see `SubscriptionView.say`."""
+        self.act(id, what)
+        return self.get(id)
+
+    def act(self, id: SubscriptionId, what: Fact | Code) -> None:
+        """Say what the person did, where nobody looks at the view that follows. Raises as `say`."""
         if isinstance(what, Code):
             self._enter(id, what)
         elif isinstance(what, CodeRequested):
@@ -176,7 +181,6 @@ class Subscriptions:
             only_a_persons(what)
             after = self._engine.record(id, what).state
             _refuse_if_too_late(after, what)
-        return self.get(id)
 
     def report(self, id: SubscriptionId, fact: Fact) -> SubscriptionView:
         """Say what the host found out or decided: `AccountChanged`, `LcpRevoked`, `FraudReported`, `RevocationOrdered`,

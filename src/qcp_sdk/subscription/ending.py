@@ -118,7 +118,7 @@ def revocation_refused(s: Subscription, fact: Fact, _now: datetime) -> Moved:
     """The authority does not revoke: as before if only a wish stood behind it, never usable if a fault did."""
     assert isinstance(fact, RevocationRefused)
     if not _is_ours(s, fact.fingerprint):
-        return s, ()
+        return late_revocation_refused(s, fact, _now)
     alert = Alert(what="revocation_refused", about=f"{s.id}: {fact.reason}")
     if s.ending not in STANDS_AGAIN:
         return moved(s, s.stage), (alert,)
@@ -155,3 +155,13 @@ def late_certificate(s: Subscription, fact: Fact, _now: datetime) -> Moved:
     revoke = RevokeCertificate(fingerprint=fingerprint, reason=NOT_CONFORMING)
     alert = Alert(what="late_certificate", about=f"{s.id}: {fingerprint}")
     return moved(s, s.stage, settled=s.settled | {fingerprint}), (revoke, alert)
+
+
+def late_revocation_refused(s: Subscription, fact: Fact, _now: datetime) -> Moved:
+    """A late certificate stays valid, though nobody is to have it: tell an operator, once."""
+    assert isinstance(fact, RevocationRefused)
+    mark = f"refused:{fact.fingerprint}"
+    if fact.fingerprint not in s.settled or mark in s.settled:
+        return s, ()
+    alert = Alert(what="revocation_refused", about=f"{s.id}: {fact.reason}")
+    return moved(s, s.stage, settled=s.settled | {mark}), (alert,)

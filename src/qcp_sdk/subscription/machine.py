@@ -224,6 +224,7 @@ _SETTLED: Final[Mapping[type[Fact], Apply]] = {
     facts.IdentityOpened: proving.late_session,
     facts.CertificatePending: requesting.pending,
     facts.CertificateIssued: ending.late_certificate,
+    facts.RevocationRefused: ending.late_revocation_refused,
     facts.CertificateAttested: hosted.late_attestation,
 }
 

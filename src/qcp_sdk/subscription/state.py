@@ -7,6 +7,7 @@ twice as fast (docs/decisions/0010). The small records are built by position for
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from attrs import field, frozen
@@ -110,8 +111,13 @@ def claims(s: Subscription) -> frozenset[str]:
     """
     if s.stage in FINAL:
         return frozenset()
-    owner = (s.terms.tenant, s.terms.account.id)
-    slot = joined("certificate", *owner, s.terms.issuer, str(s.terms.slot))
-    if s.stage in (Stage.ACTIVE, Stage.REVOKING):
-        return frozenset({slot})
-    return frozenset({slot, joined("subscription", *owner)})
+    terms = s.terms
+    held, opened = _claimed(terms.tenant, terms.account.id, terms.issuer, terms.slot)
+    return held if s.stage in (Stage.ACTIVE, Stage.REVOKING) else opened
+
+
+@lru_cache(maxsize=1_024)  # asked for before and after every fact, and always the same for one subscription
+def _claimed(tenant: str, account: str, issuer: str, slot: int) -> tuple[frozenset[str], frozenset[str]]:
+    """Give what is claimed with a certificate, and while a subscription is open."""
+    certificate = joined("certificate", tenant, account, issuer, str(slot))
+    return frozenset({certificate}), frozenset({certificate, joined("subscription", tenant, account)})

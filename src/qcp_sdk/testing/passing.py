@@ -14,6 +14,7 @@ class _Carried(bytes):
     """Bytes that carry what they stand for: a store that keeps payloads as they come keeps it too."""
 
     value: object
+    place: str
 
 
 class Passing:
@@ -54,13 +55,13 @@ _NUMBERS: Final = count()
 
 
 def _carry(value: object, place: str) -> bytes:
-    # Numbered, because no two packings of one place are ever alike (two attempts at the same version).
-    carried = _Carried(b"%d %b" % (next(_NUMBERS), place.encode()))
-    carried.value = value
+    # Numbered, because no two packings are ever alike (two attempts at the same version of one place).
+    carried = _Carried(b"%d" % next(_NUMBERS))
+    carried.value, carried.place = value, place
     return carried
 
 
 def _carried(packed: bytes, place: str) -> Any:
-    if not isinstance(packed, _Carried) or packed.partition(b" ")[2] != place.encode():
+    if type(packed) is not _Carried or packed.place != place:
         raise Rejected("it was moved from another place, or copied", reason="not_authentic", where=place)
     return packed.value

@@ -160,7 +160,7 @@ class MemoryAuthority(Fake):
         if not request:
             raise Rejected("the request names no document", reason="malformed", mend="seal the request first")
         script = self._scripts.get(application.subscription, self._default)
-        reference = _digest(self._issuer, key)[:24]
+        reference = self.reference(key=key)
         self._requests[reference] = _Request(
             key=key, application=application, script=script, due=self._clock.now() + script.after
         )
@@ -231,6 +231,10 @@ class MemoryAuthority(Fake):
                 return Outcome(kind=OutcomeKind.DONE, reference=answer.at.isoformat())
             case _:
                 return Outcome(kind=OutcomeKind.DONE if key in self._revoking else OutcomeKind.UNKNOWN)
+
+    def reference(self, *, key: Key) -> str:
+        """Give this authority's word for the request of a key, whether it came or not."""
+        return _digest(self._issuer, key)[:24]
 
     # Whoever writes the script.
 

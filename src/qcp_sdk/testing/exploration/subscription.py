@@ -249,6 +249,8 @@ def _kind_of_mark(mark: str) -> str:
     """Late sessions are alike, and so are late certificates: none is the subscription's own."""
     if mark in (FIRST.fingerprint, SECOND.fingerprint, ODD.fingerprint):
         return "certificate"
+    if mark.startswith("refused:"):
+        return "certificate"  # which it is; that an operator was told decides only whether they are told again
     return mark if ":" in mark else "session"
 
 
