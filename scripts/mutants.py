@@ -183,7 +183,8 @@ def rows(tables: Mapping[str, str], room: str, tests: tuple[str, ...]) -> list[M
                     becomes="",
                 )
                 for fact, does in row.items()
-                if getattr(does, "apply", does).__name__ != "ignored"  # to be read: without it nothing happens either
+                if getattr(getattr(does, "apply", does), "__name__", "")
+                != "ignored"  # to be read: without it nothing happens either
             ]
     return found
 

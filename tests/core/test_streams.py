@@ -7,28 +7,42 @@ from collections.abc import Callable
 import pytest
 from attrs import evolve
 
-from qcp_sdk.engine.streams import Recent
+from qcp_sdk.engine.streams import Recent, Stream
 from qcp_sdk.errors import Rejected
 from qcp_sdk.facts import CodeRequested
+from qcp_sdk.ports.store import StoredStream
 from qcp_sdk.subscription.facts import DetailsConfirmed
 from qcp_sdk.subscription.stages import Stage
 from qcp_sdk.testing.passing import Passing
 from qcp_sdk.testing.scene import Scene
 
 
-def test_only_the_very_bytes_are_found_again() -> None:
+def row(
+    id: str, state: bytes = b"x", *, data_key: bytes = b"key", head: bytes = b"head"
+) -> tuple[StoredStream, Stream]:
+    stored = StoredStream(id=id, kind="audit", version=1, stage="", data_key=data_key, state=state, head=head)
+    return stored, Stream(id=id, kind="audit", version=1, state=state, data_key=data_key, head=head)
+
+
+def test_only_the_very_row_is_found_again() -> None:
     recent = Recent(most=2)
-    recent.put("a", b"one", "state one")
-    assert recent.get("a", b"one") == "state one"
-    assert recent.get("a", b"two") is None
-    assert recent.get("b", b"one") is None
+    stored, stream = row("a", b"one")
+    recent.put(stored, stream)
+    assert recent.get(row("a", b"one")[0]) is stream
+    for other in (
+        row("a", b"two"),
+        row("b", b"one"),
+        row("a", b"one", data_key=b"anew"),
+        row("a", b"one", head=b"cut"),
+    ):
+        assert recent.get(other[0]) is None
 
 
 def test_what_was_longest_unchanged_makes_room() -> None:
-    recent = Recent(most=2)
+    recent, rows = Recent(most=2), {id: row(id) for id in "abc"}
     for id in ("a", "b", "a", "c"):
-        recent.put(id, b"x", id)
-    assert [recent.get(id, b"x") for id in "abc"] == ["a", None, "c"]
+        recent.put(*rows[id])
+    assert [recent.get(rows[id][0]) is not None for id in "abc"] == [True, False, True]
 
 
 def test_what_another_process_committed_is_what_is_read() -> None:

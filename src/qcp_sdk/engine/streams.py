@@ -151,14 +151,14 @@ class Streams:
         return Stream(id=id, kind=kind, version=0, state=None, data_key=self._keys.new_data_key())
 
     def opened(self, stored: StoredStream) -> Stream:
-        """Unseal and unpack a stored stream, unless these very bytes were read or written here a while ago."""
-        stream = self._recent.get(stored.id, stored.state)
+        """Unseal and unpack a stored stream, unless the very same was read or written here a while ago."""
+        stream = self._recent.get(stored)
         if stream is None:
             state = self._packing.unpack_state(
                 stored.state, data_key=stored.data_key, place=f"state/{stored.id}/{stored.version}"
             )
             stream = _as_stream(stored, state, _found_by(stored.kind, state))
-            self._recent.put(stored.id, stored.state, stream)
+            self._recent.put(stored, stream)
         return stream
 
     def stored(self, stream: Stream, *, version: int, state: Any, stage: str, head: bytes = b"") -> StoredStream:
@@ -179,7 +179,7 @@ class Streams:
             if same
             else frozenset([(name, self.blind(name, value)) for name, value in found_by]),
         )
-        self._recent.put(stream.id, packed, _as_stream(stored, state, found_by))
+        self._recent.put(stored, _as_stream(stored, state, found_by))
         return stored
 
     def entry(self, stream: Stream, fact: Fact, at: datetime) -> JournalRow:
@@ -235,26 +235,27 @@ def _as_stream(stored: StoredStream, state: Any, found_by: tuple[tuple[str, str]
 
 
 class Recent:
-    """The streams that were read or written last, found again by the very bytes of their state. Safe for threads.
+    """The streams that were read or written last, found again by what the store holds of them. Safe for threads.
 
-    Sealed bytes are never alike by chance, so equal bytes are the stream as it was committed, by whomever. A stream
-    is read several times for each thing that happens to it; reading costs more than all the rest of a step.
+    Sealed bytes are never alike by chance, so an equal row is the stream as it was committed, by whomever. The whole
+    row counts: a data key that was wrapped anew, or a head that was changed, is another row. A stream is read several
+    times for each thing that happens to it; reading costs more than all the rest of a step.
     """
 
     def __init__(self, most: int = 512) -> None:
         self._most = most
-        self._kept: OrderedDict[str, tuple[bytes, Stream]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[StoredStream, Stream]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, id: str, packed: bytes) -> Stream | None:
-        """Give the stream whose state these bytes hold, or None when it is not at hand."""
-        kept = self._kept.get(id)
-        return kept[1] if kept is not None and kept[0] == packed else None
+    def get(self, stored: StoredStream) -> Stream | None:
+        """Give the stream that this row holds, or None when it is not at hand."""
+        kept = self._kept.get(stored.id)
+        return kept[1] if kept is not None and (kept[0] is stored or kept[0] == stored) else None
 
-    def put(self, id: str, packed: bytes, stream: Stream) -> None:
+    def put(self, stored: StoredStream, stream: Stream) -> None:
         """Keep a stream, in place of the one that was longest unchanged."""
         with self._lock:
-            self._kept[id] = (packed, stream)
-            self._kept.move_to_end(id)
+            self._kept[stored.id] = (stored, stream)
+            self._kept.move_to_end(stored.id)
             if len(self._kept) > self._most:
                 self._kept.popitem(last=False)
