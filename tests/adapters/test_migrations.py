@@ -9,14 +9,18 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
 
+from qcp_sdk.adapters.memory.world import MemoryWorld
 from qcp_sdk.adapters.sql import store as store_module
 from qcp_sdk.adapters.sql.engines import sqlite_engine
 from qcp_sdk.adapters.sql.migrations import Migration
 from qcp_sdk.adapters.sql.schema import StoreTables
 from qcp_sdk.adapters.sql.store import SqlStore
 from qcp_sdk.errors import ConfigurationError, Conflict, Unavailable
+from qcp_sdk.facts import CodeRequested
+from qcp_sdk.subscription.stages import Stage
 from qcp_sdk.testing.conformance.store_examples import opening, stream
 from qcp_sdk.testing.postgres import PostgresServer, fresh_names
+from qcp_sdk.testing.scene import Scene
 
 
 @pytest.fixture(params=["sqlite", "a host's sqlite", "postgresql"])
@@ -171,3 +175,31 @@ class TestAHostsTransactionOnSqlite:
         other.dispose()
         with pytest.raises(ConfigurationError):
             SqlStore(engine, schema="qcp")
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_a_subscription_is_opened_with_the_hosts_order_or_not_at_all(engine: Engine, prefix: str, keeps: bool) -> None:
+    """`Qcp` over a joined store: effects wait for the host's commit, and what comes of them is kept without another."""
+    store, hooks = SqlStore(engine, prefix=prefix), list[Callable[[], None]]()
+    store.create_schema()
+    world = MemoryWorld()
+    with engine.connect() as connection:
+        vars(world)["store"] = store.within(connection)  # in the place of the memory store
+        scene = Scene(world=world, after_commit=hooks.append)
+        view = scene.open(scene.jessica)
+        scene.qcp.subscriptions.say(view.id, CodeRequested())
+        assert world.codes.outbox == ()
+        if not keeps:
+            connection.rollback()
+            assert store.load(id=view.id) is None
+            return
+        connection.commit()
+        while hooks:
+            hooks.pop(0)()
+    assert len(world.codes.outbox) == 1
+    vars(world)["store"] = store
+    again = scene.installation().subscriptions.get(view.id)
+    assert again.show.code is not None
+    assert again.show.code.not_after is not None
+    assert [row.kind for row in store.outstanding(stream=view.id)] == ["wake"]
+    assert scene.advance(again, Stage.CONFIRMING_DETAILS).show.money == "held"

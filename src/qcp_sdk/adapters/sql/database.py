@@ -15,7 +15,17 @@ from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Final, Protocol, TypeAlias, cast
 
-from sqlalchemy import BigInteger, ClauseElement, Connection, Engine, Integer, MetaData, PoolProxiedConnection, Table
+from sqlalchemy import (
+    BigInteger,
+    ClauseElement,
+    Connection,
+    Engine,
+    Integer,
+    MetaData,
+    PoolProxiedConnection,
+    Table,
+    Transaction,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -179,10 +189,11 @@ class Database:
         driver = engine.dialect.loaded_dbapi
         self._error, self._integrity, self._data = driver.Error, driver.IntegrityError, driver.DataError
         self._gate = gate(engine)
-        self._host: Connection | None = None
+        self._host: tuple[Connection, Transaction] | None = None
 
     def within(self, connection: Connection) -> Database:
         """Give the same database inside the host's own transaction: what is written is kept when the host commits.
+        From then on it works by itself again: what a host's on-commit hook performs must not wait for a second commit.
 
         Raises:
             ConfigurationError: The connection is to another kind of database.
@@ -194,13 +205,21 @@ class Database:
                 mend="make the store with this connection's engine",
             )
         joined = copy(self)
-        joined._host = connection
+        joined._host = connection, connection.get_transaction() or connection.begin()
         return joined
 
     @property
     def one_statement(self) -> bool:
         """Whether a transaction of one statement is one round trip here: psycopg, and a connection of our own."""
-        return self._host is None and self.engine.dialect.driver == "psycopg"
+        return self._joins is None and self.engine.dialect.driver == "psycopg"
+
+    @property
+    def _joins(self) -> Connection | None:
+        """The host's connection, while the transaction lasts that was joined."""
+        if self._host is None:
+            return None
+        connection, transaction = self._host
+        return connection if transaction.is_active else None
 
     def create(self, metadata: MetaData, *, prefix: str, migrations: Sequence[Migration]) -> None:
         """Make the tables that are not there yet and bring older ones up; safe to repeat, and in several processes
@@ -226,7 +245,7 @@ class Database:
             Unavailable: It was not answered; again later.
         """
         with self._session(writes=False, transaction=frozen) as work:
-            if frozen and self._host is None:
+            if frozen and self._joins is None:
                 work.say("BEGIN" if self._sqlite else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             yield work
 
@@ -239,7 +258,7 @@ class Database:
             Unavailable: Nothing was changed; again later.
             Unconfirmed: The connection was lost while it was being kept.
         """
-        if self._host is not None or not self._sqlite:
+        if self._joins is not None or not self._sqlite:
             with self._session(writes=True, transaction=not (one and self.one_statement)) as work:
                 yield work
             return
@@ -269,8 +288,8 @@ class Database:
 
     @contextmanager
     def _session(self, *, writes: bool, transaction: bool) -> Iterator[Work]:
-        if self._host is not None:
-            with self._joined(self._host, writes=writes) as work:
+        if (host := self._joins) is not None:
+            with self._joined(host, writes=writes) as work:
                 yield work
             return
         try:
@@ -321,8 +340,6 @@ class Database:
     def _joined(self, host: Connection, *, writes: bool) -> Iterator[Work]:
         """Work in the host's transaction. What fails is undone to the savepoint, and the host may go on."""
         try:
-            if not host.in_transaction():
-                host.begin()  # else SQLAlchemy would not know that there is something to keep
             connection = host.connection
             driver = connection.driver_connection
             work = Work(cast("_Cursor", connection.cursor()))

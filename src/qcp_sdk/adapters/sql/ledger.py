@@ -212,7 +212,7 @@ class SqlLedger:
     def within(self, connection: Connection) -> SqlLedger:
         """Give this ledger inside the host's own transaction: what it writes is kept when the host commits.
 
-        For one thread, and for as long as that transaction.
+        For one thread. Once that transaction has ended it works by itself again.
 
         Raises:
             ConfigurationError: The connection is to another kind of database.

@@ -220,8 +220,9 @@ class SqlStore:
     def within(self, connection: Connection) -> SqlStore:
         """Give this store inside the host's own transaction: what it writes is kept when the host commits.
 
-        For one thread, and for as long as that transaction. What fails undoes nothing of the host's. Give `Qcp` an
-        `after_commit` that waits for the host's commit, and read `ports.store.Store` on what a rollback forgets.
+        For one thread. What fails undoes nothing of the host's. Once that transaction has ended it works by itself
+        again, so that `Qcp` may perform effects in the host's on-commit hook (`after_commit`). Read `ports.store.Store`
+        on what a rollback forgets.
 
         Raises:
             ConfigurationError: The connection is to another kind of database.
