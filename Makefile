@@ -62,8 +62,9 @@ test: $(VENV)/.dev ## the tests
 	@$(BIN)/python -m pytest -n $(JOBS) $(PYTEST)
 
 .PHONY: full
-full: $(VENV)/.dev ## the tests and what is too long for CI
+full: $(VENV)/.dev ## the tests and what is too long for CI: every crash, large worlds, mutants, a soak
 	@QCP_HYPOTHESIS=full $(BIN)/python -m pytest -n $(JOBS) -m 'full or not full' $(PYTEST)
+	@$(MAKE) --no-print-directory mutants soak
 
 .PHONY: mutants
 mutants: $(VENV)/.dev ## change the pure rooms one thing at a time: does a test notice?
