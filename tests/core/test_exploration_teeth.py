@@ -105,7 +105,7 @@ def says_a_secret(s: Subscription) -> Moved:
 
 def keeps_a_secret(s: Subscription) -> Moved:
     following = moved(s, Stage.CONSENTING)
-    following.__dict__["settled"] = frozenset({Secret("123456")})
+    following.__dict__["consents"] = (Secret("123456"),)
     return following, ()
 
 
