@@ -182,9 +182,9 @@ def rows(tables: Mapping[str, str], room: str, tests: tuple[str, ...]) -> list[M
                     was=f"{key}: {fact.__name__}",
                     becomes="",
                 )
+                # `ignored` is a row to be read: without it, nothing happens either.
                 for fact, does in row.items()
-                if getattr(getattr(does, "apply", does), "__name__", "")
-                != "ignored"  # to be read: without it nothing happens either
+                if getattr(getattr(does, "apply", does), "__name__", "") != "ignored"
             ]
     return found
 
