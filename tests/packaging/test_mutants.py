@@ -8,6 +8,7 @@ import textwrap
 import tomllib
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -63,6 +64,20 @@ def test_everything_but_wording_is_changed(script: ModuleType, tmp_path: Path, m
     assert any("Refused(None, " in becomes for becomes in changed)
     assert any("mend=None" in becomes for becomes in changed)
     assert not any("GROW" in becomes or "XXgrow" in becomes for becomes in changed)
+
+
+def test_properties_are_changed_too(script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = "class Room:\n    @property\n    def size(self) -> int:\n        return 3\n"
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(script, "SOURCES", tmp_path)
+    (tmp_path / "qcp_sdk").mkdir()
+    path = tmp_path / "qcp_sdk" / "room.py"
+    path.write_text(written, "utf-8")
+    code, (mutant,) = script.mutate(path, "room", ())
+    assert (mutant.where, mutant.was, mutant.becomes) == ("room.Room.size", "return 3", "return 4")
+    names: dict[str, Any] = {"__name__": "qcp_sdk.room"}
+    exec(compile(code, str(path), "exec"), names)
+    assert names["Room"]().size == 3
 
 
 def test_a_mutant_is_known_by_its_lines_whatever_lies_around_them(
