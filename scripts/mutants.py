@@ -77,6 +77,19 @@ class Mutant:
 # --- making them --------------------------------------------------------------------------------------------------
 
 
+class _Undecorated(cst.CSTTransformer):
+    """Write every property as a plain method and `name = property(name)`: mutmut leaves decorated functions alone."""
+
+    def leave_FunctionDef(  # noqa: N802  # named by libcst
+        self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef
+    ) -> cst.FunctionDef | cst.FlattenSentinel[cst.BaseStatement]:
+        if not m.matches(original_node, m.FunctionDef(decorators=[m.Decorator(m.Name("property"))])):
+            return updated_node
+        name = original_node.name.value
+        made = cst.parse_statement(f"{name} = property({name})")
+        return cst.FlattenSentinel([updated_node.with_changes(decorators=[]), made])
+
+
 def _wording(module: cst.Module) -> set[cst.CSTNode]:
     """Every node of an error's sentence and of its remedy: what they say is read by people, and asserted by nobody."""
     found: set[cst.CSTNode] = set()
@@ -111,7 +124,8 @@ def _difference(module: cst.Module, mutation: file_mutation.Mutation) -> tuple[s
 
 def mutate(source: Path, room: str, tests: tuple[str, ...]) -> tuple[str, list[Mutant]]:
     """Give the file with every variant in it, and what they are."""
-    module, mutations, classes, functions = file_mutation.create_mutations(str(source), source.read_text("utf-8"))
+    plain = cst.parse_module(source.read_text("utf-8")).visit(_Undecorated()).code
+    module, mutations, classes, functions = file_mutation.create_mutations(str(source), plain)
     prose = _wording(module)
     kept = [
         one
@@ -133,8 +147,8 @@ def mutate(source: Path, room: str, tests: tuple[str, ...]) -> tuple[str, list[M
     in_order = sorted(by_function, key=lambda node: _place(module, node))
     for function, its_names in zip(in_order, names.values(), strict=True):
         for one, name in zip(by_function[function], its_names, strict=True):
-            plain, owner = orig_function_and_class_names_from_key(name)
-            where = ".".join(filter(None, (dotted.removeprefix("qcp_sdk."), owner, plain)))
+            called, owner = orig_function_and_class_names_from_key(name)
+            where = ".".join(filter(None, (dotted.removeprefix("qcp_sdk."), owner, called)))
             was, becomes = _difference(module, one)
             seen[where, was, becomes] += 1
             mutants.append(
@@ -182,9 +196,9 @@ def rows(tables: Mapping[str, str], room: str, tests: tuple[str, ...]) -> list[M
                     was=f"{key}: {fact.__name__}",
                     becomes="",
                 )
+                # `ignored` is a row to be read: without it, nothing happens either.
                 for fact, does in row.items()
-                if getattr(getattr(does, "apply", does), "__name__", "")
-                != "ignored"  # to be read: without it nothing happens either
+                if getattr(getattr(does, "apply", does), "__name__", "") != "ignored"
             ]
     return found
 

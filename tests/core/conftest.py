@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,15 @@ import pytest
 from qcp_sdk.errors import InvalidInput, PortError, QcpError, Refusal
 
 DONE = QcpError.__init__
+
+
+def _raised_by_us() -> bool:
+    """Whether the error is made by the product, and not by a test or the kit."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and frame.f_globals["__name__"] == "qcp_sdk.errors":
+        frame = frame.f_back
+    name: str = frame.f_globals["__name__"]
+    return name.startswith("qcp_sdk.") and not name.startswith("qcp_sdk.testing.")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -19,12 +29,13 @@ def _every_error_says_what_and_how_to_mend() -> Iterator[None]:
     """
 
     def checked(self: QcpError, what: object, *, where: object = "", mend: object = "") -> None:
-        if isinstance(self, (InvalidInput, Refusal, PortError)):
-            assert isinstance(what, str) and what.strip(), f"{type(self).__name__} does not say what is wrong"
-        if isinstance(self, (InvalidInput, Refusal)):
-            assert isinstance(mend, str) and mend.strip(), f"`{what}` does not say what to do next"
-        assert isinstance(where, str)
-        DONE(self, str(what), where=where, mend=str(mend))
+        if _raised_by_us():
+            if isinstance(self, (InvalidInput, Refusal, PortError)):
+                assert isinstance(what, str) and what.strip(), f"{type(self).__name__} does not say what is wrong"
+            if isinstance(self, (InvalidInput, Refusal)):
+                assert isinstance(mend, str) and mend.strip(), f"`{what}` does not say what to do next"
+            assert isinstance(where, str), f"`{what}` does not say where"
+        DONE(self, str(what), where=str(where), mend=str(mend))
 
     patch = pytest.MonkeyPatch()
     patch.setattr(QcpError, "__init__", checked)

@@ -350,6 +350,16 @@ GIVEN_UP = evolve(PREPARED[0], failed="revoked")
 """Failed after it was prepared: what was made of it stays on record and is used no more."""
 
 
+def test_an_activation_that_was_lost_goes_with_what_it_was_to_sign() -> None:
+    lost = evolve(AWAITING, lost=CODE)
+    kept, _ = step(lost, CodeRequested(), NOW)
+    assert kept.lost == CODE
+    anew, _ = step(evolve(lost, lease_until=None), CodeRequested(), NOW)
+    assert anew.lost is None
+    freed, _ = step(lost, DeadlinePassed(deadline="lease/2"), LEASE)
+    assert freed.lost is None
+
+
 def test_a_document_that_failed_is_left_out_of_the_next_round() -> None:
     both: dict[str, Any] = {
         "codes": Codes(issued=1, requested=(NOW,)),
@@ -522,9 +532,10 @@ def test_after_the_lease_the_documents_are_free_again() -> None:
         "lease_until": None,
         "documents": (GIVEN_UP, BARE[1]),
         "challenge": None,
+        "lost": None,
     }
     before = evolve(SIGNING, documents=(GIVEN_UP, PREPARED[1]), lost=ChallengeId("older"))
-    check_step(before, refused_by_signer("wrong_code"), now=LEASE, problem="wrong_code", lost=None, **over)
+    check_step(before, refused_by_signer("wrong_code"), now=LEASE, problem="wrong_code", **over)
     check_step(before, refused_by_signer("unavailable"), now=LEASE, problem="unavailable", **over)
     in_time = check_step(
         before,

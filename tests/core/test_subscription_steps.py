@@ -1122,6 +1122,29 @@ def test_a_certificate_that_nobody_waits_for_is_revoked_once(stage: Stage) -> No
     )
 
 
+@pytest.mark.parametrize("stage", [S.CLOSED, S.ACTIVE, S.REVOKING, S.VERIFYING_EMAIL])
+def test_a_late_certificate_that_is_not_revoked_is_told_of_once(stage: Stage) -> None:
+    before = record(stage, certificate=OURS, settled=frozenset({"late"}), ending=Ending.ORDERED_BY_HOST)
+    no = sf.RevocationRefused(fingerprint=Fingerprint("late"), reason="not yours")
+    told = Alert(what="revocation_refused", about="sub-7: not yours")
+    after = check_step(before, no, told, settled=frozenset({"late", "refused:late"}))
+    check_nothing(after, no)
+    check_nothing(evolve(before, settled=frozenset()), no)
+
+
+@pytest.mark.parametrize("stage", [S.CLOSED, S.ACTIVE])
+def test_a_request_that_is_pending_after_all_is_followed(stage: Stage) -> None:
+    before = evolve(AWAITING, stage=stage)
+    after = check_step(
+        before,
+        sf.CertificatePending(reference="ref-1"),
+        se.AskCertificate(reference="ref-1"),
+        request=evolve(before.request, reference="ref-1"),
+    )
+    check_nothing(after, sf.CertificatePending(reference="ref-2"))
+    check_nothing(evolve(before, request=SIGNED), sf.CertificatePending(reference="ref-1"))
+
+
 @pytest.mark.parametrize("stage", [S.CLOSED, S.ACTIVE, S.CONSENTING])
 def test_an_attestation_that_nobody_waits_for_is_told_of_once(stage: Stage) -> None:
     before = record(stage, settled=frozenset({"earlier"}))
@@ -1145,7 +1168,9 @@ def test_final_stages_keep_an_empty_row_and_settle_what_is_late(stage: Stage) ->
         sf.CaptureRefused,
         sf.FundsReleased,
         sf.IdentityOpened,
+        sf.CertificatePending,
         sf.CertificateIssued,
+        sf.RevocationRefused,
         sf.CertificateAttested,
     }
     assert sayable(record(stage)) == ()

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, cast
 
 from qcp_sdk.policy import Decision
 from qcp_sdk.testing.corpus import cases
 from qcp_sdk.values import SignatoryId
 
-DECISIONS = {case.name: case.decide() for case in cases()}
+
+@cache
+def decisions() -> dict[str, Decision]:
+    return {case.name: case.decide() for case in cases()}
+
 
 DETAILS = {
     "attestation.suffices": {("provider",)},
@@ -36,7 +41,7 @@ def data(decision: Decision, *, worded: bool = False) -> dict[str, Any]:
 
 def test_what_each_answer_comes_with() -> None:
     found: dict[str, set[tuple[str, ...]]] = {}
-    for decision in DECISIONS.values():
+    for decision in decisions().values():
         for one in decision:
             for each in one.assessments:
                 for finding in (*each.findings, *each.demands):
@@ -45,7 +50,7 @@ def test_what_each_answer_comes_with() -> None:
 
 
 def test_the_names_in_a_decisions_json() -> None:
-    decision = data(DECISIONS["third-party-whose-mobile-differs"])
+    decision = data(decisions()["third-party-whose-mobile-differs"])
     assert list(decision) == ["collecte", "at", "policy", "verdict", "signatories"]
     assert list(decision["policy"]) == ["version", "hash"]
     (one,) = decision["signatories"]
@@ -56,25 +61,25 @@ def test_the_names_in_a_decisions_json() -> None:
     for each in one["assessments"]:
         assert list(each) == ["level", "verdict", "offered", "findings", "demands", "chosen"]
         assert all(list(finding) == FINDING for finding in (*each["findings"], *each["demands"]))
-    (chosen,) = [one["chosen"] for one in data(DECISIONS["niveau-3-qcp-n"])["signatories"]]
+    (chosen,) = [one["chosen"] for one in data(decisions()["niveau-3-qcp-n"])["signatories"]]
     assert list(chosen) == ["level", "certificate", "provider"]
     assert (chosen["level"], chosen["provider"]) == ("QCP_N", "")
 
 
 def test_wording_is_added_where_asked_for_and_nowhere_else() -> None:
-    case = DECISIONS["niveau-3-revoked"]
+    case = decisions()["niveau-3-revoked"]
     worded = data(case, worded=True)["signatories"][0]["assessments"][2]
     plain = data(case)["signatories"][0]["assessments"][2]
     assert all(list(finding) == [*FINDING, "message", "remedy"] for finding in worded["findings"])
     assert all(list(finding) == FINDING for finding in plain["findings"])
-    highest = data(DECISIONS["third-party-whose-mobile-differs"], worded=True)["signatories"][0]
+    highest = data(decisions()["third-party-whose-mobile-differs"], worded=True)["signatories"][0]
     assert all("message" in finding for each in highest["assessments"] for finding in each["demands"])
     revoked = next(finding for finding in worded["findings"] if finding["rule"] == "status.good")
     assert list(revoked["message"]) == list(revoked["remedy"]) == ["fr", "en"]
 
 
 def test_of_gives_the_signatory_that_was_asked_for() -> None:
-    decision = DECISIONS["three-signatories-everything-is-said"]
+    decision = decisions()["three-signatories-everything-is-said"]
     assert [decision.of(SignatoryId(f"s{at}")).requested for at in (1, 2, 3)] == [3, 2, 1]
     assert [one.signatory for one in decision.refused] == ["s1", "s2", "s3"]
     assert [who for who, _ in decision.findings] == ["s1", "s2", "s3"]
