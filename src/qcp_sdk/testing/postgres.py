@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -103,24 +104,53 @@ class PostgresServer:
                 time.sleep(0.02)
         engine.dispose()
 
+    @property
+    def pid(self) -> int:
+        """The server's first process, whichever of our processes started it."""
+        return int((self._data / "postmaster.pid").read_text().split("\n", 1)[0])
+
     def kill(self) -> None:
         """Kill it as a failing machine would: every process of it at once, with nothing written any more."""
-        assert self._process is not None
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-        for process in (self._process.pid, *map(int, children)):
-            os.kill(process, signal.SIGKILL)
-        self._process.wait()
-        (self._data / "postmaster.pid").unlink(missing_ok=True)
+        pid = self.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for process in (pid, *map(int, children)):
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        self._gone(pid)
+        for left in (
+            "postmaster.pid",
+            ".s.PGSQL.5432.lock",
+            ".s.PGSQL.5432",
+        ):  # of a process that nobody has buried yet
+            (self._data / left).unlink(missing_ok=True)
+
+    def restart_killed(self) -> None:
+        """Kill it, and start it again over what is left."""
+        self.kill()
+        self.start()
 
     def stop(self) -> None:
         """Stop it, whoever is still connected."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
+        with suppress(FileNotFoundError, ProcessLookupError):
+            pid = self.pid
+            os.kill(pid, signal.SIGINT)
+            if not self._gone(pid):
+                os.kill(pid, signal.SIGKILL)
+
+    def _gone(self, pid: int) -> bool:
+        """Wait until a process has ended, be it a child of ours or not."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            if self._process is not None:
+                self._process.poll()  # else it would remain, as one that has ended
             try:
-                self._process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+                state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+            except OSError:
+                return True
+            if state in "ZX":
+                return True
+            time.sleep(0.01)
+        return False
 
     @property
     def url(self) -> URL:
@@ -132,7 +162,11 @@ class PostgresServer:
         return create_engine(self.url, **options)
 
     def __enter__(self) -> PostgresServer:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from copy import copy
 from datetime import datetime
-from typing import cast
+from typing import Final, cast
 
 from sqlalchemy import Connection, Engine, and_, bindparam, delete, func, insert, select, update
 
@@ -41,6 +41,8 @@ from qcp_sdk.ports.store import (
     StoredStream,
 )
 from qcp_sdk.values import Key, utc
+
+MOST_HINTS: Final = 1_000
 
 
 class _Statements:
@@ -208,6 +210,8 @@ class SqlStore:
         self._database = Database(engine)
         self._statements = _Statements(self._tables, engine)
         self._one = OneStatement(self._tables, engine)
+        self._loaded: dict[str, str] = {}
+        """The indexes that each stream had when it was read last: a hint at which statement a commit needs, no more."""
 
     def create_schema(self) -> None:
         """Make the tables that are not there yet and bring older ones up; safe to repeat, in many processes at once.
@@ -240,6 +244,10 @@ class SqlStore:
         of, kind, version, stage, data_key, state, head, indexed = cast(
             "tuple[str, str, int, str, bytes, bytes, bytes, str]", row
         )
+        if self._database.one_statement:
+            if len(self._loaded) >= MOST_HINTS:
+                self._loaded.clear()
+            self._loaded[id] = indexed
         return StoredStream(
             id=of,
             kind=kind,
@@ -293,7 +301,9 @@ class SqlStore:
             (moved if expected else opened).append(row)
             if not expected:
                 marks += [{"name": name, "value": value, "stream": stream.id} for name, value in stream.indexes]
-        for reindexed in (False, True) if moved else (False,):
+        # What was read last says most often whether indexes change; a wrong guess costs a statement and harms nothing.
+        change = any(self._loaded.get(str(row["id"]), row["indexed"]) != row["indexed"] for row in moved)
+        for reindexed in (True,) if change else (False, True) if moved else (False,):
             sql, values = self._one.lay_out(
                 batch,
                 moved=moved,

