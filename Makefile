@@ -70,13 +70,13 @@ full: $(VENV)/.dev ## the tests and what is too long for CI: every crash, large 
 mutants: $(VENV)/.dev ## change the pure rooms one thing at a time: does a test notice?
 	@$(BIN)/python scripts/mutants.py --write $(ROOMS)
 
-# A million people, an hour or so on one core: make soak SEED=7
+# A million people, half an hour or so on two cores: make soak SEED=7
 SOAK ?= 1000000
 SEED ?= 0
 
 .PHONY: soak
 soak: $(VENV)/.dev ## let a million people subscribe while everything goes wrong that can
-	@$(BIN)/qcp-sdk simulate --subscriptions $(SOAK) --seed $(SEED) --trace simulation-failure.json
+	@$(BIN)/qcp-sdk simulate --subscriptions $(SOAK) --seed $(SEED) --jobs $(JOBS) --trace simulation-failure.json
 
 .PHONY: bench
 bench: $(VENV)/.dev ## compare with what others offer, in the same run

@@ -158,6 +158,7 @@ def build_parser() -> argparse.ArgumentParser:
     simulate.add_argument(
         "--faults", metavar="CLASSES", help="what may go wrong: classes of faults, with commas; by default all of them"
     )
+    simulate.add_argument("--jobs", type=_count, default=1, metavar="N", help="how many processes; changes no result")
     simulate.add_argument("--sealed", action="store_true", help="write and seal what is stored, as in production; slow")
     simulate.add_argument("--trace", type=Path, metavar="FILE", help="where a failure is written, to be replayed")
     simulate.add_argument(
@@ -477,7 +478,7 @@ def _explore(asked: argparse.Namespace) -> int:
 
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"`{text}` is not a number of subscriptions")
+        raise argparse.ArgumentTypeError(f"`{text}` is not a number from 1")
     return int(text)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterator
 from datetime import datetime
 from typing import Final
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from qcp_sdk import codec
 from qcp_sdk.effects import Effect, SendCode
@@ -47,12 +47,11 @@ class Ghost:
         verified = self.email_verified or (
             before is not None and before.stage is Stage.VERIFYING_EMAIL and after.stage is Stage.HOLDING_FUNDS
         )
-        return evolve(
-            self,
-            intents=self.intents | asked,
-            email_verified=verified,
-            conforming=self.conforming or after.stage is Stage.ACTIVE,
-            final=self.final or (after.stage if after.stage in FINAL else None),
+        return Ghost(
+            self.intents | asked if asked else self.intents,
+            verified,
+            self.conforming or after.stage is Stage.ACTIVE,
+            self.final or (after.stage if after.stage in FINAL else None),
         )
 
     def key(self) -> Hashable:

@@ -33,6 +33,7 @@ def command(asked: argparse.Namespace) -> bool:
         seed=asked.seed,
         faults=faults,
         sealed=asked.sealed,
+        jobs=asked.jobs,
         progress=None if asked.json or not sys.stderr.isatty() else _progress(asked.subscriptions),
     )
     if asked.trace is not None and found.violations:
@@ -56,7 +57,7 @@ def _print(found: Simulation, kept: Path | None) -> None:
     for ending, number in sorted(found.ends.items(), key=lambda one: (-one[1], one[0])):
         print(f"{number:>8} {ending}")
     held = "every invariant holds" if not found.violations else f"{len(found.violations)} violated"
-    books = "the ledger is balanced" if found.balanced else "the ledger is NOT balanced"
+    books = "the ledger is balanced" if found.balanced else "the books were not closed everywhere"
     print(f"{found.subscriptions} subscriptions, seed {found.seed}: {held}, {books}")
     trouble = sum(found.happened.values())
     speed = f"{found.seconds:.1f} s of one core, {found.per_second:.0f} a second"

@@ -57,6 +57,8 @@ class Message:
     subject: str
     session: SessionId | None = None
     reference: str = ""
+    subscription: str = ""
+    """Whose request it is."""
     tries: int = 0
 
 

@@ -292,7 +292,8 @@ class Town:
         elif label in ("authority.submit", "authority.ask") and isinstance(answer, CertificateIssued):
             reference = named.get("reference") or self.authority.reference(key=named["key"])
             other = CertificateRefused(reason="on second thoughts")
-            self.message(Message(f"{subject}/mind/{reference}", subject, reference=reference))
+            whose = self._applicant(named, reference)
+            self.message(Message(f"{subject}/mind/{reference}", subject, reference=reference, subscription=whose))
         elif label == "registration.ask" and isinstance(answer, CertificateIssued):
             other = RegistrationExpired(session=named["session"])
             self.message(Message(f"{subject}/mind/{named['session']}", subject, session=named["session"]))
@@ -300,6 +301,12 @@ class Town:
             return answer
         self.tell(label, f"says {type(other).__name__} instead of {type(answer).__name__}")
         return other
+
+    def _applicant(self, named: Mapping[str, Any], reference: str) -> str:
+        """Say whose request this is."""
+        if "application" in named:
+            return str(named["application"].subscription)
+        return next(id for id, seen in self.watch.seen.items() if seen.state.request.reference == reference)
 
     # --- what others notice --------------------------------------------------------------------------------------
 
@@ -366,7 +373,7 @@ class Town:
         about = (message.id, self.clock.now() + KEPT)
         ports = process.engine.ports
         if message.reference:
-            id, answer = message.subject, ports.authorities[DEFAULT].ask(reference=message.reference)
+            id, answer = message.subscription, ports.authorities[DEFAULT].ask(reference=message.reference)
         elif message.session is None or message.id[-1] in "02468ace":
             process.subscriptions.hint(message.session or SessionId(message.id))
             return

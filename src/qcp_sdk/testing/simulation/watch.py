@@ -235,7 +235,7 @@ class Watch:
 
 def _same_where_equal(before: Subscription, after: Subscription) -> None:
     """Let what did not change be the very same, as in the machine: reading what was sealed makes it anew."""
-    for name in ("terms", "certificate"):
+    for name in ("terms", "certificate", "attestation"):
         kept = before.__dict__[name]
         if after.__dict__[name] is not kept and after.__dict__[name] == kept:
             after.__dict__[name] = kept
