@@ -155,3 +155,12 @@ def test_every_survivor_has_a_reason_and_every_room_its_tests() -> None:
     for room in rooms.values():
         assert all(list((ROOT / "src" / "qcp_sdk").glob(files)) for files in room["files"])
         assert all((ROOT / test).is_file() for test in room["tests"])
+
+
+@pytest.mark.parametrize("room", ["certificates", "ceremony", "matching", "policy", "subscription"])
+def test_no_module_of_these_rooms_is_forgotten(room: str) -> None:
+    rooms = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["mutants"]["rooms"]
+    sources = ROOT / "src" / "qcp_sdk"
+    changed = [path for one in rooms.values() for files in one["files"] for path in sources.glob(files)]
+    assert len(changed) == len(set(changed))
+    assert set((sources / room).glob("*.py")) <= set(changed)
