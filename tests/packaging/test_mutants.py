@@ -129,6 +129,23 @@ def test_what_is_not_as_it_should_be_is_told(script: ModuleType, monkeypatch: py
     assert len(script.judge(mutants, fates | {"m3": script.UNTESTED}, 90)) == 1
 
 
+def test_the_page_keeps_the_rows_of_rooms_that_were_not_run(script: ModuleType) -> None:
+    page = f"# Mutants\n\n{script.BEGIN}\n{script.END}\n\nEnd.\n"
+    first = script.rewritten(
+        page,
+        [
+            script.Score(room="otp", mutants=10, killed=9, survivors=1),
+            script.Score(room="money, rows", mutants=4, killed=4, survivors=0),
+        ],
+    )
+    assert "| otp | 10 | 9 | 1 | 90.0 |\n| money, rows | 4 | 4 | 0 | 100.0 |\n| **all** | 14 | 13 | 1 | 92.9 |" in first
+    again = script.rewritten(first, [script.Score(room="otp", mutants=10, killed=10, survivors=0)])
+    assert (
+        "| otp | 10 | 10 | 0 | 100.0 |\n| money, rows | 4 | 4 | 0 | 100.0 |\n| **all** | 14 | 14 | 0 | 100.0 |" in again
+    )
+    assert again.endswith(f"{script.END}\n\nEnd.\n")
+
+
 def test_every_survivor_has_a_reason_and_every_room_its_tests() -> None:
     survivors = tomllib.loads((ROOT / "tests" / "mutants.toml").read_text("utf-8"))["survivor"]
     assert all(len(one["why"].split()) >= 3 for one in survivors)
@@ -138,3 +155,12 @@ def test_every_survivor_has_a_reason_and_every_room_its_tests() -> None:
     for room in rooms.values():
         assert all(list((ROOT / "src" / "qcp_sdk").glob(files)) for files in room["files"])
         assert all((ROOT / test).is_file() for test in room["tests"])
+
+
+@pytest.mark.parametrize("room", ["certificates", "ceremony", "matching", "policy", "subscription"])
+def test_no_module_of_these_rooms_is_forgotten(room: str) -> None:
+    rooms = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["mutants"]["rooms"]
+    sources = ROOT / "src" / "qcp_sdk"
+    changed = [path for one in rooms.values() for files in one["files"] for path in sources.glob(files)]
+    assert len(changed) == len(set(changed))
+    assert set((sources / room).glob("*.py")) <= set(changed)
