@@ -70,7 +70,7 @@ full: $(VENV)/.dev ## the tests and what is too long for CI: every crash, large 
 mutants: $(VENV)/.dev ## change the pure rooms one thing at a time: does a test notice?
 	@$(BIN)/python scripts/mutants.py --write $(ROOMS)
 
-# A million people, half an hour or so on two cores: make soak SEED=7
+# A million people, an hour or so on two cores: make soak SEED=7
 SOAK ?= 1000000
 SEED ?= 0
 

@@ -89,7 +89,9 @@ class MemoryStore:
             InvalidValue: `streams` and `expected` do not match in number.
         """
         if len(batch.streams) != len(batch.expected):
-            raise InvalidValue("every written stream needs the version that it had", where="expected")
+            raise InvalidValue(
+                "every written stream needs the version that it had", where="expected", mend="give one for each stream"
+            )
         with self._lock:
             self._examine(batch)
             claims = self._examine_claims(batch) if batch.claim or batch.unclaim else {}

@@ -268,7 +268,9 @@ class SqlStore:
             InvalidValue: `streams` and `expected` do not match in number.
         """
         if len(batch.streams) != len(batch.expected):
-            raise InvalidValue("every written stream needs the version that it had", where="expected")
+            raise InvalidValue(
+                "every written stream needs the version that it had", where="expected", mend="give one for each stream"
+            )
         if self._database.one_statement and self._written_at_once(batch):
             return
         with self._database.writing() as work:
