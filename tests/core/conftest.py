@@ -21,7 +21,7 @@ def _raised_by_us() -> bool:
     return name.startswith("qcp_sdk.") and not name.startswith("qcp_sdk.testing.")
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")  # a session's would go on in the tests of other rooms
 def _every_error_says_what_and_how_to_mend() -> Iterator[None]:
     """Law 4 of the house: an error says what is wrong and what to do next, in words, wherever it is raised.
 

@@ -83,7 +83,7 @@ class MemoryCodes(Fake):
             for sent in reversed(self._outbox):
                 if sent.to == to and purpose in (None, sent.purpose):
                     return sent.code
-        raise NotFound(f"no code was sent to `{to.masked}`")
+        raise NotFound(f"no code was sent to `{to.masked}`", mend="ask for one first")
 
     def make_unreachable(self, to: EmailAddress | PhoneNumber) -> None:
         """Let nothing reach this address any more."""
