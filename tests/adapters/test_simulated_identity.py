@@ -59,10 +59,12 @@ def clock() -> ManualClock:
     return ManualClock(START)
 
 
+SUBSCRIPTION = SubscriptionId("subscription-0")
+"""Named here: a traceback shows the lines of the call below, all of them from Python 3.13 on."""
+
+
 def opened(identity: simulated.SimulatedIdentity, key: str = "subscription-0/8/0") -> SessionId:
-    return identity.open(
-        key=Key(key), attempt=1, subscription=SubscriptionId("subscription-0"), person=account()
-    ).session
+    return identity.open(key=Key(key), attempt=1, subscription=SUBSCRIPTION, person=account()).session
 
 
 def test_another_process_goes_on_where_the_first_stopped(tmp_path: Path, clock: ManualClock) -> None:
@@ -229,5 +231,5 @@ def test_an_error_of_the_database_quotes_nobody(tmp_path: Path, clock: ManualClo
         )
     with pytest.raises(Unavailable) as told:
         opened(identity)
-    with unspoken(*personal(account()), "subscription-0") as said:
+    with unspoken(*personal(account()), SUBSCRIPTION) as said:
         said.append(told.value)
