@@ -10,6 +10,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from attrs import field, frozen
@@ -43,9 +44,27 @@ def instant(moment: datetime) -> str:
 
 def link(previous: bytes, *, stream: str, sequence: int, at: datetime, kind: str, payload: bytes) -> bytes:
     """Give the hash of an entry: SHA-256 over length-prefixed parts, so that no two entries read as one."""
-    parts = (previous, stream.encode(), str(sequence).encode(), instant(at).encode(), kind.encode(), payload)
-    prefixed = [piece for part in parts for piece in (len(part).to_bytes(8, "big"), part)]
-    return hashlib.sha256(b"".join([DOMAIN, *prefixed])).digest()
+    number, moment = b"%d" % sequence, instant(at).encode()
+    parts = (
+        DOMAIN,
+        _length(len(previous)), previous,
+        _prefixed(stream),
+        _length(len(number)), number,
+        _length(len(moment)), moment,
+        _prefixed(kind),
+        _length(len(payload)), payload,
+    )  # fmt: skip
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+@lru_cache(maxsize=1_024)  # kinds are few, and a chain has one stream
+def _prefixed(text: str) -> bytes:
+    part = text.encode()
+    return _length(len(part)) + part
+
+
+def _length(length: int) -> bytes:
+    return length.to_bytes(8, "big")
 
 
 def verify(entries: Iterable[Entry], *, head: bytes | None = None) -> bytes:

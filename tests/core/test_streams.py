@@ -21,13 +21,13 @@ def row(
     id: str, state: bytes = b"x", *, data_key: bytes = b"key", head: bytes = b"head"
 ) -> tuple[StoredStream, Stream]:
     stored = StoredStream(id=id, kind="audit", version=1, stage="", data_key=data_key, state=state, head=head)
-    return stored, Stream(id=id, kind="audit", version=1, state=state, data_key=data_key, head=head)
+    return stored, Stream(stored, state)
 
 
 def test_only_the_very_row_is_found_again() -> None:
     recent = Recent(most=2)
     stored, stream = row("a", b"one")
-    recent.put(stored, stream)
+    recent.put(stream)
     assert recent.get(row("a", b"one")[0]) is stream
     for other in (
         row("a", b"two"),
@@ -41,7 +41,7 @@ def test_only_the_very_row_is_found_again() -> None:
 def test_what_was_longest_unchanged_makes_room() -> None:
     recent, rows = Recent(most=2), {id: row(id) for id in "abc"}
     for id in ("a", "b", "a", "c"):
-        recent.put(*rows[id])
+        recent.put(rows[id][1])
     assert [recent.get(rows[id][0]) is not None for id in "abc"] == [True, False, True]
 
 

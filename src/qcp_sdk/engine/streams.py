@@ -7,7 +7,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, TypeAlias
 
 from attrs import frozen
 
@@ -39,6 +40,7 @@ class Machine:
     indexes: Callable[[Any], tuple[tuple[str, str], ...]]
 
 
+@lru_cache(maxsize=1_024)  # asked for with every fact, and always the same for one stream
 def owned(tenant: str, name: str) -> str:
     """Give the value under which something of a tenant's is found. Ids are a host's own text and may hold anything."""
     return joined(tenant, name)
@@ -82,39 +84,54 @@ MACHINES: Final[Mapping[str, Machine]] = {
 }
 
 
-@frozen(kw_only=True, slots=False)
+@frozen(slots=False)
 class Stream:
-    """A stream in memory. `version` 0 and no state: it does not exist yet."""
+    """A stream in memory: the row that the store has of it, and what is in that row. Version 0: it has none yet."""
 
-    id: str
-    kind: str
-    version: int
+    row: StoredStream
     state: Any
-    data_key: bytes
-    head: bytes = journal.GENESIS
     found_by: tuple[tuple[str, str], ...] = ()
-    """(name, value) under which it is found."""
-    indexes: frozenset[tuple[str, str]] = frozenset()
-    """The same as the store keeps it: (name, keyed hash)."""
+    """(name, value) under which it is found; the store has (name, keyed hash) in their place."""
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        return self.row.id
+
+    @property
+    def kind(self) -> str:
+        """Which machine it belongs to."""
+        return self.row.kind
+
+    @property
+    def version(self) -> int:
+        """How many facts it has."""
+        return self.row.version
+
+    @property
+    def data_key(self) -> bytes:
+        """The key that it is sealed under, wrapped."""
+        return self.row.data_key
+
+    @property
+    def head(self) -> bytes:
+        """The hash of its last journal entry."""
+        return self.row.head or journal.GENESIS
 
 
-@frozen
-class Planned:
-    """An effect of a fact, under its key; `leased_until` when whoever commits it is to perform it at once."""
-
-    key: Key
-    effect: Effect
-    due: datetime
-    leased_until: datetime | None
+Planned: TypeAlias = tuple[Key, Effect, datetime, datetime | None]
+"""An effect of a fact: its key, the effect, when it is due, and the end of its first lease where whoever commits it is
+to perform it at once."""
 
 
-def planned(id: str, sequence: int, effects: tuple[Effect, ...], now: datetime) -> tuple[Planned, ...]:
+def planned(id: str, sequence: int, effects: tuple[Effect, ...], now: datetime) -> list[Planned]:
     """Give the effects of fact number `sequence` their keys and due times. Pure."""
-    found = []
-    for number, effect in enumerate(effects):
+    found: list[Planned] = []
+    for effect in effects:
+        key = Key(f"{id}/{sequence}/{len(found)}")
         due = effect.at if isinstance(effect, Wake) else now + effect.after
-        found.append(Planned(Key(f"{id}/{sequence}/{number}"), effect, due, now + LEASE if due <= now else None))
-    return tuple(found)
+        found.append((key, effect, due, now + LEASE if due <= now else None))
+    return found
 
 
 class Streams:
@@ -127,8 +144,7 @@ class Streams:
 
     def blind(self, name: str, value: str) -> str:
         """Give the keyed hash under which a value is found, so that indexes hold no personal data."""
-        key = self._keys.derive(purpose="index")
-        return hmac.digest(key, f"{name}\x00{value}".encode(), "sha256").hex()
+        return _blind(self._keys.derive(purpose="index"), f"{name}\x00{value}")
 
     def load(self, id: str) -> Stream:
         """Read a stream.
@@ -148,7 +164,8 @@ class Streams:
 
     def new(self, id: str, kind: str) -> Stream:
         """Begin a stream, with a data key of its own."""
-        return Stream(id=id, kind=kind, version=0, state=None, data_key=self._keys.new_data_key())
+        data_key = self._keys.new_data_key()
+        return Stream(StoredStream(id=id, kind=kind, version=0, stage="", data_key=data_key, state=b""), None)
 
     def opened(self, stored: StoredStream) -> Stream:
         """Unseal and unpack a stored stream, unless the very same was read or written here a while ago."""
@@ -157,52 +174,55 @@ class Streams:
             state = self._packing.unpack_state(
                 stored.state, data_key=stored.data_key, place=f"state/{stored.id}/{stored.version}"
             )
-            stream = _as_stream(stored, state, _found_by(stored.kind, state))
-            self._recent.put(stored, stream)
+            stream = Stream(stored, state, _found_by(stored.kind, state))
+            self._recent.put(stream)
         return stream
 
     def stored(self, stream: Stream, *, version: int, state: Any, stage: str, head: bytes = b"") -> StoredStream:
         """Pack and seal the state that follows."""
-        found_by = _found_by(stream.kind, state)
-        same = found_by == stream.found_by  # as for most facts; hashing it again costs more than the rest
-        place = f"state/{stream.id}/{version}"
-        packed = self._packing.pack_state(stream.kind, state, data_key=stream.data_key, place=place)
+        row = stream.row
+        id, kind, data_key, indexes = row.id, row.kind, row.data_key, row.indexes
+        found_by = _found_by(kind, state)
+        if found_by != stream.found_by:
+            indexes = frozenset([(name, self.blind(name, value)) for name, value in found_by])
+        packed = self._packing.pack_state(kind, state, data_key=data_key, place=f"state/{id}/{version}")
         stored = StoredStream(
-            id=stream.id,
-            kind=stream.kind,
+            id=id,
+            kind=kind,
             version=version,
             stage=stage,
-            data_key=stream.data_key,
+            data_key=data_key,
             state=packed,
             head=head,
-            indexes=stream.indexes
-            if same
-            else frozenset([(name, self.blind(name, value)) for name, value in found_by]),
+            indexes=indexes,
         )
-        self._recent.put(stored, _as_stream(stored, state, found_by))
+        self._recent.put(Stream(stored, state, found_by))
         return stored
 
     def entry(self, stream: Stream, fact: Fact, at: datetime) -> JournalRow:
         """Lay out the journal entry of the next fact, chained to the last."""
-        sequence = stream.version + 1
-        place = f"journal/{stream.id}/{sequence}"
-        payload = self._packing.pack_fact(fact, data_key=stream.data_key, place=place)
-        chained = journal.link(stream.head, stream=stream.id, sequence=sequence, at=at, kind=fact.kind, payload=payload)
-        return JournalRow(stream=stream.id, sequence=sequence, at=at, kind=fact.kind, payload=payload, hash=chained)
+        row, kind = stream.row, fact.kind
+        id, sequence = row.id, row.version + 1
+        payload = self._packing.pack_fact(fact, data_key=row.data_key, place=f"journal/{id}/{sequence}")
+        chained = journal.link(stream.head, stream=id, sequence=sequence, at=at, kind=kind, payload=payload)
+        return JournalRow(stream=id, sequence=sequence, at=at, kind=kind, payload=payload, hash=chained)
 
     def outbox(self, stream: Stream, effects: tuple[Effect, ...], now: datetime) -> tuple[OutboxRow, ...]:
         """Lay out the effects of the next fact; those that are due now are leased to whoever commits them."""
+        if not effects:
+            return ()
+        row, pack = stream.row, self._packing.pack_effect
         return tuple(
             [
                 OutboxRow(
-                    key=one.key,
-                    stream=stream.id,
-                    kind=one.effect.kind,
-                    due=one.due,
-                    payload=self._packing.pack_effect(one.effect, data_key=stream.data_key, place=f"outbox/{one.key}"),
-                    leased_until=one.leased_until,
+                    key=key,
+                    stream=row.id,
+                    kind=effect.kind,
+                    due=due,
+                    payload=pack(effect, data_key=row.data_key, place=f"outbox/{key}"),
+                    leased_until=leased_until,
                 )
-                for one in planned(stream.id, stream.version + 1, effects, now)
+                for key, effect, due, leased_until in planned(row.id, row.version + 1, effects, now)
             ]
         )
 
@@ -221,17 +241,9 @@ def _found_by(kind: str, state: Any) -> tuple[tuple[str, str], ...]:
     return machine.indexes(state) if machine is not None else ()
 
 
-def _as_stream(stored: StoredStream, state: Any, found_by: tuple[tuple[str, str], ...]) -> Stream:
-    return Stream(
-        id=stored.id,
-        kind=stored.kind,
-        version=stored.version,
-        state=state,
-        data_key=stored.data_key,
-        head=stored.head or journal.GENESIS,
-        found_by=found_by,
-        indexes=stored.indexes,
-    )
+@lru_cache(maxsize=4_096)
+def _blind(key: bytes, named: str) -> str:
+    return hmac.digest(key, named.encode(), "sha256").hex()
 
 
 class Recent:
@@ -244,18 +256,19 @@ class Recent:
 
     def __init__(self, most: int = 512) -> None:
         self._most = most
-        self._kept: OrderedDict[str, tuple[StoredStream, Stream]] = OrderedDict()
+        self._kept: OrderedDict[str, Stream] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, stored: StoredStream) -> Stream | None:
         """Give the stream that this row holds, or None when it is not at hand."""
         kept = self._kept.get(stored.id)
-        return kept[1] if kept is not None and (kept[0] is stored or kept[0] == stored) else None
+        return kept if kept is not None and (kept.row is stored or kept.row == stored) else None
 
-    def put(self, stored: StoredStream, stream: Stream) -> None:
+    def put(self, stream: Stream) -> None:
         """Keep a stream, in place of the one that was longest unchanged."""
+        kept, id = self._kept, stream.row.id
         with self._lock:
-            self._kept[stored.id] = (stored, stream)
-            self._kept.move_to_end(stored.id)
-            if len(self._kept) > self._most:
-                self._kept.popitem(last=False)
+            kept[id] = stream
+            kept.move_to_end(id)
+            if len(kept) > self._most:
+                kept.popitem(last=False)

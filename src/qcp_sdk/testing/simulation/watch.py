@@ -203,7 +203,7 @@ class Watch:
                 row.payload, data_key=stored.data_key, place=f"journal/{id}/{row.sequence}"
             )
             state, effects = step(state, fact, row.at)
-            asked += [one.key for one in planned(id, row.sequence, effects, row.at)]
+            asked += [key for key, *_ in planned(id, row.sequence, effects, row.at)]
         if state != seen.state:
             raise Broken("7: the journal does not fold to the stored state", id)
         if asked != seen.outbox:

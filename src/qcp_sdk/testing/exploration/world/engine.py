@@ -102,9 +102,9 @@ def commit(
     if changed:
         sequence = state.sequence
         outbox += tuple(
-            Entry(one.key, one.effect, named(one.effect, state))
-            for one in planned(id, sequence, effects, now)
-            if not isinstance(one.effect, SAID)
+            Entry(key, effect, named(effect, state))
+            for key, effect, _, _ in planned(id, sequence, effects, now)
+            if not isinstance(effect, SAID)
         )
     return Folded(Stream(state, outbox, stream.hands), effects, changed)
 
