@@ -7,7 +7,6 @@ one person and purpose across streams. The key that codes are derived from is an
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -62,25 +61,32 @@ ALPHABETS: Final = {
 """Alphabet and length for each channel."""
 
 
+def _mapping(alphabet: str) -> tuple[bytes, bytes]:
+    """Give the letter of every byte, and the bytes that are rejected: with them some letters would be likelier."""
+    size = len(alphabet)
+    return bytes(ord(alphabet[byte % size]) for byte in range(256)), bytes(range(256 - 256 % size, 256))
+
+
+_LETTERS: Final = {channel: _mapping(alphabet) for channel, (alphabet, _) in ALPHABETS.items()}
+
+
 def derive(key: bytes, *, purpose: Purpose, subject: str, challenge: ChallengeId) -> Secret:
     """Give the code of a challenge: the same each time, so that a resend after a crash sends the same.
 
     `key` is the installation's code key (32 bytes), `subject` the person it is bound to. HMAC-SHA-256 blocks
     are mapped onto the alphabet by rejection, so every code is equally likely.
     """
-    alphabet, length = ALPHABETS[CHANNELS[purpose]]
-    ceiling = 256 - 256 % len(alphabet)
+    _, length = ALPHABETS[CHANNELS[purpose]]
+    letter, rejected = _LETTERS[CHANNELS[purpose]]
     # Each part is preceded by its length, so that no two triples give one message.
     message = b"".join(
-        len(part).to_bytes(4, "big") + part for part in (purpose.encode(), subject.encode(), challenge.encode())
+        [len(part).to_bytes(4, "big") + part for part in (purpose.encode(), subject.encode(), challenge.encode())]
     )
-    letters: list[str] = []
-    block = 0
+    letters, block = b"", 0
     while len(letters) < length:
-        digest = hmac.digest(key, block.to_bytes(4, "big") + message, hashlib.sha256)
-        letters += [alphabet[byte % len(alphabet)] for byte in digest if byte < ceiling]
+        letters += hmac.digest(key, block.to_bytes(4, "big") + message, "sha256").translate(letter, rejected)
         block += 1
-    return Secret("".join(letters[:length]))
+    return Secret(letters[:length].decode())
 
 
 def matches(expected: Secret, typed: Secret) -> bool:

@@ -26,7 +26,7 @@ def row(
 
 def test_only_the_very_row_is_found_again() -> None:
     recent = Recent(most=2)
-    stored, stream = row("a", b"one")
+    _stored, stream = row("a", b"one")
     recent.put(stream)
     assert recent.get(row("a", b"one")[0]) is stream
     for other in (

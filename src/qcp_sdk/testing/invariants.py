@@ -6,9 +6,9 @@ A name begins with the number of its invariant.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from attrs import frozen
 
@@ -43,15 +43,15 @@ class Ghost:
 
     def after(self, before: Subscription | None, after: Subscription, effects: tuple[Effect, ...]) -> Ghost:
         """Remember one step."""
-        asked = {intent for effect in effects if (intent := intent_of(effect)) is not None}
-        verified = self.email_verified or (
-            before is not None and before.stage is Stage.VERIFYING_EMAIL and after.stage is Stage.HOLDING_FUNDS
-        )
+        stage, asked = after.stage, intents_of(effects)
+        verified = before is not None and before.stage is Stage.VERIFYING_EMAIL and stage is Stage.HOLDING_FUNDS
+        if not (asked or verified or stage is Stage.ACTIVE or stage in FINAL):
+            return self
         return Ghost(
-            self.intents | asked if asked else self.intents,
-            verified,
-            self.conforming or after.stage is Stage.ACTIVE,
-            self.final or (after.stage if after.stage in FINAL else None),
+            self.intents.union(asked),
+            self.email_verified or verified,
+            self.conforming or stage is Stage.ACTIVE,
+            self.final or (stage if stage in FINAL else None),
         )
 
     def key(self) -> Hashable:
@@ -59,21 +59,20 @@ class Ghost:
         return (tuple(sorted(self.intents)), self.email_verified, self.conforming, self.final)
 
 
-def intent_of(effect: Effect) -> str | None:
-    """Name what may be asked only once; None for what may be repeated under a new key."""
-    match effect:
-        case se.HoldFunds():
-            return f"hold {effect.attempt}"
-        case se.CaptureFunds() | se.ReleaseFunds():
-            return f"settle {effect.hold}"
-        case se.SubmitRequest():
-            return "submit"
-        case se.SealRequest():
-            return "seal"
-        case se.OpenRegistration():
-            return "register"
-        case _:
-            return None
+_INTENTS: Final[Mapping[type[Effect], Callable[[Any], str]]] = {
+    se.HoldFunds: lambda effect: f"hold {effect.attempt}",
+    se.CaptureFunds: lambda effect: f"settle {effect.hold}",
+    se.ReleaseFunds: lambda effect: f"settle {effect.hold}",
+    se.SubmitRequest: lambda _: "submit",
+    se.SealRequest: lambda _: "seal",
+    se.OpenRegistration: lambda _: "register",
+}
+"""What may be asked only once, by name. What has no row may be repeated under a new key."""
+
+
+def intents_of(effects: tuple[Effect, ...]) -> list[str]:
+    """Name what is asked here and may be asked only once."""
+    return [_INTENTS[type(effect)](effect) for effect in effects if type(effect) in _INTENTS]
 
 
 def money_outstanding(s: Subscription) -> bool:
@@ -127,20 +126,8 @@ def _by_step(
     effects: tuple[Effect, ...],
     ghost: Ghost,
 ) -> Iterator[str]:
-    asked = [intent for effect in effects if (intent := intent_of(effect)) is not None]
-    if len(set(asked)) < len(asked) or ghost.intents.intersection(asked):
-        yield "9: one intent was asked under two keys"
-    if any(isinstance(effect, se.SubmitRequest) for effect in effects):
-        yield from _submitted(before, fact, after, ghost)
-        if "submit" in ghost.intents:
-            yield "4: two certificates were asked for"
-    if any(isinstance(effect, se.OpenRegistration) for effect in effects):
-        if not ghost.email_verified or {one.text for one in after.consents} < set(CONSENTS):
-            yield "3: a registration was opened without the e-mail or a consent"
-        if "register" in ghost.intents:
-            yield "4: two certificates were asked for"
-    if any(isinstance(effect, se.HoldFunds) and effect.amount != after.terms.price for effect in effects):
-        yield "1: what is held is not the price"
+    if effects:
+        yield from _asked(before, fact, after, effects, ghost)
     if isinstance(fact, CodeEntered) and after is not before and fact.matched:
         yield from _accepted(before, fact, now)
     if before.stage in FINAL:
@@ -148,7 +135,7 @@ def _by_step(
             yield "6: a final stage was left"
         if after.ending is not before.ending:
             yield "12: what was shown as final was changed"
-        if any(isinstance(effect, SendCode) for effect in effects):
+        if SendCode in {type(effect) for effect in effects}:
             yield "6: a final stage sent a code"
     if after is before and effects:
         yield "6: something is asked for, and nothing is recorded"
@@ -158,13 +145,34 @@ def _by_step(
         yield "2: a settled hold was settled again"
     if after.terms is not before.terms:
         yield "12: the terms changed"
-    if any(holds_secret(record) for record in (fact, *effects)):
+    if True in map(holds_secret, (fact, *effects)):
         yield "10: a secret is in a fact or an effect"
     if before.certificate is not None and after.certificate is not before.certificate:
         yield "4: one certificate replaced another"
     if before.attestation is not None and after.attestation is not before.attestation:
         yield "12: an attestation that was shown is gone"
     yield from _verdicts(before, fact, now, after)
+
+
+def _asked(
+    before: Subscription, fact: Fact, after: Subscription, effects: tuple[Effect, ...], ghost: Ghost
+) -> Iterator[str]:
+    kinds, asked = {type(effect) for effect in effects}, intents_of(effects)
+    if len(set(asked)) < len(asked) or ghost.intents.intersection(asked):
+        yield "9: one intent was asked under two keys"
+    if se.SubmitRequest in kinds:
+        yield from _submitted(before, fact, after, ghost)
+        if "submit" in ghost.intents:
+            yield "4: two certificates were asked for"
+    if se.OpenRegistration in kinds:
+        if not ghost.email_verified or {one.text for one in after.consents} < set(CONSENTS):
+            yield "3: a registration was opened without the e-mail or a consent"
+        if "register" in ghost.intents:
+            yield "4: two certificates were asked for"
+    if se.HoldFunds in kinds and any(
+        effect.amount != after.terms.price for effect in effects if isinstance(effect, se.HoldFunds)
+    ):
+        yield "1: what is held is not the price"
 
 
 NOT_YET: Final = frozenset(

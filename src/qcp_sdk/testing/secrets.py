@@ -57,7 +57,12 @@ def _parts(kind: type) -> Parts | None:
         return (lambda value: (getattr(value, names[0]),)) if names else None
     if issubclass(kind, Mapping):
         return _of_mapping
-    return iter if issubclass(kind, tuple | list | set | frozenset) else None
+    return _of_collection if issubclass(kind, tuple | list | set | frozenset) else None
+
+
+def _of_collection(value: object) -> Iterable[object]:
+    assert isinstance(value, Iterable)
+    return value
 
 
 def _of_mapping(value: object) -> Iterable[object]:

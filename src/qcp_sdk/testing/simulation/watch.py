@@ -235,10 +235,11 @@ class Watch:
 
 def _same_where_equal(before: Subscription, after: Subscription) -> None:
     """Let what did not change be the very same, as in the machine: reading what was sealed makes it anew."""
+    was, now = before.__dict__, after.__dict__
     for name in ("terms", "certificate", "attestation"):
-        kept = before.__dict__[name]
-        if after.__dict__[name] is not kept and after.__dict__[name] == kept:
-            after.__dict__[name] = kept
+        kept = was[name]
+        if now[name] is not kept and now[name] == kept:
+            now[name] = kept
 
 
 def balance_of(ledger: Ledger, cabinet: CabinetId) -> Cents:

@@ -169,9 +169,9 @@ class SubscriptionWorld:
         if stream is world.stream and providers is world.providers:
             return  # nothing but a fault was spent
         performed, broken = world.performed, []
-        intent = invariants.intent_of(entry.effect)
-        if intent is not None and providers is not world.providers:
-            performed |= {(intent, entry.key)}
+        intents = invariants.intents_of((entry.effect,))
+        if intents and providers is not world.providers:
+            performed |= {(intents[0], entry.key)}
             if len({one for one, _ in performed}) < len(performed):
                 broken.append("9: one intent was performed under two keys")
         effect = entry.effect
