@@ -226,6 +226,26 @@ def test_after_the_deadline_nobody_may_sign_at_any_level() -> None:
     assert [finding.outcome for _, finding in decision.findings] == ["over"]
 
 
+def test_a_policy_may_leave_the_deadline_to_its_host() -> None:
+    rules = tuple(rule for rule in POLICY.at(N2).rules if rule not in ("collecte.open", "validity.deadline"))
+    second = evolve(POLICY.at(N2), rules=rules)
+    policy = evolve(POLICY, levels=(second, second, CLOSED, CLOSED))
+    one = decide(held(QCP, checked=DEADLINE), level=N2, policy=policy, now=DEADLINE).of(ME)
+    assert one.verdict is PASSED
+    assert "collecte.open" not in {finding.rule for finding in one.at(N2).findings}
+
+
+def test_findings_name_the_countries_and_the_instant_of_revocation() -> None:
+    def details(holding: Holding, rule: str) -> object:
+        return [dict(f.details) for f in decide(holding).of(ME).at(N3).findings if f.rule == rule]
+
+    assert details(held(legislation=("CH", "GB")), "certificate.qualified") == [{"countries": "CH, GB"}]
+    revoked = held(kind=StatusKind.REVOKED, checked=NOW)
+    assert details(revoked, "status.good") == [{"revoked": NOW}]  # at the latest: its issuer did not say when
+    told = evolve(revoked, status=evolve(revoked.status, revoked_at=NOW - YEAR))
+    assert details(told, "status.good") == [{"revoked": NOW - YEAR}]
+
+
 def test_one_spelling_of_a_passport_is_the_same_holder_unless_the_policy_says_no() -> None:
     muller = evolve(signatory(), name=PersonName(given="Jo", last="Müller"))
     holdings = {ME: (held(name=PersonName(given="JO", last="MUELLER")),)}
@@ -281,6 +301,11 @@ def test_an_issuer_is_trusted_by_name_by_key_or_by_list(
 def test_without_lists_an_unlisted_issuer_is_refused_outright() -> None:
     policy = evolve(POLICY, issuers=(), trusted_lists=frozenset[CertificateLevel]())
     assert decide(held(QCP), policy=policy).verdict is FAILED
+
+
+def test_an_issuer_known_by_its_key_is_unknown_until_somebody_looked_with_or_without_lists() -> None:
+    policy = evolve(POLICY, issuers=(BY_CA, BY_CA), trusted_lists=frozenset[CertificateLevel]())
+    assert decide(held(QCP), policy=policy).verdict is INDETERMINATE
 
 
 def test_an_issuer_trusted_for_lcp_is_believed_for_no_more() -> None:
@@ -395,6 +420,14 @@ def test_floors_by_kind_of_document_or_role(floor: Floor, required: SignatureLev
     assert one.verdict is (FAILED if required > N1 else PASSED)
     assert all(level >= required for level in one.levels_offered)
     assert one.levels_available == (N1, N2, N3, N4)
+
+
+def test_what_is_below_the_level_asked_for_is_not_told_again() -> None:
+    """A floor under the level asked for adds nothing: one reason is told once, for the level that was asked."""
+    policy = evolve(POLICY, floors=(Floor(level=N2, kind="other"),))
+    one = decide(held(policies=("1.2.3",)), policy=policy).of(ME)
+    assert one.level_required is N2
+    assert [(f.rule, f.details) for f in one.findings] == [("certificate.level", (("needs", QCP),))]
 
 
 # --- enforce, recheck, the decision --------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -13,7 +14,7 @@ from qcp_sdk.matching import HOLDER_FIELDS, Transformation
 from qcp_sdk.policy import RULES, Finding, Rule, Verdict
 from qcp_sdk.policy.rules import Scope
 from qcp_sdk.policy.texts import TEXTS
-from qcp_sdk.policy.words import Detail
+from qcp_sdk.policy.words import Detail, filled, moment, plain
 
 MOMENT = datetime(2027, 3, 1, 9, 5, tzinfo=UTC)
 DETAILS: tuple[tuple[str, Detail], ...] = (
@@ -74,6 +75,29 @@ def test_instants_levels_and_fields_are_words() -> None:
     differs = finding(RULES["holder.matches"], "differs", ("first_name", "mobile"))
     assert differs.message("fr").endswith("diffèrent\u00a0: prénom, numéro de mobile.")
     assert differs.message("en").endswith("differ: first name, mobile number.")
+    close = finding(RULES["holder.matches"], "close")
+    assert "(ICAO transliteration, fewer given names, " in close.message("en")
+    device = finding(RULES["certificate.qscd"], "not_stated")
+    assert device.remedy("fr").endswith(", ou signer au niveau\u00a03.")
+    assert device.remedy("en").endswith(", or sign at niveau\u00a03.")
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
+def test_instants_are_in_utc_wherever_they_are_written(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert plain(MOMENT) == "2027-03-01T09:05:00+00:00"
+        assert moment(MOMENT, "en") == "1 March 2027 at 09:05 UTC"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_only_french_is_set_as_french() -> None:
+    details = (("issuer", "A : B ; « C »"),)
+    said = {language: filled("{issuer}", (), details, language) for language in ("fr", "en")}
+    assert said == {"fr": "A\u00a0: B\u202f; «\u00a0C\u00a0»", "en": "A : B ; « C »"}
 
 
 def test_what_a_certificate_says_cannot_write_on_the_terminal() -> None:

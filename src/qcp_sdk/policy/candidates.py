@@ -93,7 +93,7 @@ class Candidate:
     @property
     def preference(self) -> tuple[bool, int, float, str]:
         """What is chosen first: seen before attested, the least that suffices, the longest valid; else by name."""
-        evidence, level = self.evidence, self.stated or 0
+        evidence, level = self.evidence, self.choice.level
         if isinstance(evidence, Attestation):
             return True, level, -evidence.at.timestamp(), self.provider
         return False, level, -evidence.certificate.not_after.timestamp(), evidence.certificate.fingerprint

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, cast
 
-from qcp_sdk.policy import Decision
+from qcp_sdk.levels import SignatureLevel
+from qcp_sdk.policy import RULES, Decision
 from qcp_sdk.testing.corpus import cases
 from qcp_sdk.values import SignatoryId
 
@@ -46,6 +47,7 @@ def test_what_each_answer_comes_with() -> None:
             for each in one.assessments:
                 for finding in (*each.findings, *each.demands):
                     found.setdefault(finding.rule, set()).add(tuple(name for name, _ in finding.details))
+                    assert finding.source == RULES[finding.rule].source
     assert found == DETAILS
 
 
@@ -61,9 +63,16 @@ def test_the_names_in_a_decisions_json() -> None:
     for each in one["assessments"]:
         assert list(each) == ["level", "verdict", "offered", "findings", "demands", "chosen"]
         assert all(list(finding) == FINDING for finding in (*each["findings"], *each["demands"]))
-    (chosen,) = [one["chosen"] for one in data(decisions()["niveau-3-qcp-n"])["signatories"]]
+    decision = data(decisions()["niveau-3-qcp-n"])
+    assert decision["at"] == "2026-11-23T12:00:00+00:00"
+    (one,) = decision["signatories"]
+    chosen = one["chosen"]
     assert list(chosen) == ["level", "certificate", "provider"]
     assert (chosen["level"], chosen["provider"]) == ("QCP_N", "")
+    # What each level would be signed with: nothing is needed for the first, nothing suffices for the last.
+    assert [each["chosen"] for each in one["assessments"]] == [None, chosen, chosen, None]
+    levels = next(each["details"] for each in one["assessments"][2]["findings"] if each["rule"] == "certificate.level")
+    assert levels == {"has": "QCP_N", "needs": "QCP_N"}
 
 
 def test_wording_is_added_where_asked_for_and_nowhere_else() -> None:
@@ -72,6 +81,12 @@ def test_wording_is_added_where_asked_for_and_nowhere_else() -> None:
     plain = data(case)["signatories"][0]["assessments"][2]
     assert all(list(finding) == [*FINDING, "message", "remedy"] for finding in worded["findings"])
     assert all(list(finding) == FINDING for finding in plain["findings"])
+    one = case.of(SignatoryId("s1"))
+    alone: Any = (one.as_data(), one.at(SignatureLevel.NIVEAU_3).as_data())
+    findings = [finding.as_data() for finding in one.findings]
+    assert findings
+    assert all(list(each) == FINDING for each in (*findings, *alone[1]["findings"]))
+    assert alone == (data(case)["signatories"][0], plain)
     highest = data(decisions()["third-party-whose-mobile-differs"], worded=True)["signatories"][0]
     assert all("message" in finding for each in highest["assessments"] for finding in each["demands"])
     revoked = next(finding for finding in worded["findings"] if finding["rule"] == "status.good")
