@@ -96,7 +96,7 @@ def sqlite_engine(path: str | Path, *, patience: timedelta = PATIENCE) -> Engine
     """
     # Parameters in no error that ours is raised from: a ledger's memo is a host's own text.
     place = URL.create("sqlite", database=str(path))
-    engine = create_engine(place, pool_size=8, max_overflow=56, hide_parameters=True)
+    engine = create_engine(place, pool_size=64, max_overflow=0, pool_use_lifo=True, hide_parameters=True)
     milliseconds = int(patience.total_seconds() * 1000)
 
     def connected(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
