@@ -5,12 +5,13 @@ from __future__ import annotations
 import platform
 import sys
 
-from benchmarks import step
+from benchmarks import durable, step
 
 
 def main() -> int:
     print(f"Python {platform.python_version()} on {platform.machine()}")
-    return step.main()
+    missed = [step.main(), durable.main()]  # all are shown, even after a miss
+    return max(missed)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import sqlite3
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,9 +21,12 @@ from attrs import evolve
 from sqlalchemy import Engine, create_engine, event
 
 from qcp_sdk.adapters.sql.engines import sqlite_engine
+from qcp_sdk.adapters.sql.line import Job, Line
 from qcp_sdk.adapters.sql.store import SqlStore
+from qcp_sdk.adapters.sql.turn import NEXT, Turn
 from qcp_sdk.errors import ConfigurationError, Conflict, Rejected, Unavailable, Unconfirmed
 from qcp_sdk.ports.store import Batch
+from qcp_sdk.testing.conformance.store import committed
 from qcp_sdk.testing.conformance.store_examples import LEASE, NOW, answering, effect, entry, opening, stream
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -231,6 +240,121 @@ class TestProcesses:
         assert sorted(done) == sorted(keys)
         assert patient.outstanding(stream="s-1") == ()
         engine.dispose()
+
+
+class TestTogether:
+    def test_who_waits_shares_the_next_commit(self, engine: Engine, store: SqlStore) -> None:
+        """One caller writes while twenty come; all of theirs is one transaction, and each gets its own answer."""
+        commits: list[str] = []
+        entered, go = threading.Event(), threading.Event()
+
+        def hold(_work: object) -> None:
+            entered.set()
+            go.wait()
+
+        def tell(connection: sqlite3.Connection, _entry: object) -> None:
+            connection.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+
+        engine.dispose()
+        event.listen(engine, "connect", tell)
+        line = store._database._writers.line
+        with ThreadPoolExecutor(21) as pool:
+            first = pool.submit(store._database.write, hold)
+            entered.wait()
+            others = [pool.submit(committed, store, opening(id=f"s-{n // 2}")) for n in range(20)]
+            while len(line._waiting) < 20:
+                time.sleep(0.001)
+            assert not any(each.done() for each in others)
+            go.set()
+            first.result()
+            assert sum(each.result() for each in others) == 10  # every stream was opened twice
+        assert len(commits) == 2
+        assert all(store.load(id=f"s-{n}") is not None for n in range(10))
+
+    def test_a_commit_that_fails_is_everybodys(self, tmp_path: Path) -> None:
+        """Even a refusal does not count: it may rest on what was lost with it."""
+
+        class Flaky(sqlite3.Connection):
+            def commit(self) -> None:
+                if trouble:
+                    raise sqlite3.OperationalError("disk I/O error")
+                super().commit()
+
+        trouble = False
+        engine = create_engine(f"sqlite:///{tmp_path / 'plain.db'}", connect_args={"factory": Flaky})
+        store = SqlStore(engine)
+        store.create_schema()
+        jobs = [Job(partial(store._written, opening())) for _ in range(2)]
+        trouble = True
+        with pytest.raises(Unconfirmed):
+            store._database._together(jobs)
+        line = store._database._writers.line
+        answers: list[BaseException | None] = []
+        assert line.enter(Job(lambda _: None))
+
+        def ask() -> None:
+            try:
+                store.commit(batch=opening())
+            except Unconfirmed as error:
+                answers.append(error)
+
+        threads = [threading.Thread(target=ask) for _ in range(2)]
+        for each in threads:
+            each.start()
+        while len(line._waiting) < 2:
+            time.sleep(0.001)
+        line.leave(())
+        for each in threads:
+            each.join()
+        assert len(answers) == 2
+        engine.dispose()
+
+    def test_who_gives_up_waiting_leaves_the_line(self) -> None:
+        line: Line[object] = Line()
+        assert line.enter(Job(lambda _: None))
+        with pytest.raises(Unavailable):
+            line.enter(Job(lambda _: None), timedelta(0))
+        line.leave(())
+        assert line.enter(Job(lambda _: None))
+
+    @forks
+    def test_who_has_just_written_lets_the_other_process_write(self, tmp_path: Path) -> None:
+        """While another process waits for its turn, this one does not get it a second time."""
+        here = Turn(tmp_path / "some.db")
+        (tmp_path / "some.db").touch()
+        assert here.take(timedelta(0))
+        ready, tell = os.pipe()
+        done, said = os.pipe()
+
+        def work() -> None:
+            other = Turn(tmp_path / "some.db")
+            os.write(tell, b".")
+            assert other.take(timedelta(seconds=30))
+            os.write(said, b".")
+            other.give()
+
+        child = forked(work)
+        os.read(ready, 1)
+        while here_could_be_next(tmp_path / "some.db-turn"):
+            time.sleep(0.001)
+        here.give()
+        assert here.take(timedelta(seconds=30))
+        os.set_blocking(done, False)
+        assert os.read(done, 1) == b"."
+        here.give()
+        assert ended(child) == 0
+
+
+def here_could_be_next(file: Path) -> bool:
+    """Say whether nobody waits, by asking from a process of its own: a process never meets its own locks."""
+
+    def look() -> None:
+        descriptor = os.open(file, os.O_RDWR)
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, NEXT)
+
+    with suppress(OSError):
+        return ended(forked(look)) == 0
+    return True
 
 
 class TestErrors:

@@ -234,3 +234,22 @@ class MixesUpTwoStreams(StoreSuite):
     class Adapter(MemoryStore):
         def load(self, *, id):
             return super().load(id=id.lower())
+
+
+@pytest.mark.caught_by("test_store_27_one_callers_refusal_costs_no_other")
+class RefusesTheNextAsWell(StoreSuite):
+    """It writes callers' batches together, and a refused one takes another with it."""
+
+    class Adapter(MemoryStore):
+        _spoilt = False
+
+        def commit(self, *, batch):
+            with self._lock:
+                spoilt, self._spoilt = self._spoilt, False
+                if spoilt:
+                    raise Conflict("somebody's batch of the group was refused", kind="stream", subject="s-1")
+                try:
+                    super().commit(batch=batch)
+                except Conflict:
+                    self._spoilt = True
+                    raise

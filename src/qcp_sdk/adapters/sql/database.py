@@ -8,12 +8,12 @@ microseconds a statement, measured). Whatever differs between databases stands i
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from copy import copy
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
-from typing import Final, Protocol, TypeAlias, cast
+from typing import Final, Protocol, TypeAlias, TypeVar, cast
 
 from sqlalchemy import (
     BigInteger,
@@ -30,11 +30,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from qcp_sdk.adapters.sql.engines import PATIENCE, gate
+from qcp_sdk.adapters.sql.engines import writers
+from qcp_sdk.adapters.sql.line import Job
 from qcp_sdk.adapters.sql.migrations import Migration, bring_up
 from qcp_sdk.errors import ConfigurationError, Conflict, QcpError, Rejected, Unavailable, Unconfirmed
 from qcp_sdk.values import utc
 
+T = TypeVar("T")
 Cell: TypeAlias = str | int | bytes | None
 Row: TypeAlias = tuple[Cell, ...]
 Values: TypeAlias = Mapping[str, Cell]
@@ -188,7 +190,7 @@ class Database:
             )
         driver = engine.dialect.loaded_dbapi
         self._error, self._integrity, self._data = driver.Error, driver.IntegrityError, driver.DataError
-        self._gate = gate(engine)
+        self._writers = writers(engine)
         self._host: tuple[Connection, Transaction] | None = None
 
     def within(self, connection: Connection) -> Database:
@@ -228,6 +230,14 @@ class Database:
         Raises:
             Unavailable: The database cannot be reached or written.
         """
+        with ExitStack() as stack:
+            if self._sqlite:
+                with self._connected():  # and so the file is known
+                    pass
+                stack.enter_context(self._writers.turn())
+            self._create(metadata, prefix=prefix, migrations=migrations)
+
+    def _create(self, metadata: MetaData, *, prefix: str, migrations: Sequence[Migration]) -> None:
         try:
             with self.engine.execution_options(qcp_begin="IMMEDIATE").begin() as connection:
                 now = ticks(datetime.now(UTC))
@@ -249,33 +259,28 @@ class Database:
                 work.say("BEGIN" if self._sqlite else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             yield work
 
-    @contextmanager
-    def writing(self, *, one: bool = False) -> Iterator[Work]:
-        """Give a transaction: what is done in it is kept together, or not at all. With `one`, it is one statement.
+    def write(self, act: Callable[[Work], T], *, one: bool = False) -> T:
+        """Do this in a transaction: what is done in it is kept together, or not at all; give its answer.
+
+        With `one`, it is one statement. On SQLite it is kept together with what other callers write at this moment, by
+        one of them, which `act` does not see: it is called once, perhaps on another thread.
 
         Raises:
             Conflict: A unique key is taken; `work.about` says which thing.
             Unavailable: Nothing was changed; again later.
             Unconfirmed: The connection was lost while it was being kept.
         """
-        if self._joins is not None or not self._sqlite:
-            with self._session(writes=True, transaction=not (one and self.one_statement)) as work:
-                yield work
-            return
-        if not self._gate.enter(PATIENCE):
-            raise Unavailable("another writer takes too long", where="database")
-        try:
-            with self._session(writes=True, transaction=True) as work:
-                yield work
-        finally:
-            self._gate.leave()
+        if self._sqlite and self._joins is None:
+            return self._writers.line.through(act, self._together)
+        with self._session(writes=True, transaction=not (one and self.one_statement)) as work:
+            return act(work)
 
     def at_once(self, sql: str, values: Sequence[Cell], *, unless: Container[str]) -> bool:
         """Execute one statement in the driver's own words, as a transaction of its own. Say whether it was kept: no,
         if the database refused it for one of these reasons (SQLSTATEs).
 
         Raises:
-            Rejected, Unavailable, Unconfirmed: As `writing`.
+            Rejected, Unavailable, Unconfirmed: As `write`.
         """
         try:
             with self._session(writes=True, transaction=False) as work:
@@ -286,38 +291,86 @@ class Database:
             raise
         return True
 
+    def _together(self, jobs: Sequence[Job[Work]]) -> None:
+        """Do several callers' work in one transaction, each undone by itself where it is refused."""
+        with self._connected() as connection, self._writers.turn():
+            try:
+                cursor = cast("_Cursor", connection.cursor())
+                cursor.execute("BEGIN IMMEDIATE")  # who begins as a reader may not be let write (lang_transaction § 2)
+                if len(jobs) == 1:
+                    kept = self._done(jobs[0], cursor)
+                else:
+                    kept = sum(self._done_apart(job, cursor, connection) for job in jobs) > 0
+                cursor.close()  # so that nothing is read beyond the transaction
+                if not kept:
+                    connection.rollback()
+            except self._error as error:
+                self._give_up(connection, error)
+                raise self._translated(error, ("", "")) from error
+            except BaseException as error:
+                self._give_up(connection, error)
+                raise
+            if kept:
+                self._keep(connection)
+
+    def _done(self, job: Job[Work], cursor: _Cursor) -> bool:
+        """Do one caller's work, and write down what became of it; say whether it is to be kept."""
+        work = Work(cursor)
+        try:
+            job.answer = job.act(work)
+        except (self._error, OverflowError, UnicodeError) as error:
+            job.error = self._translated(error, work.about)
+            job.error.__cause__ = error
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this caller's, who is given it
+            job.error = error
+        return job.error is None
+
+    def _done_apart(self, job: Job[Work], cursor: _Cursor, connection: PoolProxiedConnection) -> bool:
+        cursor.execute(f"SAVEPOINT {SAVEPOINT}")
+        kept = self._done(job, cursor)
+        if not kept:
+            if not getattr(connection.driver_connection, "in_transaction", True):
+                # A full disk, say: SQLite has undone the others' work as well (lang_transaction § 3).
+                raise Unavailable("it undid everything", where="database") from job.error
+            cursor.execute(f"ROLLBACK TO SAVEPOINT {SAVEPOINT}")
+        cursor.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
+        return kept
+
+    @contextmanager
+    def _connected(self) -> Iterator[PoolProxiedConnection]:
+        try:
+            connection = self.engine.raw_connection()
+            if self._sqlite and not self._writers.located:
+                self._writers.locate(connection)
+        except (SQLAlchemyError, self._error) as error:
+            raise Unavailable("no connection could be made", where="database") from error
+        try:
+            yield connection
+        finally:
+            connection.close()
+
     @contextmanager
     def _session(self, *, writes: bool, transaction: bool) -> Iterator[Work]:
         if (host := self._joins) is not None:
             with self._joined(host, writes=writes) as work:
                 yield work
             return
-        try:
-            connection = self.engine.raw_connection()
-        except (SQLAlchemyError, self._error) as error:
-            raise Unavailable("no connection could be made", where="database") from error
-        try:
-            with self._set_for(connection, transaction=transaction):
-                work = Work(cast("_Cursor", connection.cursor()))
-                try:
-                    if writes and self._sqlite:
-                        # Who begins as a reader may not be let write (lang_transaction § 2).
-                        work.say("BEGIN IMMEDIATE")
-                    yield work
-                    work.close()
-                except (self._error, OverflowError, UnicodeError) as error:
-                    gone = self._give_up(connection, error)
-                    if gone and writes and not transaction:
-                        raise Unconfirmed("the connection was lost", where="database", mend="look again") from error
-                    raise self._translated(error, work.about) from error
-                except BaseException as error:
-                    self._give_up(connection, error)
-                    raise
-                else:
-                    if writes and transaction:
-                        self._keep(connection)
-        finally:
-            connection.close()
+        with self._connected() as connection, self._set_for(connection, transaction=transaction):
+            work = Work(cast("_Cursor", connection.cursor()))
+            try:
+                yield work
+                work.close()
+            except (self._error, OverflowError, UnicodeError) as error:
+                gone = self._give_up(connection, error)
+                if gone and writes and not transaction:
+                    raise Unconfirmed("the connection was lost", where="database", mend="look again") from error
+                raise self._translated(error, work.about) from error
+            except BaseException as error:
+                self._give_up(connection, error)
+                raise
+            else:
+                if writes and transaction:
+                    self._keep(connection)
 
     @contextmanager
     def _set_for(self, connection: PoolProxiedConnection, *, transaction: bool) -> Iterator[None]:

@@ -11,55 +11,81 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
-from sqlalchemy import URL, Connection, Engine, Pool, create_engine, event
+from sqlalchemy import URL, Connection, Engine, Pool, PoolProxiedConnection, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
-PATIENCE: Final = timedelta(seconds=5)
-"""How long a caller waits for another one's write before it is told `Unavailable`."""
+from qcp_sdk.adapters.sql.line import PATIENCE, Job, Line
+from qcp_sdk.adapters.sql.turn import Turn, renew_all, turn
+from qcp_sdk.errors import Unavailable
 
 
-class Gate:
-    """Lets one writer of this process through at a time.
+class Writers:
+    """Who writes through one engine: the line of this process, and its turn among the processes.
 
-    SQLite has one writer a file; those who wait for it by polling can starve (seen: two seconds), those who
-    wait in this line do not. Writers of other processes still meet at the file.
+    SQLite has one writer a file; those who wait for it by polling can starve, those who wait in line do not.
     """
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, patience: timedelta = PATIENCE) -> None:
+        self.patience = patience
+        self.line: Line[Any] = Line()
+        self.located = False
+        self._turn: Turn | None = None
 
-    def enter(self, patience: timedelta) -> bool:
-        """Wait for the way to be free; say whether it is."""
-        return self._lock.acquire(timeout=patience.total_seconds())
+    def locate(self, connection: PoolProxiedConnection) -> None:
+        """Find out which file is written to. What is no file is no other process's."""
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA database_list")
+        places = [place for _, name, place in cursor.fetchall() if name == "main" and place]
+        cursor.close()
+        self._turn, self.located = turn(Path(places[0])) if places else None, True
 
-    def leave(self) -> None:
-        """Let the next one through."""
-        self._lock.release()
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Write when it is this process's turn.
 
-    def renew(self) -> None:
-        """Forget who held it: a forked child has no other threads."""
-        self._lock = threading.Lock()
+        Raises:
+            Unavailable: It did not come, or the file for it beside the database cannot be made.
+        """
+        if self._turn is None:
+            yield
+            return
+        try:
+            taken = self._turn.take(self.patience)
+        except OSError as error:
+            raise Unavailable(
+                f"no file can be made beside it ({type(error).__name__})",
+                where="database",
+                mend="let this process write to the database's folder",
+            ) from error
+        if not taken:
+            raise Unavailable("another process takes too long", where="database", mend="try again in a moment")
+        try:
+            yield
+        finally:
+            self._turn.give()
 
 
-_gates: WeakKeyDictionary[Engine, Gate] = WeakKeyDictionary()
+_writers: WeakKeyDictionary[Engine, Writers] = WeakKeyDictionary()
 _files: WeakSet[Engine] = WeakSet()
 _inherited: list[Pool] = []
 """Pools that came through a fork: kept, so that nothing closes the parent's connections here."""
-_taken: list[Gate] = []
+_held: list[Line[Any]] = []
 _making = threading.Lock()
 
 
-def gate(engine: Engine) -> Gate:
-    """Give the one gate of this engine; from then on the engine is safe after a fork."""
+def writers(engine: Engine, patience: timedelta = PATIENCE) -> Writers:
+    """Give those who write through this engine; from then on the engine is safe after a fork."""
     with _making:
-        if (found := _gates.get(engine)) is None:
-            found = _gates[engine] = Gate()
+        if (found := _writers.get(engine)) is None:
+            found = _writers[engine] = Writers(patience)
         return found
 
 
@@ -70,7 +96,7 @@ def sqlite_engine(path: str | Path, *, patience: timedelta = PATIENCE) -> Engine
     """
     # Parameters in no error that ours is raised from: a ledger's memo is a host's own text.
     place = URL.create("sqlite", database=str(path))
-    engine = create_engine(place, pool_size=8, max_overflow=56, hide_parameters=True)
+    engine = create_engine(place, pool_size=64, max_overflow=0, pool_use_lifo=True, hide_parameters=True)
     milliseconds = int(patience.total_seconds() * 1000)
 
     def connected(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
@@ -93,6 +119,7 @@ def sqlite_engine(path: str | Path, *, patience: timedelta = PATIENCE) -> Engine
 
     event.listen(engine, "connect", connected)
     event.listen(engine, "begin", begun)
+    writers(engine, patience)
     with _making:
         _files.add(engine)
     return engine
@@ -100,25 +127,29 @@ def sqlite_engine(path: str | Path, *, patience: timedelta = PATIENCE) -> Engine
 
 def _before_fork() -> None:
     _making.acquire()
-    _taken.extend(held for held in _gates.values() if held.enter(PATIENCE))  # no write is half done in the child
+    for each in _writers.values():
+        with suppress(Unavailable):
+            if each.line.enter(Job(lambda _: None)):  # no write is half done in the child
+                _held.append(each.line)
     for engine in _files:
         engine.dispose()
 
 
 def _in_parent() -> None:
-    for held in _taken:
-        held.leave()
-    _taken.clear()
+    for line in _held:
+        line.leave(())
+    _held.clear()
     _making.release()
 
 
 def _in_child() -> None:
-    for held in _gates.values():
-        held.renew()
-    for engine in {*_gates, *_files}:
+    for each in _writers.values():
+        each.line.renew()
+    renew_all()
+    for engine in {*_writers, *_files}:
         _inherited.append(engine.pool)
         engine.dispose(close=False)
-    _taken.clear()
+    _held.clear()
     _making.release()
 
 

@@ -363,7 +363,7 @@ class SqlLedger:
         return answer.given(asked)
 
     def _attempt(self, key: Key, act: Callable[[Work], Answer]) -> Answer:
-        with self._database.writing() as work:
+        def attempt(work: Work) -> Answer:
             if (known := self._answered(work, key)) is not None:
                 return known
             answer = act(work)
@@ -375,6 +375,8 @@ class SqlLedger:
             }
             work.run(self._statements.answer, values)
             return answer
+
+        return self._database.write(attempt)
 
     def _answered(self, work: Work, key: Key) -> Answer | None:
         row = work.one(self._statements.answered, {"of": key})

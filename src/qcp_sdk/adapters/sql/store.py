@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from copy import copy
 from datetime import datetime
+from functools import partial
 from typing import Final, cast
 
 from sqlalchemy import Connection, Engine, and_, bindparam, delete, func, insert, select, update
@@ -273,21 +274,23 @@ class SqlStore:
             )
         if self._database.one_statement and self._written_at_once(batch):
             return
-        with self._database.writing() as work:
-            self._receive(work, batch)
-            for key, token in batch.answered:
-                values: Mapping[str, Cell] = {"of": key, "holder": token, "to_note": "", "to_payload": b""}
-                if work.run(self._statements.answer, values) != 1:
-                    raise Conflict("it is no longer held under this token", kind="effect", subject=key)
-            for stream, expected in zip(batch.streams, batch.expected, strict=True):
-                self._write(work, stream, expected)
-            for entry in batch.journal:
-                work.about = ("stream", entry.stream)
-                work.run(self._statements.record, _entry_values(entry))
-            for effect in batch.outbox:
-                work.about = ("effect", effect.key)
-                work.run(self._statements.ask, _effect_values(effect))
-            self._claim(work, batch)
+        self._database.write(partial(self._written, batch))
+
+    def _written(self, batch: Batch, work: Work) -> None:
+        self._receive(work, batch)
+        for key, token in batch.answered:
+            values: Mapping[str, Cell] = {"of": key, "holder": token, "to_note": "", "to_payload": b""}
+            if work.run(self._statements.answer, values) != 1:
+                raise Conflict("it is no longer held under this token", kind="effect", subject=key)
+        for stream, expected in zip(batch.streams, batch.expected, strict=True):
+            self._write(work, stream, expected)
+        for entry in batch.journal:
+            work.about = ("stream", entry.stream)
+            work.run(self._statements.record, _entry_values(entry))
+        for effect in batch.outbox:
+            work.about = ("effect", effect.key)
+            work.run(self._statements.ask, _effect_values(effect))
+        self._claim(work, batch)
 
     def _written_at_once(self, batch: Batch) -> bool:
         """Write it with one statement; say no, with nothing written, where something is not as expected."""
@@ -384,20 +387,20 @@ class SqlStore:
         with self._database.reading() as work:  # most often there is nothing, and a reader waits for nobody
             if work.one(sql.any_ready if stream is None else sql.any_ready_of, values) is None:
                 return ()
-        with self._database.writing(one=True) as work:
-            rows = work.all(sql.lease if stream is None else sql.lease_of, values)
+        statement = sql.lease if stream is None else sql.lease_of
+        rows = self._database.write(lambda work: work.all(statement, values), one=True)
         until = utc(until)
         return tuple(_leased(row, until) for row in sorted(rows, key=_age))
 
     def postpone(self, *, key: Key, token: int, due: datetime, note: str) -> None:
         """Give a leased effect back, to be tried again then. A token that is no longer current changes nothing."""
-        with self._database.writing(one=True) as work:
-            work.run(self._statements.postpone, {"of": key, "holder": token, "to_due": ticks(due), "to_note": note})
+        values: Values = {"of": key, "holder": token, "to_due": ticks(due), "to_note": note}
+        self._database.write(lambda work: work.run(self._statements.postpone, values), one=True)
 
     def park(self, *, key: Key, token: int, reason: str) -> None:
         """Set a leased effect aside for a person. A token that is no longer current changes nothing."""
-        with self._database.writing(one=True) as work:
-            work.run(self._statements.park, {"of": key, "holder": token, "to_note": reason})
+        values: Values = {"of": key, "holder": token, "to_note": reason}
+        self._database.write(lambda work: work.run(self._statements.park, values), one=True)
 
     def parked(self) -> tuple[ParkedEffect, ...]:
         """Give what waits for a person, oldest first."""
@@ -425,9 +428,8 @@ class SqlStore:
         self._settle(self._statements.discard, {"of": key, "to_note": "settled by hand", "to_payload": b""}, key)
 
     def _settle(self, statement: Statement, values: Mapping[str, Cell], key: Key) -> None:
-        with self._database.writing(one=True) as work:
-            if work.run(statement, values) != 1:
-                raise Conflict("it is not parked", kind="effect", subject=key)
+        if self._database.write(lambda work: work.run(statement, values), one=True) != 1:
+            raise Conflict("it is not parked", kind="effect", subject=key)
 
     def outstanding(self, *, stream: str) -> tuple[OutboxRow, ...]:
         """Give the effects of a stream that are not done, parked ones included, in key order."""

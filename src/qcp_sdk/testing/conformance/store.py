@@ -408,6 +408,24 @@ class StoreConformance(Conformance):
         """
         run_any_history(partial(StoreHistory, self), examples=self.examples, steps=LONG)
 
+    @needs(THREADS)
+    def test_store_27_one_callers_refusal_costs_no_other(self) -> None:
+        """store-27: Of callers who write at once, each is answered for itself: a refusal undoes nothing of others'."""
+        store = self.opened(*(effect(f"s-1/1/{n}") for n in range(4)))
+        bad = (
+            Batch(at=NOW, streams=(stream("s-0"), stream(version=9)), expected=(0, 8)),
+            evolve(answering("s-1/1/0", 99), inbox=(("m-0", NOW + LEASE),)),
+        )
+        for turn in range(5):
+
+            def write(number: int, turn: int = turn) -> bool:
+                mine = opening(id=f"s-{turn}-{number}", indexes=[("turn", str(turn))])
+                return committed(store, bad[number // 2 % 2] if number % 2 else mine)
+
+            assert together(12, write) == [True, False] * 6
+            assert sorted(store.find(index="turn", value=str(turn))) == sorted(f"s-{turn}-{n}" for n in range(0, 12, 2))
+        assert (store.load(id="s-0"), store.seen(message="m-0"), store.load(id="s-1")) == (None, False, stream())
+
 
 def committed(store: Store, batch: Batch) -> bool:
     """Commit, and say whether it was let through."""
