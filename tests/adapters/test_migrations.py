@@ -74,7 +74,7 @@ def test_tables_of_today_are_made_at_their_version(engine: Engine, prefix: str) 
     store = SqlStore(engine, prefix=prefix)
     for _ in range(3):
         store.create_schema()
-    assert versions(engine, prefix) == [1]
+    assert versions(engine, prefix) == [2]
     store.commit(batch=opening())
     assert store.load(id="s-1") == stream()
 
