@@ -23,7 +23,6 @@ class TestMemoryKeys(KeysConformance):
     def make_keys(self, installation: str) -> MemoryKeys:
         return MemoryKeys(seed=installation)
 
-
     def rotated(self, keys: Keys) -> MemoryKeys:
         assert isinstance(keys, MemoryKeys)
         keys.rotate()
@@ -130,7 +129,15 @@ class TestKeysOfAKms:
     def test_what_is_no_root_is_refused_without_being_shown(self) -> None:
         kms = MemoryKms()
         whole = json.loads(KmsKeys.new_root(kms))
-        for data in ({}, [], None, whole | {"version": 2}, whole | {"root": "secret!"}, whole | {"key": "other"}):
+        broken: list[object] = [
+            {},
+            [],
+            None,
+            whole | {"version": 2},
+            whole | {"root": "secret!"},
+            whole | {"key": "other"},
+        ]
+        for data in broken:
             with pytest.raises(ConfigurationError) as told:
                 KmsKeys(kms, root=json.dumps(data))
             assert "secret" not in str(told.value)

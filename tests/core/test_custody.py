@@ -145,8 +145,8 @@ def test_every_data_key_comes_under_the_current_key_and_no_data_is_touched(scene
     assert before is not None
     assert operations.data_keys().keys() == {old}
     new = keys.rotate()
-    done = operations.rewrap(**WHO, batch=2)
-    assert (done.current, done.unreadable, done.under.keys()) == (new, (), {new})
+    done = operations.rewrap(by="Odile", reason="yearly", batch=2)
+    assert (done.current, done.unreadable, set(done.under)) == (new, (), {new})
     after = store.load(id=id)
     assert after is not None
     assert after.data_key != before.data_key
@@ -154,7 +154,7 @@ def test_every_data_key_comes_under_the_current_key_and_no_data_is_touched(scene
         before.state, before.version, before.head, rows
     )  # fmt: skip
     scene.prove(id)
-    assert operations.rewrap(**WHO).rewrapped == 0
+    assert operations.rewrap(by="Odile", reason="yearly").rewrapped == 0
 
 
 def test_a_writer_that_loaded_before_brings_no_old_wrapping_back(scene: Scene) -> None:
@@ -162,7 +162,7 @@ def test_a_writer_that_loaded_before_brings_no_old_wrapping_back(scene: Scene) -
     streams = scene.qcp.engine.streams
     loaded = streams.load(view.id)
     scene.world.keys.rotate()
-    scene.qcp.operations.rewrap(**WHO)
+    scene.qcp.operations.rewrap(by="Odile", reason="yearly")
     scene.advance(view, Stage.ACTIVE)
     now = streams.load(view.id)
     assert now.data_key != loaded.data_key
@@ -174,7 +174,7 @@ def test_what_no_key_opens_is_named_and_left(scene: Scene) -> None:
     stream = scene.world.store._streams[id]
     stream.stream = evolve(stream.stream, data_key=b"broken")
     keys.rotate()
-    done = scene.qcp.operations.rewrap(**WHO)
+    done = scene.qcp.operations.rewrap(by="Odile", reason="yearly")
     assert done.unreadable == (id,)
     assert sum(count for key, count in done.under.items() if key != done.current) == 1
     assert "unreadable" in refused(scene, id)

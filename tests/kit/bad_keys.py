@@ -137,7 +137,6 @@ class NamesTheCurrentKeyAlways(KeysSuite):
             return self.current
 
 
-
 @pytest.mark.caught_by("test_keys_12_a_rotation_touches_no_data")
 @pytest.mark.caught_by(ANY_HISTORY)
 class RewrapsToAnotherDataKey(KeysSuite):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from time import sleep
 
 import pytest
@@ -102,11 +103,9 @@ class TriesEveryKey(KmsSuite):
     class Adapter(MemoryKms):
         def unwrap(self, *, wrapped):
             for version in range(1, self._version + 1):
-                try:
+                with suppress(Rejected):
                     return super().unwrap(wrapped=evolve(wrapped, key=f"memory/{version}"))
-                except Rejected as refusal:
-                    failed = refusal
-            raise failed
+            raise Rejected("no key opens it", reason="not_authentic")
 
 
 @pytest.mark.caught_by("test_kms_7_an_unknown_key_is_rejected")

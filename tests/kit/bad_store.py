@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from attrs import evolve
 
@@ -257,7 +259,7 @@ class ListsWithoutABound(StoreSuite):
 class ReplacesWhatItDidNotRead(StoreSuite):
     class Adapter(MemoryStore):
         def rewrap(self, *, keys):
-            known = {one.before.stream: self.load(id=one.before.stream) for one in keys}
+            known: dict[str, Any] = {one.before.stream: self.load(id=one.before.stream) for one in keys}
             return super().rewrap(
                 keys=tuple(
                     evolve(one, before=evolve(one.before, data_key=known[one.before.stream].data_key))

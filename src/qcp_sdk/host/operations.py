@@ -101,9 +101,7 @@ class Operations:
         """End a legal hold. Repeatable. Raises as `hold`."""
         self._custody.release(id, by=by, reason=reason)
 
-    def erase(
-        self, id: str, *, by: str, reason: str, despite: Collection[str] = (), approved_by: str = ""
-    ) -> None:
+    def erase(self, id: str, *, by: str, reason: str, despite: Collection[str] = (), approved_by: str = "") -> None:
         """Destroy the data key of a subscription or ceremony, for good: nothing of it can be read any more, it is found
         by nobody, and its journal still verifies. Repeatable. Write nothing personal into `reason`: acts stay.
 

@@ -40,7 +40,7 @@ class Records:
         )
 
     def journal(self, id: str) -> tuple[tuple[Entry, ...], bytes]:
-        """Give the chained entries of a stream as they are kept, and the head that the stream notes; of an erased one too.
+        """Give the chained entries of a stream as they are kept, of an erased one too, and the head that it notes.
 
         Raises:
             NotFound: Nothing is known under this id.

@@ -217,8 +217,8 @@ class Store(Protocol):
         """
 
     def rewrap(self, *, keys: tuple[Rewrapping, ...]) -> int:
-        """Put data keys in the place of those that were read; say how many. One that is no longer as it was read is left
-        alone. Nothing else of a stream changes, its version neither.
+        """Put data keys in the place of those that were read; say how many. One that is no longer as it was read is
+        left alone. Nothing else of a stream changes, its version neither.
         """
 
     def wrappings(self) -> Mapping[str, int]:

@@ -28,8 +28,6 @@ class Migration:
     apply: Callable[[Connection, Callable[[str], str]], None]
 
 
-
-
 def _name_wrapping_keys(connection: Connection, full: Callable[[str], str]) -> None:
     """Streams that were there before say nothing of their wrapping key: `keys rotate` looks at their data keys."""
     table = full("streams")

@@ -76,7 +76,8 @@ class NaiveStore:
         """Write it all and give nothing; or write nothing and give everything that stands against it."""
         before = deepcopy(vars(self))
         against = [
-            *self._answer(batch), *self._move(batch), *self._record(batch), *self._ask(batch), *self._erase(batch), *self._claim(batch),
+            *self._answer(batch), *self._move(batch), *self._record(batch), *self._ask(batch), *self._erase(batch),
+            *self._claim(batch),
             *self._receive(batch),
         ]  # fmt: skip
         if against:

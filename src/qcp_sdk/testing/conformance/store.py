@@ -408,7 +408,6 @@ class StoreConformance(Conformance):
         """
         run_any_history(partial(StoreHistory, self), examples=self.examples, steps=LONG)
 
-
     def test_store_27_a_data_key_is_not_the_committers_to_change(self) -> None:
         """store-27: A stream's data key is written when it begins; a later commit, late or not, leaves it as it is."""
         store = self.opened()
@@ -429,7 +428,7 @@ class StoreConformance(Conformance):
         return known
 
     def test_store_28_data_keys_are_listed_by_the_key_that_wrapped_them(self) -> None:
-        """store-28: Data keys are given by wrapping key, in the order of their streams, at most so many; and counted."""
+        """store-28: Data keys are given by wrapping key, in the order of streams, at most so many; and counted."""
         store = self.make_store()
         assert dict(store.wrappings()) == {}
         for id in ("s-3", "s-1", "s-2"):
