@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from qcp_sdk.errors import ConfigurationError as ConfigurationError
     from qcp_sdk.errors import Conflict as Conflict
     from qcp_sdk.errors import DocumentError as DocumentError
+    from qcp_sdk.errors import Erased as Erased
+    from qcp_sdk.errors import ErasureRefused as ErasureRefused
     from qcp_sdk.errors import EvidenceError as EvidenceError
     from qcp_sdk.errors import FactRefused as FactRefused
     from qcp_sdk.errors import InvalidInput as InvalidInput
@@ -105,6 +107,8 @@ _WHERE = {
         "FactRefused",
         "InvalidInput",
         "InvalidValue",
+        "Erased",
+        "ErasureRefused",
         "EvidenceError",
         "JournalError",
         "LevelRefused",

@@ -16,7 +16,9 @@
     │   ├── CodeRefused           a one-time code was not accepted, or may not be asked for yet
     │   ├── SubscriptionRefused   a subscription may not be opened; carries every reason
     │   ├── LevelRefused          a collecte asks for levels that are not available; carries the decision
+    │   ├── ErasureRefused        a subscription or ceremony may not be erased yet; carries every obstacle
     │   └── NotFound              nothing is known under this id
+    │       └── Erased            it was erased: its data key is destroyed
     ├── PortError                 a collaborator did not do what was asked
     │   ├── Rejected              it said no: a fact, not a fault
     │   ├── Unavailable           it was not asked, or did nothing: again later, with the same key
@@ -220,6 +222,36 @@ class NotFound(Refusal):
     """
 
     code = "not_found"
+
+
+class Erased(NotFound):
+    """It was erased: its data key is destroyed, and nothing of it can be read any more. Its journal still verifies.
+
+    Why: Somebody erased it on purpose (`qcp.operations.erase`), after the retention had ended or despite it.
+    Mend: Show that it no longer exists; treat this as a 404, or a 410. `qcp-sdk parked acts` says who erased it.
+    """
+
+    code = "erased"
+
+
+class ErasureRefused(Refusal):
+    """It may not be erased now; `obstacles` holds every stable reason, `until` the end of the retention where known.
+
+    Why: A legal hold, a retention that has not ended, a stage that is not final, or work that is not done.
+    Mend: Wait, or finish what is open. What must go all the same is named, obstacle by obstacle, in `despite`.
+    """
+
+    code = "erasure_refused"
+
+    def __init__(self, obstacles: Sequence[str], *, until: datetime | None = None, where: str = "") -> None:
+        super().__init__(
+            f"it may not be erased: {', '.join(obstacles)}",
+            where=where,
+            mend=f"wait until {until.date().isoformat()}, or name each obstacle in `despite`"
+            if until is not None and "before_retention_end" in obstacles
+            else "see to each, or name it in `despite`",
+        )
+        self.obstacles, self.until = tuple(obstacles), until
 
 
 class PortError(QcpError):

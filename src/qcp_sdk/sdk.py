@@ -26,6 +26,7 @@ from qcp_sdk.ports.store import Backlog
 
 if TYPE_CHECKING:
     from qcp_sdk.evidence.sealing import EvidenceSeal
+    from qcp_sdk.host.retention import Retention
     from qcp_sdk.local import LocalQcp
     from qcp_sdk.ports.accounts import Accounts
     from qcp_sdk.ports.authority import CertificateAuthority
@@ -59,7 +60,8 @@ class Qcp:
     the terms of a subscription, or a function that gives them for a tenant's cabinet. `lcp` is the authority of the
     LCP certificates that subscribers already hold. With `production=True`, simulated and local adapters are refused.
 
-    `evidence` seals the dossiers that `qcp.evidence.export` writes.
+    `evidence` seals the dossiers that `qcp.evidence.export` writes; `retention` says how long records are kept before
+    `qcp.operations.erase` may destroy them (seven years after the certificate's end).
 
     `after_commit` runs what follows a commit: at once by default; a host whose store works inside its own
     transaction gives its on-commit hook.
@@ -90,6 +92,7 @@ class Qcp:
         pages: SigningPages | Mapping[str, SigningPages] | None = None,
         offer: Offer | Offers | None = None,
         evidence: EvidenceSeal | None = None,
+        retention: Retention | None = None,
         production: bool = False,
         after_commit: Callable[[Callable[[], None]], None] = perform_now,
         on_alert: Callable[[Alert], None] | None = None,
@@ -121,7 +124,7 @@ class Qcp:
             self.subscriptions.check(chosen)
         self.collectes = Collectes(self.engine, policy)
         self.records = Records(self.engine)
-        self.operations = Operations(self.engine, self.records)
+        self.operations = Operations(self.engine, self.records, retention)
         self.evidence = Dossiers(self.engine, self.records, evidence)
 
     @classmethod

@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
 
 from qcp_sdk.adapters.memory.world import MemoryWorld
 from qcp_sdk.adapters.sql import store as store_module
 from qcp_sdk.adapters.sql.engines import sqlite_engine
-from qcp_sdk.adapters.sql.migrations import Migration
+from qcp_sdk.adapters.sql.migrations import STORE, Migration
 from qcp_sdk.adapters.sql.schema import StoreTables
 from qcp_sdk.adapters.sql.store import SqlStore
 from qcp_sdk.errors import ConfigurationError, Conflict, Unavailable
@@ -65,16 +66,29 @@ def next_release(monkeypatch: pytest.MonkeyPatch, done: list[int]) -> None:
 
     steps = tuple(
         Migration(version=version, what=f"claims have a {name}", apply=add(name))
-        for version, name in ((2, "reason"), (3, "remark"))
+        for version, name in ((3, "reason"), (4, "remark"))
     )
-    monkeypatch.setattr(store_module, "STORE", steps)
+    monkeypatch.setattr(store_module, "STORE", (*STORE, *steps))
+
+
+def first_release(engine: Engine, prefix: str) -> None:
+    """Make tables as they were before versions were kept, with one stream."""
+    StoreTables(prefix).metadata.create_all(engine)
+    with engine.begin() as connection:
+        connection.execute(text(f"DROP INDEX {prefix}streams_wrapped_by"))
+        connection.execute(text(f"ALTER TABLE {prefix}streams DROP COLUMN wrapped_by"))
+        insert = f"INSERT INTO {prefix}streams (id, kind, version, stage, data_key, state, head, indexed) VALUES "
+        connection.execute(
+            text(insert + "('s-1', 'subscription', 1, 'open', :key, :state, :head, '[]')"),
+            {"key": b"key of s-1", "state": b"state 1", "head": b"head 1"},
+        )
 
 
 def test_tables_of_today_are_made_at_their_version(engine: Engine, prefix: str) -> None:
     store = SqlStore(engine, prefix=prefix)
     for _ in range(3):
         store.create_schema()
-    assert versions(engine, prefix) == [1]
+    assert versions(engine, prefix) == [2]
     store.commit(batch=opening())
     assert store.load(id="s-1") == stream()
 
@@ -86,20 +100,23 @@ def test_older_tables_are_brought_up_once_by_many_at_once(
     old = SqlStore(engine, prefix=prefix)
     if versioned:
         old.create_schema()
+        old.commit(batch=opening())
     else:
-        StoreTables(prefix).metadata.create_all(engine)
-    old.commit(batch=opening())
+        first_release(engine, prefix)
     done: list[int] = []
     next_release(monkeypatch, done)
     with ThreadPoolExecutor(max_workers=4) as threads:
         list(threads.map(lambda _: SqlStore(engine, prefix=prefix).create_schema(), range(8)))
-    assert (len(done), versions(engine, prefix)) == (2, [1, 2, 3])
+    upward = [2, 3, 4] if versioned else [1, 2, 3, 4]
+    assert (len(done), versions(engine, prefix)) == (2, upward)
     assert {"name", "owner", "reason", "remark"} == columns(engine, f"{prefix}claims")
     # The release before goes on working beside the new one, and does not step back.
     old.create_schema()
     old.commit(batch=opening(id="s-2"))
-    assert versions(engine, prefix) == [1, 2, 3]
-    assert SqlStore(engine, prefix=prefix).load(id="s-1") == stream()
+    assert versions(engine, prefix) == upward
+    known = stream() if versioned else evolve(stream(), wrapped_by="")
+    assert SqlStore(engine, prefix=prefix).load(id="s-1") == known
+    assert old.wrapped_keys(wrapped_by=known.wrapped_by, limit=1)[0].stream == "s-1"
 
 
 def test_a_step_that_fails_leaves_everything_as_it_was(
@@ -112,10 +129,10 @@ def test_a_step_that_fails_leaves_everything_as_it_was(
         connection.exec_driver_sql(f"ALTER TABLE {full('claims')} ADD COLUMN half TEXT")
         connection.exec_driver_sql("SELECT no_such_column FROM nowhere")
 
-    monkeypatch.setattr(store_module, "STORE", (Migration(version=2, what="half", apply=half),))
+    monkeypatch.setattr(store_module, "STORE", (Migration(version=3, what="half", apply=half),))
     with pytest.raises(Unavailable):
         store.create_schema()
-    assert versions(engine, prefix) == [1]
+    assert versions(engine, prefix) == [2]
     assert columns(engine, f"{prefix}claims") == {"name", "owner"}
 
 

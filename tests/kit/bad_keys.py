@@ -25,6 +25,10 @@ class KeysSuite(KeysConformance):
     def reopened(self, keys):
         return keys
 
+    def rotated(self, keys):
+        keys.rotate()
+        return keys
+
 
 @pytest.mark.caught_by("test_keys_1_a_purpose_has_one_key")
 class DrawsAKeyAtEveryStart(KeysSuite):
@@ -77,15 +81,14 @@ class HasOneDataKeyForAll(KeysSuite):
 class GivesADataKeyTwice(KeysSuite):
     class Adapter(MemoryKeys):
         def new_data_key(self):
-            number = bytes(8)
-            return number + self._tag(self._root, b"wrapped", number)
+            return self._wrapped(bytes(8))
 
 
 @pytest.mark.caught_by("test_keys_7_an_unknown_data_key_is_rejected")
 class TakesAnyDataKey(KeysSuite):
     class Adapter(MemoryKeys):
         def _unwrap(self, wrapped):
-            return wrapped[:32].ljust(32, b".")
+            return wrapped[2:32].ljust(32, b".")
 
 
 @pytest.mark.caught_by("test_keys_7_an_unknown_data_key_is_rejected")
@@ -122,3 +125,42 @@ class PrintsItself(KeysSuite):
     class Adapter(MemoryKeys):
         def __repr__(self) -> str:
             return f"MemoryKeys({self._derived})"
+
+
+@pytest.mark.caught_by("test_keys_11_a_data_key_names_the_key_that_wrapped_it")
+class NamesTheCurrentKeyAlways(KeysSuite):
+    """Nothing is ever left under an old key, it says; so the old key is dropped."""
+
+    class Adapter(MemoryKeys):
+        def wrapped_by(self, *, data_key):
+            super().wrapped_by(data_key=data_key)
+            return self.current
+
+
+@pytest.mark.caught_by("test_keys_12_a_rotation_touches_no_data")
+@pytest.mark.caught_by(ANY_HISTORY)
+class RewrapsToAnotherDataKey(KeysSuite):
+    class Adapter(MemoryKeys):
+        def rewrap(self, *, data_key):
+            self._unwrap(data_key)
+            return self.new_data_key()
+
+
+@pytest.mark.caught_by("test_keys_12_a_rotation_touches_no_data")
+class DerivesFromTheCurrentKey(KeysSuite):
+    """After a rotation nobody is found by an index any more, and no code that was sent is right."""
+
+    class Adapter(MemoryKeys):
+        def rotate(self):
+            self._derived.clear()
+            return super().rotate()
+
+        def derive(self, *, purpose):
+            return super().derive(purpose=f"{purpose}/{self._generation}")
+
+
+@pytest.mark.caught_by("test_keys_13_only_a_data_key_is_re_wrapped")
+class RewrapsAnything(KeysSuite):
+    class Adapter(MemoryKeys):
+        def rewrap(self, *, data_key):
+            return self._wrapped(data_key[2:10].ljust(8, b"."))

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from attrs import evolve
 
@@ -236,7 +238,54 @@ class MixesUpTwoStreams(StoreSuite):
             return super().load(id=id.lower())
 
 
-@pytest.mark.caught_by("test_store_27_one_callers_refusal_costs_no_other")
+@pytest.mark.caught_by("test_store_27_a_data_key_is_not_the_committers_to_change")
+class BringsAnOldWrappingBack(StoreSuite):
+    """The old key is dropped when nothing is left under it, and then this stream opens no more."""
+
+    class Adapter(MemoryStore):
+        def _write(self, stream):
+            super()._write(stream)
+            self._streams[stream.id].stream = stream
+
+
+@pytest.mark.caught_by("test_store_28_data_keys_are_listed_by_the_key_that_wrapped_them")
+class ListsWithoutABound(StoreSuite):
+    class Adapter(MemoryStore):
+        def wrapped_keys(self, *, wrapped_by, limit, after=""):
+            return super().wrapped_keys(wrapped_by=wrapped_by, limit=1_000, after=after)
+
+
+@pytest.mark.caught_by("test_store_29_a_data_key_is_replaced_only_as_it_was_read")
+class ReplacesWhatItDidNotRead(StoreSuite):
+    class Adapter(MemoryStore):
+        def rewrap(self, *, keys):
+            known: dict[str, Any] = {one.before.stream: self.load(id=one.before.stream) for one in keys}
+            return super().rewrap(
+                keys=tuple(
+                    evolve(one, before=evolve(one.before, data_key=known[one.before.stream].data_key))
+                    for one in keys
+                    if known[one.before.stream]
+                )
+            )
+
+
+@pytest.mark.caught_by("test_store_30_what_is_erased_is_gone_but_for_its_journal")
+class ErasesTheJournalToo(StoreSuite):
+    class Adapter(MemoryStore):
+        def _erase(self, id):
+            super()._erase(id)
+            self._streams[id].journal.clear()
+
+
+@pytest.mark.caught_by("test_store_30_what_is_erased_is_gone_but_for_its_journal")
+class GoesOnPerformingWhatIsErased(StoreSuite):
+    class Adapter(MemoryStore):
+        def _erase(self, id):
+            kept = self._streams[id]
+            kept.stream = evolve(kept.stream, data_key=b"", wrapped_by="", state=b"")
+
+
+@pytest.mark.caught_by("test_store_31_one_callers_refusal_costs_no_other")
 class RefusesTheNextAsWell(StoreSuite):
     """It writes callers' batches together, and a refused one takes another with it."""
 

@@ -2,14 +2,12 @@
 
 It holds one root secret, from which the keys of purposes are derived and which never changes, and one or more
 wrapping keys, one of them current. A data key is drawn for each stream, wrapped by the current key and stored
-beside what it seals. After `rotate`, new data keys use the new wrapping key; `rewrap` brings an old one over
-without touching what it sealed.
+beside what it seals. A ring is rotated in steps, so that no process ever meets a key that it does not hold: `added`
+gives every process a new key, `using` makes it the current one, `rewrap` brings data keys over without touching what
+they sealed, and `without` drops the old one.
 
-Forms, each with a version in its first byte:
-
-* wrapped: ``0x01 | length of the key's id | id | nonce | AES-256-GCM(data key)``, the id as associated data;
-* sealed: ``0x01 | nonce | AES-256-GCM(payload)``, the place as associated data. A data key seals one stream,
-  far from the 2³² random nonces that NIST SP 800-38D § 8.3 allows for one key.
+A ring that came from a file follows the file: it is read again before a data key is made, and when a data key was
+wrapped by a key that the ring does not hold. It wraps and unwraps like a `Kms`, too.
 """
 
 from __future__ import annotations
@@ -26,36 +24,32 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
-from qcp_sdk.errors import ConfigurationError, Rejected
+from qcp_sdk.adapters.shared import sealed as forms
+from qcp_sdk.errors import ConfigurationError, NotFound, Rejected
+from qcp_sdk.ports.kms import Wrapped
 
 VARIABLE: Final = "QCP_KEY_RING"
 """The environment variable that `from_environment` reads unless told otherwise."""
 
-_FORM: Final = b"\x01"
-_SIZE: Final = 32
-_NONCE: Final = 12
-_SALT: Final = b"qcp_sdk key ring"
+_SIZE: Final = forms.SIZE
 
 
 class KeyRing:
     """Gives keys for a purpose, and wraps data keys. Never prints one."""
 
-    __slots__ = ("_current", "_derived", "_keys", "_root")
+    __slots__ = ("_current", "_derived", "_keys", "_path", "_root", "_seen")
 
     def __init__(self, *, root: bytes, keys: Mapping[str, bytes], current: str) -> None:
         if len(root) != _SIZE or not keys or any(len(key) != _SIZE for key in keys.values()):
             raise ConfigurationError(f"every key of the ring is {_SIZE} bytes long", where="key ring")
-        if any(not id.isascii() or not 1 <= len(id) <= 64 for id in keys):
-            raise ConfigurationError("a key's id is 1 to 64 ASCII characters", where="key ring")
+        if any(not forms.is_id(id) for id in keys):
+            raise ConfigurationError("a key's id is 1 to 255 printable ASCII characters", where="key ring")
         if current not in keys:
             raise ConfigurationError(f"the current key `{current}` is not in the ring", where="key ring")
         self._root, self._keys, self._current = root, dict(keys), current
         self._derived: dict[str, bytes] = {}
+        self._path: Path | None = None
+        self._seen: tuple[int, ...] = ()
 
     @classmethod
     def generate(cls) -> KeyRing:
@@ -110,12 +104,15 @@ class KeyRing:
                 raise ConfigurationError(
                     "others than its owner may read it", where=f"key ring `{path.name}`", mend="chmod 600 the file"
                 )
+            seen = _mark(path)  # before it is read: a change in between is then read once more, and never missed
             text = path.read_text(encoding="ascii")
         except (OSError, UnicodeError) as error:
             raise ConfigurationError(
                 f"it cannot be opened ({type(error).__name__})", where=f"key ring `{path.name}`"
             ) from error
-        return cls.from_text(text)
+        ring = cls.from_text(text)
+        ring._path, ring._seen = path, seen
+        return ring
 
     def save(self, path: str | Path) -> None:
         """Write the ring to a file that only its owner may read, in one move.
@@ -136,27 +133,70 @@ class KeyRing:
         keys = {id: _text(key) for id, key in self._keys.items()}
         return json.dumps({"version": 1, "root": _text(self._root), "current": self._current, "keys": keys}, indent=2)
 
-    def rotate(self) -> KeyRing:
-        """Give a ring with a new current key; it opens all that this one opens."""
+    def added(self) -> KeyRing:
+        """Give a ring with one key more, which wraps nothing yet: every process must hold it before one uses it."""
         key = secrets.token_bytes(_SIZE)
-        return KeyRing(root=self._root, keys={**self._keys, _id(key): key}, current=_id(key))
+        return KeyRing(root=self._root, keys={**self._keys, _id(key): key}, current=self._current)
+
+    def using(self, id: str) -> KeyRing:
+        """Give a ring whose current key is this one.
+
+        Raises:
+            NotFound: The ring holds no such key.
+        """
+        self._known(id)
+        return KeyRing(root=self._root, keys=self._keys, current=id)
+
+    def rotate(self) -> KeyRing:
+        """Give a ring with a new current key; it opens all that this one opens. For one process; `added` for many."""
+        ring = self.added()
+        return ring.using(ring.ids[-1])
+
+    def without(self, id: str) -> KeyRing:
+        """Give a ring that no longer holds this key: what it wrapped never opens again.
+
+        Raises:
+            NotFound: The ring holds no such key.
+            ConfigurationError: It is the current one.
+        """
+        self._known(id)
+        if id == self._current:
+            raise ConfigurationError("the current key cannot go", where=f"key `{id}`", mend="use another one first")
+        keys = {name: key for name, key in self._keys.items() if name != id}
+        return KeyRing(root=self._root, keys=keys, current=self._current)
+
+    def _known(self, id: str) -> None:
+        if id not in self._keys:
+            raise NotFound(f"the ring holds no key `{id}`", mend="take one that `qcp-sdk keys show` prints")
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of every wrapping key, oldest first."""
+        return tuple(self._keys)
 
     @property
     def current(self) -> str:
         """The id of the key that wraps new data keys."""
+        self._follow()
         return self._current
 
     def derive(self, *, purpose: str) -> bytes:
         """Give the 32-byte key of this purpose (`codes`, `index` …); always the same for one installation."""
         if (key := self._derived.get(purpose)) is None:
-            info = b"derive/" + purpose.encode("utf-8", "surrogatepass")
-            key = HKDF(algorithm=SHA256(), length=_SIZE, salt=_SALT, info=info).derive(self._root)
-            self._derived[purpose] = key
+            key = self._derived[purpose] = forms.derived(self._root, purpose)
         return key
 
     def new_data_key(self) -> bytes:
-        """Make a data key and give it wrapped, to be stored beside what it seals."""
+        """Make a data key and give it wrapped by the current key, to be stored beside what it seals."""
         return self._wrap(secrets.token_bytes(_SIZE))
+
+    def wrapped_by(self, *, data_key: bytes) -> str:
+        """Give the id of the key that wrapped a data key, whether the ring still holds that key or not.
+
+        Raises:
+            Rejected: `unknown_key`: it is no data key.
+        """
+        return forms.wrapped(data_key)[0]
 
     def rewrap(self, *, data_key: bytes) -> bytes:
         """Give a data key wrapped by the current key; what it sealed opens as before.
@@ -172,8 +212,7 @@ class KeyRing:
         Raises:
             Rejected: `unknown_key`: the data key was wrapped by a key that the ring no longer holds.
         """
-        nonce = os.urandom(_NONCE)
-        return _FORM + nonce + AESGCM(self._unwrap(data_key)).encrypt(nonce, payload, _place(place))
+        return forms.seal(self._unwrap(data_key), place, payload)
 
     def open(self, *, data_key: bytes, place: str, sealed: bytes) -> bytes:
         """Give the payload back.
@@ -181,29 +220,56 @@ class KeyRing:
         Raises:
             Rejected: `unknown_key`, or `not_authentic`: changed, or moved from another place.
         """
-        key = self._unwrap(data_key)
-        nonce, secret = sealed[1 : 1 + _NONCE], sealed[1 + _NONCE :]
-        if sealed[:1] != _FORM or len(nonce) != _NONCE:
-            raise _not_authentic()
-        try:
-            return AESGCM(key).decrypt(nonce, secret, _place(place))
-        except InvalidTag as error:
-            raise _not_authentic() from error
+        return forms.unseal(self._unwrap(data_key), place, sealed)
+
+    # --- as a Kms ---------------------------------------------------------------------------------------------
+
+    def wrap(self, *, secret: bytes) -> Wrapped:
+        """Wrap a secret under the current key. Two wrappings of one secret are not alike."""
+        id = self.current
+        return Wrapped(key=id, content=forms.encrypted(self._keys[id], secret, id.encode("ascii")))
+
+    def unwrap(self, *, wrapped: Wrapped) -> bytes:
+        """Give the secret back, under whichever key of the ring it was wrapped.
+
+        Raises:
+            Rejected: `unknown_key`: the ring holds no such key; `not_authentic`: what was wrapped has changed.
+        """
+        if wrapped.key not in self._keys:
+            self._follow()
+        key = self._keys.get(wrapped.key)
+        if key is None:
+            raise forms.unknown_key()
+        secret = forms.decrypted(key, wrapped.content, wrapped.key.encode("ascii"))
+        if secret is None:
+            raise Rejected("what was wrapped has changed", reason="not_authentic", where="data key")
+        return secret
 
     def _wrap(self, key: bytes) -> bytes:
-        id, nonce = self._current.encode("ascii"), os.urandom(_NONCE)
-        return _FORM + bytes([len(id)]) + id + nonce + AESGCM(self._keys[self._current]).encrypt(nonce, key, id)
+        wrapped = self.wrap(secret=key)
+        return forms.data_key(wrapped.key, wrapped.content)
 
-    def _unwrap(self, wrapped: bytes) -> bytes:
-        end = 2 + (wrapped[1] if wrapped[:1] == _FORM and len(wrapped) > 1 else 0)
-        id, nonce, secret = wrapped[2:end], wrapped[end : end + _NONCE], wrapped[end + _NONCE :]
-        wrapping = self._keys.get(id.decode("ascii", "replace"))
-        if wrapping is None or len(nonce) != _NONCE:
-            raise _unknown_key()
+    def _unwrap(self, data_key: bytes) -> bytes:
+        id, content = forms.wrapped(data_key)
         try:
-            return AESGCM(wrapping).decrypt(nonce, secret, id)
-        except InvalidTag as error:
-            raise _unknown_key() from error
+            return self.unwrap(wrapped=Wrapped(key=id, content=content))
+        except Rejected as refusal:  # whichever it is: a damaged data key opens nothing either
+            raise forms.unknown_key() from refusal
+
+    def _follow(self) -> None:
+        """Read the file again where it has changed: an operator added a key, or made another one current.
+
+        A file that is gone, unreadable or another installation's changes nothing: what is held goes on being used.
+        """
+        if self._path is None:
+            return
+        with suppress(OSError, ConfigurationError):
+            if _mark(self._path) != self._seen:
+                found = KeyRing.from_file(self._path)
+                if found._root == self._root:
+                    # The keys first: another thread that reads the new `_current` finds it among them.
+                    self._keys = {**self._keys, **found._keys}
+                    self._current, self._keys, self._seen = found._current, found._keys, found._seen
 
     def __repr__(self) -> str:
         return f"KeyRing({len(self._keys)} keys, current {self._current})"
@@ -212,16 +278,10 @@ class KeyRing:
         raise TypeError("a KeyRing is never serialised by accident: `text` gives it on purpose")
 
 
-def _not_authentic() -> Rejected:
-    return Rejected("it was changed, or moved from another place", reason="not_authentic", where="sealed payload")
-
-
-def _unknown_key() -> Rejected:
-    return Rejected("no key of the ring wrapped it", reason="unknown_key", where="data key")
-
-
-def _place(place: str) -> bytes:
-    return b"seal/" + place.encode("utf-8", "surrogatepass")
+def _mark(path: Path) -> tuple[int, ...]:
+    """Tell a file from what it was before: its inode changes when it is replaced in one move."""
+    found = path.stat()
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _id(key: bytes) -> str:

@@ -39,6 +39,7 @@ from qcp_sdk.engine.streams import LEASE, MACHINES, Stream, Streams, owned
 from qcp_sdk.errors import (
     CodeRefused,
     Conflict,
+    Erased,
     FactRefused,
     InvalidInput,
     NotFound,
@@ -295,6 +296,8 @@ class Engine:
             return  # whoever leases it next performs it
         try:
             self._perform(leased, effect)
+        except Erased:
+            log.info("%s is over: its stream was erased meanwhile", leased.key)
         except (Unavailable, Unconfirmed):
             log.warning("the store did not take what came of %s; it is done again when its lease ends", leased.key)
         except Exception as error:  # noqa: BLE001 - whoever is at fault, it must not take the worker with it
@@ -304,6 +307,8 @@ class Engine:
         try:
             stream = self.streams.load(leased.stream)
             effect = effect or self.streams.effect(stream, leased.key, leased.payload)
+        except Erased:
+            raise
         except (NotFound, InvalidInput, Rejected) as error:
             self._set_aside(leased, f"unreadable: {error.code}")
             return

@@ -18,7 +18,7 @@ from qcp_sdk.ceremony.state import Ceremony
 from qcp_sdk.effects import Effect, Wake
 from qcp_sdk.engine.collaborators import Collaborators
 from qcp_sdk.engine.packing import Packing, Sealing
-from qcp_sdk.errors import NotFound
+from qcp_sdk.errors import Erased, NotFound
 from qcp_sdk.facts import Fact
 from qcp_sdk.ports.store import JournalRow, OutboxRow, StoredStream
 from qcp_sdk.subscription import machine as subscription_machine
@@ -114,6 +114,11 @@ class Stream:
         return self.row.data_key
 
     @property
+    def wrapped_by(self) -> str:
+        """The id of the key that wraps its data key."""
+        return self.row.wrapped_by
+
+    @property
     def head(self) -> bytes:
         """The hash of its last journal entry."""
         return self.row.head or journal.GENESIS
@@ -165,10 +170,18 @@ class Streams:
     def new(self, id: str, kind: str) -> Stream:
         """Begin a stream, with a data key of its own."""
         data_key = self._keys.new_data_key()
-        return Stream(StoredStream(id=id, kind=kind, version=0, stage="", data_key=data_key, state=b""), None)
+        wrapped_by = self._keys.wrapped_by(data_key=data_key)
+        row = StoredStream(id=id, kind=kind, version=0, stage="", data_key=data_key, state=b"", wrapped_by=wrapped_by)
+        return Stream(row, None)
 
     def opened(self, stored: StoredStream) -> Stream:
-        """Unseal and unpack a stored stream, unless the very same was read or written here a while ago."""
+        """Unseal and unpack a stored stream, unless the very same was read or written here a while ago.
+
+        Raises:
+            Erased: Its data key was destroyed.
+        """
+        if not stored.data_key:
+            raise Erased(f"`{stored.id}` was erased", mend="nothing of it can be read; its journal still verifies")
         stream = self._recent.get(stored)
         if stream is None:
             state = self._packing.unpack_state(
@@ -195,6 +208,7 @@ class Streams:
             state=packed,
             head=head,
             indexes=indexes,
+            wrapped_by=row.wrapped_by,
         )
         self._recent.put(Stream(stored, state, found_by))
         return stored

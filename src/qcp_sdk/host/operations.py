@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from attrs import frozen
@@ -10,7 +10,9 @@ from attrs import frozen
 from qcp_sdk.audit import AUDIT, OperatorActed
 from qcp_sdk.engine import Engine
 from qcp_sdk.errors import Conflict, FactRefused, NotFound, QcpError
+from qcp_sdk.host.custody import Custody, Rotation
 from qcp_sdk.host.records import Recorded, Records
+from qcp_sdk.host.retention import Retention
 from qcp_sdk.ports.store import ParkedEffect
 from qcp_sdk.values import Key
 
@@ -32,8 +34,9 @@ class ParkedShown:
 class Operations:
     """The operators' side of one installation."""
 
-    def __init__(self, engine: Engine, records: Records) -> None:
+    def __init__(self, engine: Engine, records: Records, retention: Retention | None = None) -> None:
         self._engine, self._store, self._records = engine, engine.ports.store, records
+        self._custody = Custody(engine, records, retention or Retention(), self._on_record)
 
     def parked(self) -> tuple[ParkedEffect, ...]:
         """Give what waits for a person, oldest first."""
@@ -84,6 +87,48 @@ class Operations:
             )
         self._on_record(OperatorActed(what=SETTLED, about=key, by=by, reason=reason, approved_by=approved_by))
         self._changed(lambda: self._store.discard(key=key), key)
+
+    def hold(self, id: str, *, by: str, reason: str) -> None:
+        """Place a legal hold on a subscription or ceremony: it is not erased until `release`. Repeatable.
+
+        Raises:
+            NotFound: Nothing is known under this id; `Erased`: it was erased.
+            FactRefused: Nobody says who does it, or why.
+        """
+        self._custody.hold(id, by=by, reason=reason)
+
+    def release(self, id: str, *, by: str, reason: str) -> None:
+        """End a legal hold. Repeatable. Raises as `hold`."""
+        self._custody.release(id, by=by, reason=reason)
+
+    def erase(self, id: str, *, by: str, reason: str, despite: Collection[str] = (), approved_by: str = "") -> None:
+        """Destroy the data key of a subscription or ceremony, for good: nothing of it can be read any more, it is found
+        by nobody, and its journal still verifies. Repeatable. Write nothing personal into `reason`: acts stay.
+
+        `despite` names what may stand against it and does not count this time (`legal_hold`, `before_retention_end`,
+        `not_final`, `work_outstanding`, `collecte_open`, `unreadable`); a second person then has to approve it.
+        Documents on the shelf are the host's to remove.
+
+        Raises:
+            ErasureRefused: Once, with every obstacle.
+            NotFound: Nothing is known under this id.
+            FactRefused: Nobody says who does it, or why, or approves what is forced.
+            InvalidInput: `despite` names no obstacle.
+        """
+        self._custody.erase(id, by=by, reason=reason, despite=despite, approved_by=approved_by)
+
+    def data_keys(self) -> Mapping[str, int]:
+        """Count the data keys by the id of the key that wraps them: an old key without any may go."""
+        return self._custody.wrappings()
+
+    def rewrap(self, *, by: str, reason: str, batch: int = 100) -> Rotation:
+        """Bring every data key under the current key of the installation, `batch` at a time. What they seal is not
+        touched, and workers go on. Repeatable: what a crash left is done by the next call.
+
+        Raises:
+            FactRefused: Nobody says who does it, or why.
+        """
+        return self._custody.rewrap(by=by, reason=reason, batch=batch)
 
     def acts(self) -> tuple[Recorded, ...]:
         """Give what operators did, in order. `qcp.records.journal("audit")` gives its chain."""

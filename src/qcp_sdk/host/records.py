@@ -7,8 +7,9 @@ from datetime import datetime
 from attrs import frozen
 
 from qcp_sdk.engine import Engine
+from qcp_sdk.errors import NotFound
 from qcp_sdk.facts import Fact
-from qcp_sdk.journal import Entry
+from qcp_sdk.journal import GENESIS, Entry
 
 
 @frozen(kw_only=True)
@@ -39,12 +40,14 @@ class Records:
         )
 
     def journal(self, id: str) -> tuple[tuple[Entry, ...], bytes]:
-        """Give the chained entries of a stream as they are kept, and the head that the stream notes.
+        """Give the chained entries of a stream as they are kept, of an erased one too, and the head that it notes.
 
         Raises:
             NotFound: Nothing is known under this id.
         """
-        head = self._engine.streams.load(id).head
+        stored = self._engine.ports.store.load(id=id)
+        if stored is None:
+            raise NotFound(f"`{id}` is not known", mend="check the id and the installation")
         rows = self._engine.ports.store.journal(stream=id)
         entries = tuple(
             Entry(
@@ -57,4 +60,4 @@ class Records:
             )
             for row in rows
         )
-        return entries, head
+        return entries, stored.head or GENESIS

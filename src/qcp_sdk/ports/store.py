@@ -8,6 +8,7 @@ What is made anew for every fact has no slots: a frozen class is then built a qu
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -18,7 +19,11 @@ from qcp_sdk.values import Key
 
 @frozen(kw_only=True, slots=False)
 class StoredStream:
-    """A stream as it is kept. `version` counts its facts; `head` is the hash of its last journal entry."""
+    """A stream as it is kept. `version` counts its facts; `head` is the hash of its last journal entry.
+
+    Its data key is written when it begins. From then on only `rewrap` changes it, and `Batch.erased` destroys it: who
+    commits what was loaded before must not bring an older wrapping back. An erased stream has none, and no state.
+    """
 
     id: str
     kind: str
@@ -29,6 +34,26 @@ class StoredStream:
     head: bytes = b""
     indexes: frozenset[tuple[str, str]] = frozenset()
     """(name, keyed hash) pairs under which it is found."""
+    wrapped_by: str = ""
+    """The id of the key that wrapped its data key; empty where nobody said. Kept like the data key."""
+
+
+@frozen(kw_only=True, slots=False)
+class WrappedKey:
+    """A stream's data key, as it is wrapped now."""
+
+    stream: str
+    data_key: bytes = field(repr=False)
+    wrapped_by: str
+
+
+@frozen(kw_only=True, slots=False)
+class Rewrapping:
+    """A data key that was wrapped anew: what was read, and what takes its place."""
+
+    before: WrappedKey
+    data_key: bytes = field(repr=False)
+    wrapped_by: str
 
 
 @frozen(kw_only=True, slots=False)
@@ -111,6 +136,10 @@ class Batch:
 
     What is kept no longer than the batch's `at` is forgotten when the next message is recorded.
     """
+    erased: tuple[str, ...] = ()
+    """Streams of this batch whose data key and state are destroyed, whatever the batch holds of them. Their effects are
+    over, performed or not, and what they own is free before anything is claimed. Their journals stay.
+    """
 
 
 @frozen(kw_only=True)
@@ -181,6 +210,19 @@ class Store(Protocol):
 
     def find(self, *, index: str, value: str) -> tuple[str, ...]:
         """Give the ids of the streams that carry this index value, oldest first."""
+
+    def wrapped_keys(self, *, wrapped_by: str, limit: int, after: str = "") -> tuple[WrappedKey, ...]:
+        """Give up to `limit` data keys that this key wrapped, in the order of their streams' ids; of streams whose id
+        comes after this one. Erased streams have none.
+        """
+
+    def rewrap(self, *, keys: tuple[Rewrapping, ...]) -> int:
+        """Put data keys in the place of those that were read; say how many. One that is no longer as it was read is
+        left alone. Nothing else of a stream changes, its version neither.
+        """
+
+    def wrappings(self) -> Mapping[str, int]:
+        """Count the data keys by the key that wrapped them."""
 
     def owner(self, *, claim: str) -> str | None:
         """Say who owns a claim."""

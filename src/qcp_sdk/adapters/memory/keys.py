@@ -10,6 +10,7 @@ from typing import ClassVar, Final
 from qcp_sdk.errors import Rejected
 
 _SIZE: Final = 32
+_GENERATION: Final = 2
 _NUMBER: Final = 8
 _TAG: Final = 16
 
@@ -27,6 +28,7 @@ class MemoryKeys:
         self._root = blake2b(seed.encode(), digest_size=_SIZE, person=b"qcp root").digest()
         self._derived: dict[str, bytes] = {}
         self._numbers = count(1)
+        self._generation = 1
 
     def derive(self, *, purpose: str) -> bytes:
         """Give the 32-byte key of this purpose (`codes`, `index` …); always the same for one installation."""
@@ -35,10 +37,42 @@ class MemoryKeys:
             key = self._derived[purpose] = blake2b(text, key=self._root, digest_size=_SIZE, person=b"derive").digest()
         return key
 
+    @property
+    def current(self) -> str:
+        """The id of the key that wraps new data keys."""
+        return f"memory-{self._generation}"
+
     def new_data_key(self) -> bytes:
         """Make a data key and give it wrapped, to be stored beside what it seals."""
-        number = self._number()
-        return number + self._tag(self._root, b"wrapped", number)
+        return self._wrapped(self._number())
+
+    def wrapped_by(self, *, data_key: bytes) -> str:
+        """Give the id of the key that wrapped a data key.
+
+        Raises:
+            Rejected: `unknown_key`: it is no data key.
+        """
+        if len(data_key) != _GENERATION + _NUMBER + _TAG:
+            raise _unknown_key()
+        return f"memory-{int.from_bytes(data_key[:_GENERATION], 'big')}"
+
+    def rewrap(self, *, data_key: bytes) -> bytes:
+        """Give a data key wrapped by the current key; what it sealed opens as before.
+
+        Raises:
+            Rejected: `unknown_key`: it is not one of these.
+        """
+        self._unwrap(data_key)
+        return self._wrapped(data_key[_GENERATION : _GENERATION + _NUMBER])
+
+    def rotate(self) -> str:
+        """Make a new current key, and give its id; what older ones wrapped still opens."""
+        self._generation += 1
+        return self.current
+
+    def _wrapped(self, number: bytes) -> bytes:
+        named = self._generation.to_bytes(_GENERATION, "big") + number
+        return named + self._tag(self._root, b"wrapped", named)
 
     def seal(self, *, data_key: bytes, place: str, payload: bytes) -> bytes:
         """Encrypt and authenticate the payload for this place (`table/id/sequence`), under a wrapped data key.
@@ -68,10 +102,10 @@ class MemoryKeys:
         return next(self._numbers).to_bytes(_NUMBER, "big")
 
     def _unwrap(self, wrapped: bytes) -> bytes:
-        number, tag = wrapped[:_NUMBER], wrapped[_NUMBER:]
-        if not hmac.compare_digest(tag, self._tag(self._root, b"wrapped", number)):
-            raise Rejected("no key of the ring wrapped it", reason="unknown_key", where="data key")
-        return blake2b(number, key=self._root, digest_size=_SIZE, person=b"data key").digest()
+        named, tag = wrapped[: _GENERATION + _NUMBER], wrapped[_GENERATION + _NUMBER :]
+        if not hmac.compare_digest(tag, self._tag(self._root, b"wrapped", named)):
+            raise _unknown_key()
+        return blake2b(named[_GENERATION:], key=self._root, digest_size=_SIZE, person=b"data key").digest()
 
     def _tag(self, key: bytes, about: bytes, content: bytes) -> bytes:
         length = len(about).to_bytes(8, "big")
@@ -79,6 +113,10 @@ class MemoryKeys:
 
     def __repr__(self) -> str:
         return "MemoryKeys(…)"
+
+
+def _unknown_key() -> Rejected:
+    return Rejected("no key that is held wrapped it", reason="unknown_key", where="data key")
 
 
 def _mix(key: bytes, number: bytes, content: bytes) -> bytes:

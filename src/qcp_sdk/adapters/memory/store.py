@@ -8,12 +8,14 @@ which makes it all or nothing.
 from __future__ import annotations
 
 import threading
+from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Any, ClassVar, Final
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from qcp_sdk.errors import Conflict, InvalidValue
 from qcp_sdk.ports.store import (
@@ -24,7 +26,9 @@ from qcp_sdk.ports.store import (
     LeasedEffect,
     OutboxRow,
     ParkedEffect,
+    Rewrapping,
     StoredStream,
+    WrappedKey,
 )
 from qcp_sdk.values import Key, utc
 
@@ -101,7 +105,7 @@ class MemoryStore:
             )
         with self._lock:
             self._examine(batch)
-            claims = self._examine_claims(batch) if batch.claim or batch.unclaim else {}
+            claims = self._examine_claims(batch) if batch.claim or batch.unclaim or batch.erased else {}
             effects = [self._effect(row) for row in batch.outbox]
             inbox = [(message, utc(until)) for message, until in batch.inbox]
             # From here on nothing can fail.
@@ -117,6 +121,8 @@ class MemoryStore:
                 key = effect.row.key
                 self._waiting[key] = self._streams[effect.row.stream].open[key] = effect
                 self._line_up(effect)
+            for id in batch.erased:
+                self._erase(id)
             for name, owner in claims.items():
                 if owner is None:
                     self._claims.pop(name, None)
@@ -168,6 +174,8 @@ class MemoryStore:
     def _examine_claims(self, batch: Batch) -> dict[str, str | None]:
         """Give the claims that change: to an owner, or to nobody."""
         changed: dict[str, str | None] = {}
+        if batch.erased:
+            changed = dict.fromkeys(name for name, owner in self._claims.items() if owner in batch.erased)
         for name, owner in batch.unclaim:
             if self._claims.get(name) == owner:
                 changed[name] = None
@@ -205,12 +213,23 @@ class MemoryStore:
             kept = self._streams[stream.id] = _Kept(ordinal=next(self._ordinals), stream=stream)
             had: frozenset[tuple[str, str]] = frozenset()
         else:
-            had, kept.stream = kept.stream.indexes, stream
+            before = kept.stream
+            if stream.data_key != before.data_key or stream.wrapped_by != before.wrapped_by:
+                stream = evolve(stream, data_key=before.data_key, wrapped_by=before.wrapped_by)
+            had, kept.stream = before.indexes, stream
         if had != stream.indexes:
             for pair in had - stream.indexes:
                 del self._indexes[pair][stream.id]
             for pair in stream.indexes - had:
                 self._indexes.setdefault(pair, {})[stream.id] = kept.ordinal
+
+    def _erase(self, id: str) -> None:
+        kept = self._streams[id]
+        kept.stream = evolve(kept.stream, data_key=b"", wrapped_by="", state=b"")
+        for key, effect in list(kept.open.items()):
+            self._waiting.pop(key, None)
+            self._parked.pop(key, None)
+            self._finish(effect)
 
     def _finish(self, effect: _Effect) -> None:
         del self._streams[effect.row.stream].open[effect.row.key]
@@ -360,6 +379,35 @@ class MemoryStore:
         with self._lock:
             found = self._indexes.get((index, value), {})
             return tuple(sorted(found, key=lambda id: found[id]))
+
+    def wrapped_keys(self, *, wrapped_by: str, limit: int, after: str = "") -> tuple[WrappedKey, ...]:
+        """Give up to `limit` data keys that this key wrapped, of streams whose id comes after this one, in order."""
+        with self._lock:
+            ids = sorted(
+                id
+                for id, kept in self._streams.items()
+                if id > after and kept.stream.data_key and kept.stream.wrapped_by == wrapped_by
+            )
+            return tuple(
+                WrappedKey(stream=id, data_key=self._streams[id].stream.data_key, wrapped_by=wrapped_by)
+                for id in ids[: max(limit, 0)]
+            )
+
+    def rewrap(self, *, keys: tuple[Rewrapping, ...]) -> int:
+        """Put data keys in the place of those that were read, where they still are; say how many."""
+        done = 0
+        with self._lock:
+            for one in keys:
+                kept = self._streams.get(one.before.stream)
+                if kept is not None and kept.stream.data_key and kept.stream.data_key == one.before.data_key:
+                    kept.stream = evolve(kept.stream, data_key=one.data_key, wrapped_by=one.wrapped_by)
+                    done += 1
+        return done
+
+    def wrappings(self) -> Mapping[str, int]:
+        """Count the data keys by the key that wrapped them."""
+        with self._lock:
+            return Counter(kept.stream.wrapped_by for kept in self._streams.values() if kept.stream.data_key)
 
     def owner(self, *, claim: str) -> str | None:
         """Say who owns a claim."""

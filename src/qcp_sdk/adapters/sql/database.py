@@ -349,6 +349,14 @@ class Database:
         finally:
             connection.close()
 
+    def scrub(self) -> None:
+        """Overwrite what was destroyed in SQLite's log as well, as far as readers let it: else a page as it was before
+        lies there until the log is written over. PostgreSQL sees to its own files (VACUUM, the end of its log).
+        """
+        if self._sqlite and self._joins is None:
+            with suppress(Unavailable), self._session(writes=False, transaction=False) as work:
+                work.say("PRAGMA wal_checkpoint(TRUNCATE)")
+
     @contextmanager
     def _session(self, *, writes: bool, transaction: bool) -> Iterator[Work]:
         if (host := self._joins) is not None:

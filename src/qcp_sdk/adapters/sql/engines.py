@@ -109,6 +109,7 @@ def sqlite_engine(path: str | Path, *, patience: timedelta = PATIENCE) -> Engine
                 cursor.execute("PRAGMA journal_mode=WAL")
             cursor.execute("PRAGMA synchronous=FULL")
             cursor.execute("PRAGMA foreign_keys=ON")
+            cursor.execute("PRAGMA secure_delete=ON")  # a data key that is destroyed is overwritten, not only unlinked
         except BaseException:
             connection.close()
             raise

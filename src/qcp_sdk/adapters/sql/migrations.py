@@ -28,9 +28,19 @@ class Migration:
     apply: Callable[[Connection, Callable[[str], str]], None]
 
 
-STORE: Final[tuple[Migration, ...]] = ()
+def _name_wrapping_keys(connection: Connection, full: Callable[[str], str]) -> None:
+    """Streams that were there before say nothing of their wrapping key: `keys rotate` looks at their data keys."""
+    table = full("streams")
+    index = table.replace('"', "").rpartition(".")[2] + "_wrapped_by"
+    connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN wrapped_by TEXT NOT NULL DEFAULT ''")
+    connection.exec_driver_sql(f"CREATE INDEX {index} ON {table} (wrapped_by, id)")
+
+
+STORE: Final[tuple[Migration, ...]] = (
+    Migration(version=2, what="streams name the key that wrapped their data key", apply=_name_wrapping_keys),
+)
 LEDGER: Final[tuple[Migration, ...]] = ()
-"""Every step after the first version, oldest first. None yet."""
+"""Every step after the first version, oldest first."""
 
 
 def bring_up(

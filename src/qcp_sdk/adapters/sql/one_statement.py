@@ -26,7 +26,7 @@ NOT_AS_EXPECTED: Final = frozenset({"22012", "23505", "23503", "40001", "40P01"}
 keys, and transactions that PostgreSQL gave up for others.
 """
 
-STREAM: Final = ("id", "kind", "version", "stage", "data_key", "state", "head", "indexed")
+STREAM: Final = ("id", "kind", "version", "stage", "data_key", "state", "head", "indexed", "wrapped_by")
 INDEX: Final = ("name", "value", "stream")
 ENTRY: Final = ("stream", "sequence", "at", "kind", "payload", "hash")
 EFFECT: Final = (
@@ -81,9 +81,9 @@ class OneStatement:
     def _move(self, made: _Parts, row: Values, *, reindexed: bool) -> None:
         unchanged = "" if reindexed else " AND indexed = %s"
         made.checked(
-            f"UPDATE {self._streams} SET version = %s, stage = %s, data_key = %s, state = %s, head = %s, indexed = %s"
+            f"UPDATE {self._streams} SET version = %s, stage = %s, state = %s, head = %s, indexed = %s"
             f" WHERE id = %s AND version = %s{unchanged}",
-            [row[name] for name in ("version", "stage", "data_key", "state", "head", "indexed", "id", "expected")]
+            [row[name] for name in ("version", "stage", "state", "head", "indexed", "id", "expected")]
             + ([] if reindexed else [row["indexed"]]),
         )
         if not reindexed:

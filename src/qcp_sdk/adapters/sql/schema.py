@@ -48,7 +48,10 @@ class StoreTables:
             Column("state", LargeBinary, nullable=False),
             Column("head", LargeBinary, nullable=False),
             Column("indexed", Text, nullable=False),  # its rows of `indexes`, once more: a stream is one row to read
+            Column("wrapped_by", Text, nullable=False, server_default=""),  # the id of the key that wrapped `data_key`
         )
+        # A step writes neither column, so that this index costs it nothing.
+        Index(f"{prefix}streams_wrapped_by", self.streams.c.wrapped_by, self.streams.c.id)
         self.indexes = Table(
             f"{prefix}indexes",
             self.metadata,

@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 from typing import Final, cast
 
-from sqlalchemy import Connection, Engine, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, LargeBinary, and_, bindparam, delete, func, insert, literal, select, update
 
 from qcp_sdk.adapters.sql.database import (
     Cell,
@@ -39,11 +39,14 @@ from qcp_sdk.ports.store import (
     LeasedEffect,
     OutboxRow,
     ParkedEffect,
+    Rewrapping,
     StoredStream,
+    WrappedKey,
 )
 from qcp_sdk.values import Key, utc
 
 MOST_HINTS: Final = 1_000
+NO_KEY: Final = literal(b"", LargeBinary)
 
 
 class _Statements:
@@ -53,16 +56,16 @@ class _Statements:
         streams, indexes, journal = tables.streams, tables.indexes, tables.journal
         outbox, claims, inbox = tables.outbox, tables.claims, tables.inbox
         stream, effect = streams.c, outbox.c
-        moved = ("version", "stage", "data_key", "state", "head")
+        moved = ("version", "stage", "state", "head")
 
         self.load = Statement(
             select(
                 stream.id, stream.kind, stream.version, stream.stage, stream.data_key, stream.state, stream.head,
-                stream.indexed,
+                stream.indexed, stream.wrapped_by,
             ).where(stream.id == bindparam("of")),
             engine,
         )  # fmt: skip
-        self.open = Statement(insert(streams), engine, ["id", "kind", *moved, "indexed"])
+        self.open = Statement(insert(streams), engine, ["id", "kind", *moved, "data_key", "indexed", "wrapped_by"])
         self.move = Statement(
             update(streams)
             .values({streams.c[name]: bindparam(f"to_{name}") for name in moved})
@@ -93,6 +96,33 @@ class _Statements:
             .join(indexes, indexes.c.stream == stream.id)
             .where(indexes.c.name == bindparam("of"), indexes.c.value == bindparam("as_value"))
             .order_by(stream.ordinal),
+            engine,
+        )
+        self.wrapped_keys = Statement(
+            select(stream.id, stream.data_key)
+            .where(stream.wrapped_by == bindparam("of"), stream.id > bindparam("after"), stream.data_key != NO_KEY)
+            .order_by(stream.id)
+            .limit(bindparam("at_most")),
+            engine,
+        )
+        self.rewrap = Statement(
+            update(streams)
+            .values(data_key=bindparam("to_data_key"), wrapped_by=bindparam("to_wrapped_by"))
+            .where(stream.id == bindparam("of"), stream.data_key == bindparam("as_read"), stream.data_key != NO_KEY),
+            engine,
+        )
+        self.wrappings = Statement(
+            select(stream.wrapped_by, func.count()).where(stream.data_key != NO_KEY).group_by(stream.wrapped_by), engine
+        )
+        self.destroy = Statement(
+            update(streams).values(data_key=NO_KEY, state=NO_KEY, wrapped_by="").where(stream.id == bindparam("of")),
+            engine,
+        )
+        self.give_up = Statement(delete(claims).where(claims.c.owner == bindparam("of")), engine)
+        self.drop = Statement(
+            update(outbox)
+            .values(state=DONE, note="", payload=NO_KEY, leased_until=None)
+            .where(effect.stream == bindparam("of"), effect.state != DONE),
             engine,
         )
         self.record = Statement(insert(journal), engine, ["stream", "sequence", "at", "kind", "payload", "hash"])
@@ -242,8 +272,8 @@ class SqlStore:
             row = work.one(self._statements.load, {"of": id})
         if row is None:
             return None
-        of, kind, version, stage, data_key, state, head, indexed = cast(
-            "tuple[str, str, int, str, bytes, bytes, bytes, str]", row
+        of, kind, version, stage, data_key, state, head, indexed, wrapped_by = cast(
+            "tuple[str, str, int, str, bytes, bytes, bytes, str, str]", row
         )
         if self._database.one_statement:
             if len(self._loaded) >= MOST_HINTS:
@@ -258,6 +288,7 @@ class SqlStore:
             state=state,
             head=head,
             indexes=_indexes(indexed),
+            wrapped_by=wrapped_by,
         )
 
     def commit(self, *, batch: Batch) -> None:
@@ -272,9 +303,11 @@ class SqlStore:
             raise InvalidValue(
                 "every written stream needs the version that it had", where="expected", mend="give one for each stream"
             )
-        if self._database.one_statement and self._written_at_once(batch):
+        if not batch.erased and self._database.one_statement and self._written_at_once(batch):
             return
         self._database.write(partial(self._written, batch))
+        if batch.erased:
+            self._database.scrub()
 
     def _written(self, batch: Batch, work: Work) -> None:
         self._receive(work, batch)
@@ -290,6 +323,9 @@ class SqlStore:
         for effect in batch.outbox:
             work.about = ("effect", effect.key)
             work.run(self._statements.ask, _effect_values(effect))
+        for id in batch.erased:
+            for statement in (self._statements.destroy, self._statements.drop, self._statements.give_up):
+                work.run(statement, {"of": id})
         self._claim(work, batch)
 
     def _written_at_once(self, batch: Batch) -> bool:
@@ -301,7 +337,7 @@ class SqlStore:
             row: dict[str, Cell] = {
                 "id": stream.id, "kind": stream.kind, "version": stream.version, "stage": stream.stage,
                 "data_key": stream.data_key, "state": stream.state, "head": stream.head,
-                "indexed": _indexed(stream.indexes), "expected": expected,
+                "indexed": _indexed(stream.indexes), "wrapped_by": stream.wrapped_by, "expected": expected,
             }  # fmt: skip
             (moved if expected else opened).append(row)
             if not expected:
@@ -336,12 +372,13 @@ class SqlStore:
             work.run(self._statements.open, {
                 "id": stream.id, "kind": stream.kind, "version": stream.version, "stage": stream.stage,
                 "data_key": stream.data_key, "state": stream.state, "head": stream.head, "indexed": indexed,
+                "wrapped_by": stream.wrapped_by,
             })  # fmt: skip
             self._reindex(work, stream.id, had=frozenset(), has=stream.indexes)
             return
         values: dict[str, Cell] = {
             "of": stream.id, "expected": expected, "as_indexed": indexed, "to_version": stream.version,
-            "to_stage": stream.stage, "to_data_key": stream.data_key, "to_state": stream.state, "to_head": stream.head,
+            "to_stage": stream.stage, "to_state": stream.state, "to_head": stream.head,
         }  # fmt: skip
         if work.run(self._statements.move, values) == 1:
             return
@@ -463,6 +500,41 @@ class SqlStore:
         with self._database.reading() as work:
             rows = work.all(self._statements.find, {"of": index, "as_value": value})
         return tuple(cast("str", row[0]) for row in rows)
+
+    def wrapped_keys(self, *, wrapped_by: str, limit: int, after: str = "") -> tuple[WrappedKey, ...]:
+        """Give up to `limit` data keys that this key wrapped, of streams whose id comes after this one, in order."""
+        if limit < 1:
+            return ()
+        with self._database.reading() as work:
+            rows = work.all(self._statements.wrapped_keys, {"of": wrapped_by, "after": after, "at_most": limit})
+        return tuple(
+            WrappedKey(stream=stream, data_key=bytes(data_key), wrapped_by=wrapped_by)
+            for stream, data_key in cast("list[tuple[str, bytes]]", rows)
+        )
+
+    def rewrap(self, *, keys: tuple[Rewrapping, ...]) -> int:
+        """Put data keys in the place of those that were read, where they still are; say how many."""
+        return self._database.write(partial(self._rewrapped, keys))
+
+    def _rewrapped(self, keys: tuple[Rewrapping, ...], work: Work) -> int:
+        return sum(
+            work.run(
+                self._statements.rewrap,
+                {
+                    "of": one.before.stream,
+                    "as_read": one.before.data_key,
+                    "to_data_key": one.data_key,
+                    "to_wrapped_by": one.wrapped_by,
+                },
+            )
+            for one in keys
+        )
+
+    def wrappings(self) -> Mapping[str, int]:
+        """Count the data keys by the key that wrapped them."""
+        with self._database.reading() as work:
+            rows = work.all(self._statements.wrappings, {})
+        return dict(cast("list[tuple[str, int]]", rows))
 
     def owner(self, *, claim: str) -> str | None:
         """Say who owns a claim."""

@@ -38,6 +38,12 @@ class KeysConformance(Conformance):
     def make_keys(self, installation: str) -> Keys:
         """Give the keys of an installation: of one name always the same ones, of another name others."""
 
+    @abstractmethod
+    def rotated(self, keys: Keys) -> Keys:
+        """Give the same installation's keys with another current key, the earlier ones still held: the same object,
+        or a new one.
+        """
+
     def reopened(self, keys: Keys) -> Keys:
         """Give the keys of `here` as the next process would make them; the same ones where there is nothing to read."""
         return keys
@@ -147,6 +153,46 @@ class KeysConformance(Conformance):
         """keys-10: After any history of sealing, opening, moving and restarts, what opens is what was sealed there."""
         run_any_history(partial(KeysHistory, self), examples=self.examples, steps=LONG)
 
+    def test_keys_11_a_data_key_names_the_key_that_wrapped_it(self) -> None:
+        """keys-11: A data key names the key that wrapped it, the current one; after a rotation as well as before."""
+        keys = self.make_keys("here")
+        first, old = keys.current, keys.new_data_key()
+        assert 1 <= len(first) <= 255
+        assert first.isascii()
+        assert first.isprintable()
+        assert keys.wrapped_by(data_key=old) == first
+        keys = self.rotated(keys)
+        new = keys.new_data_key()
+        assert keys.current != first
+        assert [keys.wrapped_by(data_key=each) for each in (old, new)] == [first, keys.current]
+        for nonsense in (b"", b"\x01", b"\xff" * 40):
+            with rejected("unknown_key"):
+                keys.wrapped_by(data_key=nonsense)
+
+    def test_keys_12_a_rotation_touches_no_data(self) -> None:
+        """keys-12: After a rotation all opens and derives as before; re-wrapped, a data key opens what it sealed."""
+        keys = self.make_keys("here")
+        codes, old = keys.derive(purpose="codes"), keys.new_data_key()
+        sealed = keys.seal(data_key=old, place=PLACE, payload=PAYLOAD)
+        keys = self.rotated(keys)
+        assert keys.derive(purpose="codes") == codes
+        assert keys.open(data_key=old, place=PLACE, sealed=sealed) == PAYLOAD
+        anew = keys.rewrap(data_key=old)
+        assert keys.wrapped_by(data_key=anew) == keys.current
+        later = keys.seal(data_key=anew, place=PLACE, payload=PAYLOAD)
+        for each in (old, anew, keys.rewrap(data_key=anew)):
+            assert keys.open(data_key=each, place=PLACE, sealed=sealed) == PAYLOAD
+            assert keys.open(data_key=each, place=PLACE, sealed=later) == PAYLOAD
+
+    def test_keys_13_only_a_data_key_is_re_wrapped(self) -> None:
+        """keys-13: A foreign or damaged data key is not re-wrapped: it would look as good as any from then on."""
+        keys = self.make_keys("here")
+        data_key, foreign = keys.new_data_key(), self.make_keys("there").new_data_key()
+        damaged = [data_key[:at] + bytes([data_key[at] ^ 1]) + data_key[at + 1 :] for at in range(len(data_key))]
+        for wrong in (foreign, *damaged, *(data_key[:length] for length in range(len(data_key))), data_key + b"\x00"):
+            with rejected("unknown_key"):
+                keys.rewrap(data_key=wrong)
+
 
 class KeysHistory(RuleBasedStateMachine):
     """Seals, opens and moves payloads of several streams, beside a list of what was sealed where under which key."""
@@ -157,7 +203,10 @@ class KeysHistory(RuleBasedStateMachine):
         self.keys = suite.make_keys("here")
         self.derived: dict[str, bytes] = {}
         self.data_keys: list[bytes] = []
-        self.sealed: dict[bytes, tuple[bytes, str, bytes]] = {}
+        """One for each stream, as it is wrapped now."""
+        self.wrappings: list[tuple[int, bytes]] = []
+        """Every wrapping that there ever was, with its stream."""
+        self.sealed: dict[bytes, tuple[int, str, bytes]] = {}
 
     @rule(purpose=st.sampled_from(["codes", "index", "codes/2"]))
     def derive(self, purpose: str) -> None:
@@ -170,8 +219,24 @@ class KeysHistory(RuleBasedStateMachine):
     def begin(self) -> None:
         """Begin a stream with a data key of its own."""
         data_key = self.keys.new_data_key()
-        assert data_key not in self.data_keys, "one data key for two streams"
+        assert data_key not in [each for _, each in self.wrappings], "one data key for two streams"
         self.data_keys.append(data_key)
+        self.wrappings.append((len(self.data_keys) - 1, data_key))
+
+    @rule()
+    def rotate(self) -> None:
+        """Make another key the current one."""
+        before = self.keys.current
+        self.keys = self.suite.rotated(self.keys)
+        assert self.keys.current != before
+
+    @rule(stream=NUMBERS)
+    def rewrap(self, stream: int) -> None:
+        """Wrap a stream's data key anew."""
+        if stream < len(self.data_keys):
+            data_key = self.data_keys[stream] = self.keys.rewrap(data_key=self.data_keys[stream])
+            assert self.keys.wrapped_by(data_key=data_key) == self.keys.current
+            self.wrappings.append((stream, data_key))
 
     @rule(stream=NUMBERS, place=PLACES, payload=PAYLOADS, callers=st.sampled_from([1, 1, 3]))
     def seal(self, stream: int, place: str, payload: bytes, callers: int) -> None:
@@ -181,7 +246,7 @@ class KeysHistory(RuleBasedStateMachine):
             times = 1 if THREADS in self.suite.lacks else callers
             for sealed in together(times, lambda _: self.keys.seal(data_key=data_key, place=place, payload=payload)):
                 assert sealed not in self.sealed, "sealed twice alike"
-                self.sealed[sealed] = data_key, place, payload
+                self.sealed[sealed] = stream, place, payload
 
     @rule()
     def restart(self) -> None:
@@ -193,20 +258,20 @@ class KeysHistory(RuleBasedStateMachine):
         """Open what was sealed in every place, under every data key: it opens only where it was sealed."""
         if which < len(self.sealed):
             sealed = [*self.sealed][which]
-            data_key, where, payload = self.sealed[sealed]
-            for other, place in product(self.data_keys, EVERYWHERE):
+            stream, where, payload = self.sealed[sealed]
+            for (other, data_key), place in product(self.wrappings[-8:], EVERYWHERE):
                 try:
-                    opened = self.keys.open(data_key=other, place=place, sealed=sealed)
+                    opened = self.keys.open(data_key=data_key, place=place, sealed=sealed)
                 except Rejected as refusal:
                     assert refusal.reason == "not_authentic"
-                    assert (other, place) != (data_key, where), "it does not open in its place"
+                    assert (other, place) != (stream, where), "it does not open in its place"
                 else:
-                    assert (other, place) == (data_key, where), "it opens in another place, or under another key"
+                    assert (other, place) == (stream, where), "it opens in another place, or under another key"
                     assert opened == payload
 
     @invariant()
     def what_was_sealed_opens(self) -> None:
         """Open the first and the last that were sealed."""
         for sealed in [*self.sealed][:1] + [*self.sealed][-1:]:
-            data_key, place, payload = self.sealed[sealed]
-            assert self.keys.open(data_key=data_key, place=place, sealed=sealed) == payload
+            stream, place, payload = self.sealed[sealed]
+            assert self.keys.open(data_key=self.data_keys[stream], place=place, sealed=sealed) == payload

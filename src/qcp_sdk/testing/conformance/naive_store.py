@@ -7,10 +7,12 @@ the comparison in `store_history`.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from copy import deepcopy
 from datetime import datetime
 
-from attrs import define
+from attrs import define, evolve
 
 from qcp_sdk.errors import Conflict
 from qcp_sdk.ports.store import (
@@ -21,7 +23,9 @@ from qcp_sdk.ports.store import (
     LeasedEffect,
     OutboxRow,
     ParkedEffect,
+    Rewrapping,
     StoredStream,
+    WrappedKey,
 )
 from qcp_sdk.values import Key
 
@@ -72,7 +76,8 @@ class NaiveStore:
         """Write it all and give nothing; or write nothing and give everything that stands against it."""
         before = deepcopy(vars(self))
         against = [
-            *self._answer(batch), *self._move(batch), *self._record(batch), *self._ask(batch), *self._claim(batch),
+            *self._answer(batch), *self._move(batch), *self._record(batch), *self._ask(batch), *self._erase(batch),
+            *self._claim(batch),
             *self._receive(batch),
         ]  # fmt: skip
         if against:
@@ -95,6 +100,8 @@ class NaiveStore:
             known = self.streams.get(stream.id)
             if (known.version if known else 0) != expected:
                 against.append(("stream", stream.id))
+            if known is not None:  # its data key is not the committer's to change
+                stream = evolve(stream, data_key=known.data_key, wrapped_by=known.wrapped_by)
             self.streams[stream.id] = stream
         return against
 
@@ -115,6 +122,14 @@ class NaiveStore:
             first = FIRST_TOKEN if row.leased_until else 0
             self.effects[row.key] = Waiting(row, row.due, row.leased_until, token=first, attempts=first)
         return against
+
+    def _erase(self, batch: Batch) -> list[tuple[str, str]]:
+        for id in batch.erased:
+            self.streams[id] = evolve(self.streams[id], data_key=b"", wrapped_by="", state=b"")
+            for key in [key for key, effect in self.effects.items() if effect.row.stream == id]:
+                self._finish(key)
+            self.claims = {name: owner for name, owner in self.claims.items() if owner != id}
+        return []
 
     def _claim(self, batch: Batch) -> list[tuple[str, str]]:
         for name, owner in batch.unclaim:
@@ -242,6 +257,29 @@ class NaiveStore:
     def find(self, *, index: str, value: str) -> tuple[str, ...]:
         """Give the ids of the streams that carry this index value, oldest first."""
         return tuple(id for id, stream in self.streams.items() if (index, value) in stream.indexes)
+
+    def wrapped_keys(self, *, wrapped_by: str, limit: int, after: str = "") -> tuple[WrappedKey, ...]:
+        """Give up to `limit` data keys that this key wrapped, of streams whose id comes after this one, in order."""
+        found = [
+            WrappedKey(stream=id, data_key=stream.data_key, wrapped_by=wrapped_by)
+            for id, stream in sorted(self.streams.items())
+            if stream.data_key and stream.wrapped_by == wrapped_by and id > after
+        ]
+        return tuple(found[: max(limit, 0)])
+
+    def rewrap(self, *, keys: tuple[Rewrapping, ...]) -> int:
+        """Put data keys in the place of those that were read, where they still are; say how many."""
+        done = 0
+        for one in keys:
+            known = self.streams.get(one.before.stream)
+            if known is not None and known.data_key and known.data_key == one.before.data_key:
+                self.streams[known.id] = evolve(known, data_key=one.data_key, wrapped_by=one.wrapped_by)
+                done += 1
+        return done
+
+    def wrappings(self) -> Mapping[str, int]:
+        """Count the data keys by the key that wrapped them."""
+        return Counter(stream.wrapped_by for stream in self.streams.values() if stream.data_key)
 
     def owner(self, *, claim: str) -> str | None:
         """Say who owns a claim."""

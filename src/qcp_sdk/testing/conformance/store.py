@@ -12,7 +12,7 @@ import pytest
 from attrs import evolve
 
 from qcp_sdk.errors import Conflict, QcpError
-from qcp_sdk.ports.store import FIRST_TOKEN, Batch, LeasedEffect, OutboxRow, Store
+from qcp_sdk.ports.store import FIRST_TOKEN, Batch, LeasedEffect, OutboxRow, Rewrapping, Store, WrappedKey
 from qcp_sdk.testing.conformance.base import Conformance
 from qcp_sdk.testing.conformance.histories import LONG, run_any_history
 from qcp_sdk.testing.conformance.marking import THREADS, needs
@@ -408,9 +408,92 @@ class StoreConformance(Conformance):
         """
         run_any_history(partial(StoreHistory, self), examples=self.examples, steps=LONG)
 
+    def test_store_27_a_data_key_is_not_the_committers_to_change(self) -> None:
+        """store-27: A stream's data key is written when it begins; a later commit, late or not, leaves it as it is."""
+        store = self.opened()
+        known = self.one_key(store)
+        assert store.rewrap(keys=(Rewrapping(before=known, data_key=b"anew", wrapped_by="k-2"),)) == 1
+        store.commit(batch=Batch(at=NOW, streams=(stream(version=2, indexes=[("email", "ab")]),), expected=(1,)))
+        after = stream(version=2, indexes=[("email", "ab")])
+        assert store.load(id="s-1") == evolve(after, data_key=b"anew", wrapped_by="k-2")
+        store.commit(batch=Batch(at=NOW, streams=(stream(version=3, indexes=[("email", "ab")]),), expected=(2,)))
+        kept = store.load(id="s-1")
+        assert kept is not None
+        assert (kept.data_key, kept.wrapped_by, kept.version) == (b"anew", "k-2", 3)
+
+    @final
+    def one_key(self, store: Store) -> WrappedKey:
+        """Give the only data key that `k-1` wrapped."""
+        (known,) = store.wrapped_keys(wrapped_by="k-1", limit=10)
+        return known
+
+    def test_store_28_data_keys_are_listed_by_the_key_that_wrapped_them(self) -> None:
+        """store-28: Data keys are given by wrapping key, in the order of streams, at most so many; and counted."""
+        store = self.make_store()
+        assert dict(store.wrappings()) == {}
+        for id in ("s-3", "s-1", "s-2"):
+            store.commit(batch=opening(id=id))
+        other = evolve(stream("s-4"), wrapped_by="k-2")
+        store.commit(batch=Batch(at=NOW, streams=(other,), expected=(0,)))
+        listed = store.wrapped_keys(wrapped_by="k-1", limit=2)
+        assert [(each.stream, each.data_key, each.wrapped_by) for each in listed] == [
+            ("s-1", b"key of s-1", "k-1"),
+            ("s-2", b"key of s-2", "k-1"),
+        ]
+        assert [each.stream for each in store.wrapped_keys(wrapped_by="k-1", limit=9, after="s-2")] == ["s-3"]
+        assert store.wrapped_keys(wrapped_by="k-1", limit=0) == store.wrapped_keys(wrapped_by="k-9", limit=9) == ()
+        assert dict(store.wrappings()) == {"k-1": 3, "k-2": 1}
+
+    def test_store_29_a_data_key_is_replaced_only_as_it_was_read(self) -> None:
+        """store-29: `rewrap` replaces a data key only where it is still the one that was read, and nothing else."""
+        store = self.opened(effect())
+        before, known = self.everything(store), self.one_key(store)
+        anew = Rewrapping(before=known, data_key=b"anew", wrapped_by="k-2")
+        missing = evolve(anew, before=evolve(known, stream="s-9"))
+        stale = evolve(anew, before=evolve(known, data_key=b"other"))
+        assert store.rewrap(keys=(stale, missing)) == store.rewrap(keys=()) == 0
+        assert self.everything(store) == before
+        assert store.rewrap(keys=(missing, anew, anew)) == 1
+        assert store.load(id="s-1") == evolve(stream(), data_key=b"anew", wrapped_by="k-2")
+        assert self.everything(store)[1:] == before[1:]
+        assert dict(store.wrappings()) == {"k-2": 1}
+
+    def test_store_30_what_is_erased_is_gone_but_for_its_journal(self) -> None:
+        """store-30: Erased, a stream has no data key, no state, nothing to be done, no claim and no index; it cannot be
+        written by who loaded it before, nor re-wrapped. Its journal stays, and so does every other stream.
+        """
+        store = self.opened(effect(), effect("s-1/1/1"), effect("s-1/1/2", leased_until=NOW + LEASE))
+        store.commit(batch=opening(effect("s-2/1/0", id="s-2"), id="s-2", indexes=[("email", "ab")]))
+        moved = stream(version=2, indexes=[("email", "ab")])
+        claims = (("open/jo", "s-1"), ("open/al", "s-2"))
+        store.commit(batch=Batch(at=NOW, streams=(moved,), expected=(1,), claim=claims))
+        known, held = store.wrapped_keys(wrapped_by="k-1", limit=1)[0], self.lease(store, limit=1)[0]
+        store.park(key=held.key, token=held.token, reason="nobody knows")
+        gone = evolve(stream(version=3, stage="erased"), indexes=frozenset())
+        batch = Batch(
+            at=NOW,
+            streams=(gone,),
+            expected=(2,),
+            journal=(entry(sequence=2),),
+            claim=(("open/jo", "s-9"),),
+            erased=("s-1",),
+        )
+        self.refused(store, evolve(batch, expected=(1,)), "stream", "s-1")
+        assert len(store.outstanding(stream="s-1")) == 3
+        store.commit(batch=batch)
+        assert store.load(id="s-1") == evolve(gone, data_key=b"", state=b"", wrapped_by="")
+        assert (store.outstanding(stream="s-1"), store.parked()) == ((), ())
+        assert store.find(index="email", value="ab") == ("s-2",)
+        assert [store.owner(claim=name) for name in ("open/jo", "open/al")] == ["s-9", "s-2"]
+        assert store.journal(stream="s-1") == (entry(), entry(sequence=2))
+        assert [each.key for each in self.lease(store, after=10 * LEASE)] == ["s-2/1/0"]
+        assert store.rewrap(keys=(Rewrapping(before=known, data_key=b"anew", wrapped_by="k-2"),)) == 0
+        assert dict(store.wrappings()) == {"k-1": 1}
+        self.refused(store, Batch(at=NOW, streams=(stream(version=3),), expected=(2,)), "stream", "s-1")
+
     @needs(THREADS)
-    def test_store_27_one_callers_refusal_costs_no_other(self) -> None:
-        """store-27: Of callers who write at once, each is answered for itself: a refusal undoes nothing of others'."""
+    def test_store_31_one_callers_refusal_costs_no_other(self) -> None:
+        """store-31: Of callers who write at once, each is answered for itself: a refusal undoes nothing of others'."""
         store = self.opened(*(effect(f"s-1/1/{n}") for n in range(4)))
         bad = (
             Batch(at=NOW, streams=(stream("s-0"), stream(version=9)), expected=(0, 8)),

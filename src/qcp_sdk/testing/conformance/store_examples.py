@@ -26,6 +26,7 @@ def stream(
         state=f"state {version}".encode(),
         head=f"head {version}".encode(),
         indexes=frozenset(indexes),
+        wrapped_by="k-1",
     )
 
 
