@@ -14,7 +14,7 @@ from attrs import frozen
 from qcp_sdk.effects import Effect, Nature
 from qcp_sdk.engine import schedule
 from qcp_sdk.engine.performers import REFUSALS, UNCONFIRMED
-from qcp_sdk.errors import Conflict, FactRefused, Rejected, Unavailable, Unconfirmed
+from qcp_sdk.errors import Conflict, FactRefused, NewerRecord, Rejected, Unavailable, Unconfirmed
 from qcp_sdk.facts import Fact
 from qcp_sdk.ports.answers import Pending
 from qcp_sdk.values import Key
@@ -92,6 +92,8 @@ def decide(effect: Effect, result: object, *, key: Key, attempts: int) -> Decisi
                 return _later(key, attempts, result.code)
             superseded = UNCONFIRMED.get(type(effect))
             return Park("unconfirmed") if superseded is None else Record(superseded(effect))
+        case NewerRecord():
+            return left(key, attempts)
         case Exception():
             return fault(result, key=key, kind=effect.kind, attempts=attempts)
         case _:
@@ -107,6 +109,13 @@ def fault(error: Exception, *, key: Key, kind: str, attempts: int) -> Decision:
     if attempts >= schedule.MOST_FAULTS and kind not in POLLS:
         return Park(name, fault=True)
     return Again(name, schedule.backoff(key, attempts), attempts in schedule.SILENT_AFTER, fault=True)
+
+
+def left(key: Key, attempts: int) -> Again:
+    """Say what becomes of an effect that a newer release wrote, or whose stream it moved: a worker that knows it does
+    it, this one leaves it alone.
+    """
+    return Again(NewerRecord.code, schedule.spread(schedule.LEFT, key, attempts))
 
 
 def unrecorded(error: FactRefused | Conflict) -> Park | None:
