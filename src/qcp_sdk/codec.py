@@ -16,7 +16,7 @@ import types
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
-from enum import Enum
+from enum import Enum, IntEnum, StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Union, get_args, get_origin
 
@@ -75,7 +75,8 @@ def converter() -> JsonConverter:
     from cattrs.preconf.json import make_converter
 
     made = make_converter(forbid_extra_keys=True)
-    made.register_structure_hook_func(lambda kind: isinstance(kind, type) and issubclass(kind, Enum), _member)
+    for words in (StrEnum, IntEnum):
+        made.register_structure_hook(words, _member)
     made.register_unstructure_hook(timedelta, lambda value: value.total_seconds())
     made.register_structure_hook(timedelta, lambda value, _: timedelta(seconds=value))
     made.register_unstructure_hook(datetime, lambda value: value.isoformat())
@@ -152,7 +153,7 @@ def _structured(made: JsonConverter, kind: str, schema: int, data: Any, kinds: M
     if cls is None:
         raise TypeError
     newest = getattr(cls, "schema", 1)
-    if schema != newest and isinstance(schema, int) and schema > newest:
+    if type(schema) is int and schema > newest:
         raise _newer(f"`{kind}` with schema {schema}, and {newest} is known here")
     if schema != newest:
         raise ValueError
