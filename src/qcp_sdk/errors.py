@@ -183,13 +183,7 @@ class CodeRefused(FactRefused):
     code = "code_refused"
 
     def __init__(
-        self,
-        what: str,
-        *,
-        reason: str,
-        until: datetime | None = None,
-        tries_left: int | None = None,
-        mend: str = "",
+        self, what: str, *, reason: str, until: datetime | None = None, tries_left: int | None = None, mend: str = ""
     ) -> None:
         super().__init__(what, reason=reason, mend=mend)
         self.until, self.tries_left = until, tries_left
