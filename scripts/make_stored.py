@@ -1,6 +1,6 @@
 """Write tests/stored/<version>/journals.json: what this release stores, for the releases after it to read.
 
-`python scripts/make_stored.py` once a release, before it is tagged; the folder of an earlier one is never written again.
+`python scripts/make_stored.py` once a release, before it is tagged; that of an earlier one is never written again.
 """
 
 from __future__ import annotations
