@@ -127,6 +127,14 @@ def build_parser() -> argparse.ArgumentParser:
     work.add_argument("--quiet", action="store_true", help="print no line of health every minute")
     work.set_defaults(run=_work)
 
+    backlog = commands.add_parser("backlog", help="say what waits, and for how long; made for an alarm")
+    _asks_for_installation(backlog)
+    backlog.add_argument(
+        "--most", type=_count, default=600, metavar="SECONDS",
+        help="exit status 1 when something has been due for longer; 600 by default",
+    )  # fmt: skip
+    backlog.set_defaults(run=_backlog)
+
     parked = commands.add_parser("parked", help="effects that wait for a person").add_subparsers(
         required=True, metavar="COMMAND"
     )
@@ -400,6 +408,15 @@ def _work(asked: argparse.Namespace) -> int:
 
     work(qcp, stop=stop, on_beat=None if asked.quiet else health)
     return YES
+
+
+def _backlog(asked: argparse.Namespace) -> int:
+    from qcp_sdk.installation import find
+
+    standing = find(asked.installation).operations.standing()
+    age = standing.age.total_seconds()
+    print(f"due={standing.due} oldest={age:.0f}s parked={standing.parked}")
+    return YES if age <= asked.most else NO
 
 
 def _parked_list(asked: argparse.Namespace) -> int:

@@ -1,7 +1,12 @@
 """States, facts and effects as JSON bytes, and back. Every stored shape carries its schema version.
 
 `{"kind": "funds_held", "schema": 1, "data": {…}}`. A shape that changes gets the next version and an upcaster
-that lifts older data; old journals are test fixtures, never rewritten.
+that lifts older data; old journals are test fixtures, never rewritten. A field may be added, with a default, without a
+new version: older data read as if it had been there.
+
+Old and new processes share a store while a deployment rolls (docs/decisions/0024). What this release does not know (a
+kind, a version, a field, a word of an enumeration) is a `NewerRecord`: reading it by halves and writing it back would
+lose the rest in silence.
 """
 
 from __future__ import annotations
@@ -11,6 +16,7 @@ import types
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
+from enum import Enum, IntEnum, StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Union, get_args, get_origin
 
@@ -19,7 +25,7 @@ from qcp_sdk.ceremony import effects as ceremony_effects
 from qcp_sdk.ceremony.facts import CEREMONY_FACTS
 from qcp_sdk.ceremony.state import Ceremony
 from qcp_sdk.effects import Effect
-from qcp_sdk.errors import InvalidInput
+from qcp_sdk.errors import InvalidInput, NewerRecord
 from qcp_sdk.facts import Fact
 from qcp_sdk.notices import NOTICES, Notice
 from qcp_sdk.otp import Attempts
@@ -68,7 +74,9 @@ def converter() -> JsonConverter:
     """Give the converter; built once, because cattrs compiles code for each class."""
     from cattrs.preconf.json import make_converter
 
-    made = make_converter()
+    made = make_converter(forbid_extra_keys=True)
+    for words in (StrEnum, IntEnum):
+        made.register_structure_hook(words, _member)
     made.register_unstructure_hook(timedelta, lambda value: value.total_seconds())
     made.register_structure_hook(timedelta, lambda value, _: timedelta(seconds=value))
     made.register_unstructure_hook(datetime, lambda value: value.isoformat())
@@ -92,6 +100,19 @@ def converter() -> JsonConverter:
     for root, kinds, tag in ((Fact, FACT_KINDS, "kind"), (Notice, NOTICE_KINDS, "template")):
         _register_open_class(made, root, kinds, tag)
     return made
+
+
+def _member(value: object, kind: type[Enum]) -> Enum:
+    try:
+        return kind(value)
+    except ValueError:
+        if not isinstance(value, str | int):
+            raise
+        raise _newer(f"a word of `{kind.__name__}` that is not known here") from None
+
+
+def _newer(what: str) -> NewerRecord:
+    return NewerRecord(f"a stored record holds {what}", where="codec", mend="upgrade qcp_sdk")
 
 
 def _is_union_of(kind: object, *members: type) -> bool:
@@ -122,15 +143,33 @@ def _structured(made: JsonConverter, kind: str, schema: int, data: Any, kinds: M
     """Lift the data to the newest version, then read it.
 
     Raises:
-        InvalidInput: It is newer than what is known here.
+        NewerRecord: It is newer than what is known here.
     """
     while (kind, schema) in UPCASTERS:
         data, schema = UPCASTERS[kind, schema](data), schema + 1
-    cls = kinds[kind]
+    cls = kinds.get(kind)
+    if cls is None and isinstance(kind, str):
+        raise _newer("a kind that is not known here")  # not quoted: a foreign record may say anything
+    if cls is None:
+        raise TypeError
     newest = getattr(cls, "schema", 1)
+    if type(schema) is int and schema > newest:
+        raise _newer(f"`{kind}` with schema {schema}, and {newest} is known here")
     if schema != newest:
-        raise InvalidInput(f"`{kind}` has schema {schema}, and {newest} is known here", mend="upgrade qcp_sdk")
+        raise ValueError
     return made.structure(data, cls)
+
+
+def _newer_within(error: BaseException) -> NewerRecord | None:
+    """Find, among everything that is wrong with a record, that a newer release wrote it."""
+    from cattrs import ForbiddenExtraKeysError
+
+    if isinstance(error, NewerRecord):
+        return error
+    if isinstance(error, ForbiddenExtraKeysError):
+        return _newer(f"`{error.cl.__name__}` with a field that is not known here")
+    within = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    return next((found for one in within if (found := _newer_within(one)) is not None), None)
 
 
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False)
@@ -147,8 +186,9 @@ def _unpack(packed: bytes, kinds: Mapping[str, type[T]]) -> T:
         envelope = json.loads(packed)
         return _structured(converter(), envelope["kind"], envelope["schema"], envelope["data"], kinds)
     except Exception as error:
-        if type(error) is InvalidInput:  # newer than what is known here
-            raise
+        newer = _newer_within(error)
+        if newer is not None:
+            raise newer from error
         raise InvalidInput("a stored record cannot be read", where="codec", mend="it is damaged or foreign") from error
 
 
@@ -161,7 +201,8 @@ def unpack_fact(packed: bytes) -> Fact:
     """Read a fact from the journal, lifting older shapes.
 
     Raises:
-        InvalidInput: Unknown kind, newer schema, or not a record of ours.
+        NewerRecord: A newer release wrote it.
+        InvalidInput: It is no record of ours.
     """
     return _unpack(packed, FACT_KINDS)
 
@@ -175,7 +216,7 @@ def unpack_effect(packed: bytes) -> Effect:
     """Read an effect from the outbox.
 
     Raises:
-        InvalidInput: As `unpack_fact`.
+        NewerRecord, InvalidInput: As `unpack_fact`.
     """
     return _unpack(packed, EFFECT_KINDS)
 
@@ -190,6 +231,6 @@ def unpack_state(packed: bytes) -> Any:
     """Read the state of a stream; its class follows from the kind that was packed.
 
     Raises:
-        InvalidInput: As `unpack_fact`.
+        NewerRecord, InvalidInput: As `unpack_fact`.
     """
     return _unpack(packed, STATE_KINDS)

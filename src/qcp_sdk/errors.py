@@ -10,6 +10,7 @@
     │   ├── CertificateError      an X.509 certificate, CRL or OCSP answer that cannot be read
     │   ├── TrustListError        a trusted list that cannot be read or whose signature does not hold
     │   ├── JournalError          a journal whose chain does not verify; says the first broken entry
+    │   ├── NewerRecord           a stored record that a newer release wrote; left alone for one that knows it
     │   └── EvidenceError         an evidence dossier that was changed, or is none; names the part at fault
     ├── Refusal                   understood, and refused; nothing was changed
     │   ├── FactRefused           no row of TRANSITIONS accepts this now, or its guard says no
@@ -127,6 +128,16 @@ class JournalError(InvalidInput):
     code = "journal_broken"
 
 
+class NewerRecord(InvalidInput):
+    """A stored record has a kind, version, field or word that this release does not know. It is left as it is.
+
+    Why: A newer release of qcp_sdk works on the same store; an older process met what that one wrote.
+    Mend: Upgrade this process; its workers leave such work to newer ones, and nothing is parked or lost meanwhile.
+    """
+
+    code = "newer_record"
+
+
 class EvidenceError(InvalidInput):
     """An evidence dossier does not prove anything; `where` names the part that does not hold.
 
@@ -174,13 +185,7 @@ class CodeRefused(FactRefused):
     code = "code_refused"
 
     def __init__(
-        self,
-        what: str,
-        *,
-        reason: str,
-        until: datetime | None = None,
-        tries_left: int | None = None,
-        mend: str = "",
+        self, what: str, *, reason: str, until: datetime | None = None, tries_left: int | None = None, mend: str = ""
     ) -> None:
         super().__init__(what, reason=reason, mend=mend)
         self.until, self.tries_left = until, tries_left

@@ -93,12 +93,16 @@ class _Worker:
 
     def _measured(self, in_trouble: bool) -> Beat:
         try:
-            backlog = self._qcp.backlog()
+            standing = self._qcp.operations.standing()
         except PortError:
             return Beat(tried=self.tried, due=0, oldest=timedelta(0), parked=0, in_trouble=True)
-        now = self._qcp.ports.clock.now()
-        oldest = max(timedelta(0), now - backlog.oldest) if backlog.oldest is not None else timedelta(0)
-        return Beat(tried=self.tried, due=backlog.due, oldest=oldest, parked=backlog.parked, in_trouble=in_trouble)
+        return Beat(
+            tried=self.tried,
+            due=standing.due,
+            oldest=standing.age,
+            parked=standing.parked,
+            in_trouble=in_trouble,
+        )
 
 
 def _until_due(qcp: Qcp, idle: timedelta) -> timedelta:

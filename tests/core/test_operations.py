@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from qcp_sdk import journal
@@ -9,7 +11,7 @@ from qcp_sdk.audit import AUDIT, Audit, OperatorActed, step
 from qcp_sdk.cli import main
 from qcp_sdk.errors import Conflict, FactRefused, NotFound, Rejected
 from qcp_sdk.facts import CodeRequested
-from qcp_sdk.host.operations import RETRIED, SETTLED
+from qcp_sdk.host.operations import RETRIED, SETTLED, Standing
 from qcp_sdk.ports.store import ParkedEffect
 from qcp_sdk.subscription.stages import Stage
 from qcp_sdk.testing.scene import Scene
@@ -122,6 +124,23 @@ def test_an_effect_that_cannot_be_read_is_shown_all_the_same(scene: Scene, monke
 
     monkeypatch.setattr(scene.qcp.engine.streams, "effect", sealed_away)
     assert scene.qcp.operations.show(first(scene).key).content == "unreadable: rejected"
+
+
+def test_the_age_of_the_backlog_is_that_of_the_most_overdue(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    parked = len(scene.qcp.operations.parked())
+    scene.qcp.run_due()
+    assert scene.qcp.operations.standing() == Standing(due=0, age=timedelta(0), parked=parked)
+    due = scene.world.store.next_due()
+    assert due is not None
+    scene.world.clock.advance_to(due + timedelta(seconds=90))
+    assert scene.qcp.operations.standing() == Standing(due=1, age=timedelta(seconds=90), parked=parked)
+    monkeypatch.setattr("qcp_sdk.installation.find", lambda _named: scene.qcp)
+    asked = ["backlog", "--installation", "x", "--most"]
+    assert main([*asked, "90"]) == 0
+    assert main([*asked, "89"]) == 1
+    assert f"due=1 oldest=90s parked={parked}" in capsys.readouterr().out
 
 
 # --- the command line -------------------------------------------------------------------------------------------

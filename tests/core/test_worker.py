@@ -55,7 +55,7 @@ def test_a_store_that_is_away_does_not_end_the_worker(monkeypatch: pytest.Monkey
         raise Unavailable("the store is away")
 
     monkeypatch.setattr(scene.qcp, "run_due", away)
-    monkeypatch.setattr(scene.qcp, "backlog", away)
+    monkeypatch.setattr(scene.world.store, "backlog", away)
 
     def wait(_seconds: float) -> None:
         if len(seen) == 3:

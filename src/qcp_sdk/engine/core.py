@@ -31,6 +31,7 @@ from qcp_sdk.engine.deciding import (
     Record,
     decide,
     fault,
+    left,
     unrecorded,
 )
 from qcp_sdk.engine.packing import Packing
@@ -42,6 +43,7 @@ from qcp_sdk.errors import (
     Erased,
     FactRefused,
     InvalidInput,
+    NewerRecord,
     NotFound,
     PortError,
     Rejected,
@@ -298,6 +300,9 @@ class Engine:
             self._perform(leased, effect)
         except Erased:
             log.info("%s is over: its stream was erased meanwhile", leased.key)
+        except NewerRecord:
+            log.warning("%s (%s) is left to workers of a newer release", leased.kind, leased.key)
+            self._obey(leased, left(leased.key, leased.attempts))
         except (Unavailable, Unconfirmed):
             log.warning("the store did not take what came of %s; it is done again when its lease ends", leased.key)
         except Exception as error:  # noqa: BLE001 - whoever is at fault, it must not take the worker with it
@@ -307,7 +312,7 @@ class Engine:
         try:
             stream = self.streams.load(leased.stream)
             effect = effect or self.streams.effect(stream, leased.key, leased.payload)
-        except Erased:
+        except (Erased, NewerRecord):
             raise
         except (NotFound, InvalidInput, Rejected) as error:
             self._set_aside(leased, f"unreadable: {error.code}")

@@ -1,7 +1,7 @@
 """What becomes of an effect once it was tried. Pure: the engine obeys it over a store, exploration over every world.
 
-A try ends in an answer (a fact, `Pending`, or None for "done"), or in an exception. `decide` says what follows, and
-`unrecorded` what follows when the fact that answers it is not taken.
+A try ends in an answer (a fact, `Pending`, `Later`, or None for "done"), or in an exception. `decide` says what
+follows, and `unrecorded` what follows when the fact that answers it is not taken.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from attrs import frozen
 
 from qcp_sdk.effects import Effect, Nature
 from qcp_sdk.engine import schedule
-from qcp_sdk.engine.performers import REFUSALS, UNCONFIRMED
-from qcp_sdk.errors import Conflict, FactRefused, Rejected, Unavailable, Unconfirmed
+from qcp_sdk.engine.performers import REFUSALS, UNCONFIRMED, Later
+from qcp_sdk.errors import Conflict, FactRefused, NewerRecord, Rejected, Unavailable, Unconfirmed
 from qcp_sdk.facts import Fact
 from qcp_sdk.ports.answers import Pending
 from qcp_sdk.values import Key
 
-POLLS: Final = frozenset({"ask_identity", "ask_certificate", "ask_registration", "ask_transaction", "poll_signing"})
+POLLS: Final = frozenset(
+    {"ask_identity", "ask_certificate", "ask_registration", "ask_transaction", "check_status", "poll_signing"}
+)
 """Effects that only ask; asking once more harms nothing."""
 UNHURRIED: Final = frozenset({"ask_identity", "ask_registration", "ask_transaction"})
 """Polls that wait for a person, for days: "not yet" is no silence there, and their deadline ends them."""
@@ -81,6 +83,8 @@ def decide(effect: Effect, result: object, *, key: Key, attempts: int) -> Decisi
         case Pending():
             silent = attempts in schedule.SILENT_AFTER and effect.kind not in UNHURRIED
             return Again(result.note or "pending", schedule.poll(attempts), silent)
+        case Later():
+            return Again(result.note, schedule.spread(result.wait, key, attempts))
         case Rejected():
             row = REFUSALS.get(type(effect))
             fact = row(effect, result) if row is not None else None
@@ -92,6 +96,8 @@ def decide(effect: Effect, result: object, *, key: Key, attempts: int) -> Decisi
                 return _later(key, attempts, result.code)
             superseded = UNCONFIRMED.get(type(effect))
             return Park("unconfirmed") if superseded is None else Record(superseded(effect))
+        case NewerRecord():
+            return left(key, attempts)
         case Exception():
             return fault(result, key=key, kind=effect.kind, attempts=attempts)
         case _:
@@ -107,6 +113,13 @@ def fault(error: Exception, *, key: Key, kind: str, attempts: int) -> Decision:
     if attempts >= schedule.MOST_FAULTS and kind not in POLLS:
         return Park(name, fault=True)
     return Again(name, schedule.backoff(key, attempts), attempts in schedule.SILENT_AFTER, fault=True)
+
+
+def left(key: Key, attempts: int) -> Again:
+    """Say what becomes of an effect that a newer release wrote, or whose stream it moved: a worker that knows it does
+    it, this one leaves it alone.
+    """
+    return Again(NewerRecord.code, schedule.spread(schedule.LEFT, key, attempts))
 
 
 def unrecorded(error: FactRefused | Conflict) -> Park | None:

@@ -1,14 +1,15 @@
 """From effects to ports: one row an effect. What a port answers becomes a fact; what it refuses, another.
 
 `PERFORMERS` says how each effect is performed, `REFUSALS` which fact a refusal is, `QUERIES` how a key's outcome
-is asked for. A performer answers with a fact, with `Pending` (ask again later), or with None (done, nothing to say).
+is asked for. A performer answers with a fact, with `Pending` (ask again later), with `Later` (look again after that
+long), or with None (done, nothing to say).
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
 from attrs import evolve, frozen
@@ -17,20 +18,33 @@ from qcp_sdk import otp
 from qcp_sdk.ceremony import effects as ce
 from qcp_sdk.ceremony import facts as cf
 from qcp_sdk.ceremony.state import Ceremony
+from qcp_sdk.certificates import StatusKind
 from qcp_sdk.effects import Alert, Effect, Notify, SendCode, Wake
 from qcp_sdk.engine.collaborators import Collaborators, routed
-from qcp_sdk.errors import Rejected
+from qcp_sdk.engine.following import SOONER, interval
+from qcp_sdk.errors import Rejected, Unavailable, Unconfirmed
 from qcp_sdk.facts import CodeSent, CodeUndeliverable, Fact
 from qcp_sdk.ports.answers import Outcome, OutcomeKind, Pending
 from qcp_sdk.ports.envelope import PreparedSignature
 from qcp_sdk.ports.signer import HashAnswer, HashSigned, SigningPending
 from qcp_sdk.subscription import effects as se
 from qcp_sdk.subscription import facts as sf
+from qcp_sdk.subscription.stages import FINAL
 from qcp_sdk.subscription.state import Subscription
 from qcp_sdk.values import ChallengeId, ContentHash, DocumentId, HoldId, Key
 
 log = logging.getLogger("qcp_sdk")
-Answer: TypeAlias = Fact | Pending | None
+
+
+@frozen
+class Later:
+    """There is no news, which was to be expected: look again after `wait`, give or take a fifth."""
+
+    wait: timedelta
+    note: str
+
+
+Answer: TypeAlias = Fact | Pending | Later | None
 
 
 @frozen(kw_only=True, slots=False)
@@ -159,6 +173,22 @@ def _revoke(c: Context, e: se.RevokeCertificate) -> Answer:
     return port.revoke(key=c.key, fingerprint=e.fingerprint, reason=e.reason)
 
 
+def _check_status(c: Context, e: se.CheckStatus) -> Answer:
+    s: Subscription = c.state
+    every = interval(s)
+    if s.stage in FINAL or s.certificate is None or c.now >= s.certificate.not_after or every is None:
+        return None
+    try:
+        status = routed(c.ports.authorities, c.route("authority"), "authorities").status(fingerprint=e.fingerprint)
+    except (Unavailable, Unconfirmed) as error:
+        return Later(every / SOONER, error.code)
+    if status.kind is not StatusKind.REVOKED:
+        return Later(every, status.kind.value)
+    return sf.CertificateRevoked(
+        fingerprint=e.fingerprint, at=status.revoked_at or status.checked_at, reason=status.reason
+    )
+
+
 def _open_registration(c: Context, e: se.OpenRegistration) -> Answer:
     port = routed(c.ports.registrations, c.route("registration"), "registrations")
     return port.open(key=c.key, subscription=e.subscription, person=e.person)
@@ -284,6 +314,7 @@ PERFORMERS: Final[Mapping[type[Effect], Callable[[Context, Any], Answer]]] = {
     se.SubmitRequest: _submit_request,
     se.AskCertificate: _ask_certificate,
     se.RevokeCertificate: _revoke,
+    se.CheckStatus: _check_status,
     se.OpenRegistration: _open_registration,
     se.AskRegistration: _ask_registration,
     se.CloseRegistration: _close_registration,

@@ -12,6 +12,8 @@ FIRST: Final = timedelta(seconds=30)
 LONGEST: Final = timedelta(minutes=15)
 SILENT_AFTER: Final = frozenset({12, 24, 48, 96, 192, 384, 768})
 """Attempts at which a collaborator that has not answered is called silent: after about two hours, and ever rarer."""
+LEFT: Final = timedelta(seconds=30)
+"""How long what a newer release wrote is left to it, before it is looked at again."""
 MOST_FAULTS: Final = 8
 """Attempts after which an effect whose adapter fails in a way it should not is parked."""
 
@@ -21,7 +23,11 @@ def backoff(key: Key, attempts: int) -> timedelta:
 
     Two keys that failed together do not come back together.
     """
-    planned = _doubled(attempts - 1)
+    return spread(_doubled(attempts - 1), key, attempts)
+
+
+def spread(planned: timedelta, key: str, attempts: int) -> timedelta:
+    """Give a wait ± 20 %, always the same for one key and attempt."""
     digest = hashlib.sha256(f"{key}#{attempts}".encode()).digest()
     return planned * (0.8 + 0.4 * digest[0] / 255)
 

@@ -16,13 +16,14 @@ from qcp_sdk import audit, journal
 from qcp_sdk.ceremony import machine as ceremony_machine
 from qcp_sdk.ceremony.state import Ceremony
 from qcp_sdk.effects import Effect, Wake
+from qcp_sdk.engine import following
 from qcp_sdk.engine.collaborators import Collaborators
 from qcp_sdk.engine.packing import Packing, Sealing
 from qcp_sdk.errors import Erased, NotFound
 from qcp_sdk.facts import Fact
 from qcp_sdk.ports.store import JournalRow, OutboxRow, StoredStream
-from qcp_sdk.subscription import machine as subscription_machine
 from qcp_sdk.subscription import state as subscription_state
+from qcp_sdk.subscription.effects import CheckStatus
 from qcp_sdk.subscription.state import Subscription
 from qcp_sdk.values import Key, joined
 
@@ -70,7 +71,7 @@ def _ceremony_indexes(c: Ceremony) -> tuple[tuple[str, str], ...]:
 MACHINES: Final[Mapping[str, Machine]] = {
     "subscription": Machine(
         kind="subscription",
-        step=subscription_machine.step,
+        step=following.step,
         claims=subscription_state.claims,
         indexes=_subscription_indexes,
     ),
@@ -134,7 +135,7 @@ def planned(id: str, sequence: int, effects: tuple[Effect, ...], now: datetime) 
     found: list[Planned] = []
     for effect in effects:
         key = Key(f"{id}/{sequence}/{len(found)}")
-        due = effect.at if isinstance(effect, Wake) else now + effect.after
+        due = effect.at if isinstance(effect, (Wake, CheckStatus)) else now + effect.after
         found.append((key, effect, due, now + LEASE if due <= now else None))
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from datetime import timedelta
 from typing import Final
 
 from attrs import frozen
@@ -31,12 +32,34 @@ class ParkedShown:
     """What it would do; why it cannot be read, where it cannot."""
 
 
+@frozen(kw_only=True)
+class Standing:
+    """What waits. Alert on `age`: it grows when workers are too few, or none runs."""
+
+    due: int
+    """Effects that are due and that nobody has taken."""
+    age: timedelta
+    """How long the most overdue of them has waited; 0 when there is none."""
+    parked: int
+
+
 class Operations:
     """The operators' side of one installation."""
 
     def __init__(self, engine: Engine, records: Records, retention: Retention | None = None) -> None:
         self._engine, self._store, self._records = engine, engine.ports.store, records
         self._custody = Custody(engine, records, retention or Retention(), self._on_record)
+
+    def standing(self) -> Standing:
+        """Say how much is waiting, and for how long.
+
+        Raises:
+            Unavailable: The store does not answer.
+        """
+        now = self._engine.ports.clock.now()
+        backlog = self._store.backlog(now=now)
+        age = timedelta(0) if backlog.oldest is None else max(timedelta(0), now - backlog.oldest)
+        return Standing(due=backlog.due, age=age, parked=backlog.parked)
 
     def parked(self) -> tuple[ParkedEffect, ...]:
         """Give what waits for a person, oldest first."""

@@ -165,6 +165,19 @@ class RevokeCertificate(Effect):
     reason: str
 
 
+@frozen(kw_only=True)
+class CheckStatus(Effect):
+    """Ask the authority what it says of the certificate, again and again until the certificate has ended.
+
+    No row asks for it: `qcp_sdk.engine.following` does, beside the row that receives the certificate.
+    """
+
+    kind = "check_status"
+    at: datetime
+    """When it is first asked."""
+    fingerprint: Fingerprint
+
+
 SubscriptionEffect: TypeAlias = (
     HoldFunds
     | CaptureFunds
@@ -180,6 +193,7 @@ SubscriptionEffect: TypeAlias = (
     | AskRegistration
     | CloseRegistration
     | RevokeCertificate
+    | CheckStatus
     | SendCode
     | Notify
     | Wake

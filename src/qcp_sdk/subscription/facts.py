@@ -70,6 +70,9 @@ class Waits:
     """Hosted plan: how long the provider is asked how a registration ended before we close without its answer."""
     reminder: timedelta = timedelta(days=90)
     """How long before its end a certificate may be renewed, and its holder is reminded."""
+    status: timedelta | None = timedelta(days=1)
+    """How often the authority is asked for the status of a certificate that is held, give or take a fifth: every five
+    minutes at most, every year at least; None: not at all."""
 
 
 @frozen(kw_only=True)

@@ -17,6 +17,7 @@ from qcp_sdk.errors import QcpError
 from qcp_sdk.levels import CertificateLevel
 from qcp_sdk.notices import Notice
 from qcp_sdk.offers import Offer
+from qcp_sdk.subscription.effects import CheckStatus
 from qcp_sdk.subscription.stages import Plan, Stage
 from qcp_sdk.subscription.state import Subscription
 from qcp_sdk.testing.crashes.people import contract
@@ -116,7 +117,9 @@ def _stream(site: Site, id: str) -> Iterator[str]:
     if not stream.version == len(entries) == stream.state.sequence:
         yield f"version {stream.version}, {len(entries)} entries, {stream.state.sequence} facts"
     late = [
-        row.kind for row in site.store.outstanding(stream=id) if row.kind != Wake.kind or row.due <= site.clock.now()
+        row.kind
+        for row in site.store.outstanding(stream=id)
+        if row.kind not in (Wake.kind, CheckStatus.kind) or row.due <= site.clock.now()
     ]
     if late:
         yield f"effects are outstanding: {late}"

@@ -71,7 +71,11 @@ PROCESSES: Final = 3
 """How many processes serve one store; one that stands still lets at most two others go on meanwhile."""
 SESSION_LIFE: Final = timedelta(hours=1)
 WAITS: Final = Waits(
-    opening=timedelta(hours=6), identity=timedelta(hours=4), finishing=timedelta(hours=8), leaving=timedelta(minutes=30)
+    opening=timedelta(hours=6),
+    identity=timedelta(hours=4),
+    finishing=timedelta(hours=8),
+    leaving=timedelta(minutes=30),
+    status=timedelta(days=300),
 )
 """Shorter than real ones: what is waited for is asked for every quarter of an hour, and each asking takes time."""
 OUTAGE: Final = timedelta(hours=3)
