@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from qcp_sdk.local import LocalQcp
     from qcp_sdk.ports.accounts import Accounts
     from qcp_sdk.ports.authority import CertificateAuthority
+    from qcp_sdk.ports.carriers import Carrier
     from qcp_sdk.ports.clock import Clock
     from qcp_sdk.ports.codes import Codes
     from qcp_sdk.ports.documents import Documents
@@ -66,6 +67,10 @@ class Qcp:
     `after_commit` runs what follows a commit: at once by default; a host whose store works inside its own
     transaction gives its on-commit hook.
 
+    With `inline=False`, whoever commits performs nothing itself: all of it is left to workers. `carrier` wakes them
+    after a commit, where a broker carries (docs/carriers.md); one that joins the store's transaction is given to the
+    store instead.
+
     Raises:
         ConfigurationError: A collaborator is missing for the plan, or not fit for production.
     """
@@ -96,6 +101,8 @@ class Qcp:
         production: bool = False,
         after_commit: Callable[[Callable[[], None]], None] = perform_now,
         on_alert: Callable[[Alert], None] | None = None,
+        carrier: Carrier | None = None,
+        inline: bool = True,
     ) -> None:
         self.ports = Collaborators(
             store=store,
@@ -118,7 +125,7 @@ class Qcp:
             _guard_production(self.ports)
         chosen = offer if offer is not None else Offer()
         offers: Offers = chosen if callable(chosen) else (lambda _tenant, _cabinet: chosen)
-        self.engine = Engine(self.ports, after_commit=after_commit, on_alert=on_alert)
+        self.engine = Engine(self.ports, after_commit=after_commit, on_alert=on_alert, carrier=carrier, inline=inline)
         self.subscriptions = Subscriptions(self.engine, offers)
         if not callable(chosen):
             self.subscriptions.check(chosen)
@@ -138,9 +145,11 @@ class Qcp:
 
         return open_local(Path(path), **options)  # type: ignore[arg-type]
 
-    def run_due(self, *, limit: int = 100) -> int:
-        """Do what is due now: polls, deadlines, retries. For cron or a loop; give how many effects were tried."""
-        return self.engine.run_due(limit=limit)
+    def run_due(self, *, limit: int = 100, stream: str | None = None) -> int:
+        """Do what is due now: polls, deadlines, retries; of one stream only, if it is named. For cron or a loop; give
+        how many effects were tried.
+        """
+        return self.engine.run_due(limit=limit, stream=stream)
 
     def backlog(self) -> Backlog:
         """Say what waits."""

@@ -52,6 +52,7 @@ from qcp_sdk.errors import (
 )
 from qcp_sdk.facts import CodesLocked, Fact, SilenceNoted
 from qcp_sdk.otp import Attempts, Purpose
+from qcp_sdk.ports.carriers import Carrier, DueWork, due_work
 from qcp_sdk.ports.store import FIRST_TOKEN, Batch, LeasedEffect, OutboxRow
 from qcp_sdk.values import ContentHash, DocumentId, Key
 
@@ -100,10 +101,13 @@ class Engine:
         after_commit: Callable[[Callable[[], None]], None] = perform_now,
         on_alert: Callable[[Alert], None] | None = None,
         packing: Packing | None = None,
+        carrier: Carrier | None = None,
+        inline: bool = True,
     ) -> None:
         self.ports = collaborators
-        self.streams = Streams(collaborators, packing)
+        self.streams = Streams(collaborators, packing, inline=inline)
         self._after_commit = after_commit
+        self._carrier = carrier
         self._on_alert = on_alert or self._log_alert
         self._present = threading.local()
         """What this thread has committed and not yet performed."""
@@ -150,7 +154,7 @@ class Engine:
                 raise
             if batch.outbox:
                 committed = tuple(zip(batch.outbox, effects, strict=True))
-                self._after_commit(partial(self._perform_committed, committed))
+                self._after_commit(partial(self._committed, batch, committed))
             return Recorded(state=state, changed=changed)
         raise Conflict("others kept moving first", where=f"stream `{id}`", mend="try again in a moment")
 
@@ -248,6 +252,24 @@ class Engine:
 
     # --- effects out ----------------------------------------------------------------------------------------
 
+    def _committed(self, batch: Batch, rows: tuple[tuple[OutboxRow, Effect], ...]) -> None:
+        """Tell the carrier of what is left to workers, and perform the rest."""
+        if self._carrier is not None:
+            self._carry(self._carrier, due_work(batch))
+        self._perform_committed(rows)
+
+    def _carry(self, carrier: Carrier, work: tuple[DueWork, ...]) -> None:
+        try:
+            if work:
+                carrier.carry(work=work)
+        except Exception as error:  # noqa: BLE001 - a hint was lost; the work itself is kept, and swept up
+            log.error("the carrier failed (%s): the sweep finds what it was told of", type(error).__name__)  # noqa: TRY400
+
+    def put_back(self, stream: str, at: datetime) -> None:
+        """Say that an effect of this stream waits again from that instant on, so that a worker is woken then."""
+        if self._carrier is not None:
+            self._after_commit(partial(self._carry, self._carrier, (DueWork(stream, at),)))
+
     def _perform_committed(self, rows: tuple[tuple[OutboxRow, Effect], ...]) -> None:
         """Perform what was just committed, under its first lease.
 
@@ -279,12 +301,14 @@ class Engine:
         finally:
             self._present.waiting = None
 
-    def run_due(self, *, limit: int = 100) -> int:
-        """Perform what is due, up to `limit` effects; give how many were tried. Safe in any number of processes."""
+    def run_due(self, *, limit: int = 100, stream: str | None = None) -> int:
+        """Perform what is due, up to `limit` effects, of one stream only if it is named; give how many were tried. Safe
+        in any number of processes.
+        """
         done = 0
         while done < limit:
             now = self.ports.clock.now()
-            leased = self.ports.store.lease(now=now, until=now + LEASE, limit=min(10, limit - done))
+            leased = self.ports.store.lease(now=now, until=now + LEASE, limit=min(10, limit - done), stream=stream)
             if not leased:
                 break
             for one in leased:
@@ -374,6 +398,8 @@ class Engine:
             self.ports.store.postpone(key=leased.key, token=leased.token, due=due, note=again.note)
         except PortError as error:
             log.warning("%s not put back (%s): it is free when its lease ends", leased.key, error.code)
+            return
+        self.put_back(leased.stream, due)
 
     def _set_aside(self, leased: LeasedEffect, reason: str) -> None:
         # The alert comes first: dying between the two must not leave an effect parked that nobody was told of.

@@ -143,8 +143,9 @@ def planned(id: str, sequence: int, effects: tuple[Effect, ...], now: datetime) 
 class Streams:
     """Reads streams, and lays out what one fact writes."""
 
-    def __init__(self, collaborators: Collaborators, packing: Packing | None = None) -> None:
+    def __init__(self, collaborators: Collaborators, packing: Packing | None = None, *, inline: bool = True) -> None:
         self._store, self._keys = collaborators.store, collaborators.keys
+        self._inline = inline
         self._packing = packing if packing is not None else Sealing(collaborators.keys)
         self._recent = Recent()
 
@@ -223,7 +224,9 @@ class Streams:
         return JournalRow(stream=id, sequence=sequence, at=at, kind=kind, payload=payload, hash=chained)
 
     def outbox(self, stream: Stream, effects: tuple[Effect, ...], now: datetime) -> tuple[OutboxRow, ...]:
-        """Lay out the effects of the next fact; those that are due now are leased to whoever commits them."""
+        """Lay out the effects of the next fact; those that are due now are leased to whoever commits them, unless all
+        of it is left to workers.
+        """
         if not effects:
             return ()
         row, pack = stream.row, self._packing.pack_effect
@@ -235,7 +238,7 @@ class Streams:
                     kind=effect.kind,
                     due=due,
                     payload=pack(effect, data_key=row.data_key, place=f"outbox/{key}"),
-                    leased_until=leased_until,
+                    leased_until=leased_until if self._inline else None,
                 )
                 for key, effect, due, leased_until in planned(row.id, row.version + 1, effects, now)
             ]

@@ -89,9 +89,10 @@ class Operations:
             NotFound: Nothing is parked under this key.
             FactRefused: Nobody says who does it, or why.
         """
-        self._parked(key)
+        parked, now = self._parked(key), self._engine.ports.clock.now()
         self._on_record(OperatorActed(what=RETRIED, about=key, by=by, reason=reason))
-        self._changed(lambda: self._store.unpark(key=key, due=self._engine.ports.clock.now()), key)
+        self._changed(lambda: self._store.unpark(key=key, due=now), key)
+        self._engine.put_back(parked.stream, now)
 
     def settle(self, key: Key, *, by: str, reason: str, approved_by: str) -> None:
         """Mark a parked effect as settled by hand: it is never performed. A second person has to approve.

@@ -106,6 +106,9 @@ class _Autocommitting(Protocol):
 class _Cursor(Protocol):
     rowcount: int
 
+    @property
+    def connection(self) -> object: ...
+
     def execute(self, operation: str, parameters: object = ...) -> object: ...
 
     def fetchone(self) -> Row | None: ...
@@ -155,6 +158,11 @@ class Work:
             self._cursor.execute(command, values)
         else:
             self._cursor.execute(command)
+
+    @property
+    def connection(self) -> object:
+        """The driver's own connection, for what joins this transaction."""
+        return self._cursor.connection
 
     def close(self) -> None:
         """Let go of the cursor, so that nothing is read beyond the transaction."""

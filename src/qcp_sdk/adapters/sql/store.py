@@ -31,6 +31,7 @@ from qcp_sdk.adapters.sql.migrations import STORE
 from qcp_sdk.adapters.sql.one_statement import NOT_AS_EXPECTED, OneStatement
 from qcp_sdk.adapters.sql.schema import DONE, PARKED, WAITING, StoreTables
 from qcp_sdk.errors import Conflict, InvalidValue
+from qcp_sdk.ports.carriers import DueWork, TransactionalCarrier, due_work
 from qcp_sdk.ports.store import (
     FIRST_TOKEN,
     Backlog,
@@ -153,6 +154,7 @@ class _Statements:
             .where(held),
             engine,
         )
+        self.stream_of = Statement(select(effect.stream).where(effect.key == bindparam("of")), engine)
         self.park = Statement(
             update(outbox).values(state=PARKED, note=bindparam("to_note"), leased_until=None).where(held), engine
         )
@@ -232,15 +234,25 @@ class SqlStore:
     Several installations share a database under different prefixes; on PostgreSQL the tables may also stand in a
     `schema` of their own. Call `create_schema` once before the first use.
 
+    A `carrier` is told of what is left to workers within the transaction that leaves it to them (docs/carriers.md).
+
     Raises:
         ConfigurationError: A name that no table may have, or a database that we do not know.
     """
 
-    def __init__(self, engine: Engine, *, prefix: str = "qcp_", schema: str | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        prefix: str = "qcp_",
+        schema: str | None = None,
+        carrier: TransactionalCarrier | None = None,
+    ) -> None:
         self._tables = StoreTables(prefix, namespace(schema, engine))
         self._database = Database(engine)
         self._statements = _Statements(self._tables, engine)
         self._one = OneStatement(self._tables, engine)
+        self._carrier = carrier
         self._loaded: dict[str, str] = {}
         """The indexes that each stream had when it was read last: a hint at which statement a commit needs, no more."""
 
@@ -303,7 +315,8 @@ class SqlStore:
             raise InvalidValue(
                 "every written stream needs the version that it had", where="expected", mend="give one for each stream"
             )
-        if not batch.erased and self._database.one_statement and self._written_at_once(batch):
+        carried = self._carrier is not None and due_work(batch)
+        if not (carried or batch.erased) and self._database.one_statement and self._written_at_once(batch):
             return
         self._database.write(partial(self._written, batch))
         if batch.erased:
@@ -327,6 +340,8 @@ class SqlStore:
             for statement in (self._statements.destroy, self._statements.drop, self._statements.give_up):
                 work.run(statement, {"of": id})
         self._claim(work, batch)
+        if self._carrier is not None and (carried := due_work(batch)):
+            self._carrier.carry_within(connection=work.connection, work=carried)
 
     def _written_at_once(self, batch: Batch) -> bool:
         """Write it with one statement; say no, with nothing written, where something is not as expected."""
@@ -432,7 +447,7 @@ class SqlStore:
     def postpone(self, *, key: Key, token: int, due: datetime, note: str) -> None:
         """Give a leased effect back, to be tried again then. A token that is no longer current changes nothing."""
         values: Values = {"of": key, "holder": token, "to_due": ticks(due), "to_note": note}
-        self._database.write(lambda work: work.run(self._statements.postpone, values), one=True)
+        self._put_back(self._statements.postpone, values, key, due)
 
     def park(self, *, key: Key, token: int, reason: str) -> None:
         """Set a leased effect aside for a person. A token that is no longer current changes nothing."""
@@ -454,7 +469,9 @@ class SqlStore:
         Raises:
             Conflict: It is not parked.
         """
-        self._settle(self._statements.unpark, {"of": key, "to_due": ticks(due), "to_note": ""}, key)
+        values: Values = {"of": key, "to_due": ticks(due), "to_note": ""}
+        if not self._put_back(self._statements.unpark, values, key, due):
+            raise _not_parked(key)
 
     def discard(self, *, key: Key) -> None:
         """Mark a parked effect as settled by hand: it is never performed.
@@ -462,11 +479,23 @@ class SqlStore:
         Raises:
             Conflict: It is not parked.
         """
-        self._settle(self._statements.discard, {"of": key, "to_note": "settled by hand", "to_payload": b""}, key)
+        values: Values = {"of": key, "to_note": "settled by hand", "to_payload": b""}
+        if self._database.write(lambda work: work.run(self._statements.discard, values), one=True) != 1:
+            raise _not_parked(key)
 
-    def _settle(self, statement: Statement, values: Mapping[str, Cell], key: Key) -> None:
-        if self._database.write(lambda work: work.run(statement, values), one=True) != 1:
-            raise Conflict("it is not parked", kind="effect", subject=key)
+    def _put_back(self, statement: Statement, values: Values, key: Key, due: datetime) -> bool:
+        """Have an effect wait again from that instant on, and tell the carrier in the same transaction; say whether it
+        was so.
+        """
+
+        def put(work: Work) -> bool:
+            if work.run(statement, values) != 1:
+                return False
+            if self._carrier is not None and (row := work.one(self._statements.stream_of, {"of": key})) is not None:
+                self._carrier.carry_within(connection=work.connection, work=(DueWork(cast("str", row[0]), due),))
+            return True
+
+        return self._database.write(put, one=self._carrier is None)
 
     def outstanding(self, *, stream: str) -> tuple[OutboxRow, ...]:
         """Give the effects of a stream that are not done, parked ones included, in key order."""
@@ -559,6 +588,10 @@ class SqlStore:
             row = work.one(self._statements.backlog, {"now": ticks(now)})
         due, oldest, parked = cast("tuple[int, int | None, int]", row)
         return Backlog(due=due, oldest=None if oldest is None else instant(oldest), parked=parked)
+
+
+def _not_parked(key: Key) -> Conflict:
+    return Conflict("it is not parked", kind="effect", subject=key)
 
 
 def _indexed(indexes: frozenset[tuple[str, str]]) -> str:
