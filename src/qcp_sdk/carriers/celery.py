@@ -42,7 +42,7 @@ class CeleryCarrier:
         self._app, self._clock, self._queue, self._horizon = app, clock, queue, horizon
 
     def carry(self, *, work: tuple[DueWork, ...]) -> None:
-        """Send the messages. A broker that is away costs no caller anything but the attempt: the sweep finds the work."""
+        """Send the messages. A broker that is away costs a caller the attempt and nothing else: the sweep looks."""
         now = self._clock.now()
         for one in work:
             wait = one.at - now
@@ -79,7 +79,7 @@ def add_tasks(
         duties.look(installation(), stream=stream, at=at)
 
     def sweep() -> None:
-        duties.sweep(installation(), again=lambda: task.apply_async(queue=queue, retry=False))
+        duties.sweep(installation(), again=lambda: app.send_task(duties.SWEEP, queue=queue, retry=False))
 
     app.task(name=duties.LOOK, ignore_result=True)(look)
     task = app.task(name=duties.SWEEP, ignore_result=True)(sweep)
