@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
@@ -56,6 +57,10 @@ class Forked:
                     logging.disable()
                     self.work()
                     status = 0
+                except SystemExit as ended:
+                    status = int(ended.code or 0)
+                except BaseException:
+                    traceback.print_exc()
                 finally:
                     os._exit(status)
             self._workers.append(child)
@@ -138,6 +143,7 @@ class OnProcrastinate(OnPostgres):
 
     def work(self) -> None:
         import procrastinate
+        from psycopg.conninfo import make_conninfo
 
         from qcp_sdk.carriers.procrastinate import add_tasks
 
@@ -145,10 +151,15 @@ class OnProcrastinate(OnPostgres):
         qcp = self.installed(timedelta(days=1))
         app = procrastinate.App(
             connector=procrastinate.PsycopgConnector(
-                host=self.server.url.query["host"], user=self.server.url.username, dbname="postgres",
-                options=self.options, min_size=1, max_size=4,
+                conninfo=make_conninfo(
+                    host=str(self.server.url.query["host"]),
+                    user=self.server.url.username or "",
+                    dbname="postgres",
+                    options=self.options,
+                ),
+                max_size=4,
             )
-        )  # fmt: skip
+        )
         add_tasks(app, lambda: qcp, cron="0 0 1 1 *")
         asyncio.run(self._run(app))
 
@@ -237,16 +248,23 @@ def broker() -> Iterator[str]:
 
 class OnCelery(OnPostgres):
     def __init__(self, site: Installation, server: PostgresServer, broker: str) -> None:
-        import celery
-
-        from qcp_sdk.carriers.celery import CeleryCarrier, add_tasks
-
         super().__init__(site, server)
         self.store = SqlStore(self.engine, schema=self.schema)
         self.store.create_schema()
-        self.app = celery.Celery("carried", broker=broker, set_as_current=False)
+        self.broker = broker
+        self.connect()
+
+    def connect(self) -> None:
+        """Make the app as a process makes its own: Celery's connections cross no fork."""
+        import celery
+        import kombu.pools
+
+        from qcp_sdk.carriers.celery import CeleryCarrier, add_tasks
+
+        kombu.pools.reset()
+        self.app = celery.Celery("carried", broker=self.broker, set_as_current=False)
         self.app.conf.update(task_default_queue=self.schema, worker_hijack_root_logger=False)
-        self.carrier = CeleryCarrier(self.app, clock=site.clock)
+        self.carrier = CeleryCarrier(self.app, clock=self.site.clock)
         self._made: Qcp | None = None
         add_tasks(self.app, self._mine)
 
@@ -257,13 +275,10 @@ class OnCelery(OnPostgres):
 
     def work(self) -> None:
         self.renewed()
+        self.connect()
         self.app.worker_main(
             ["worker", "--pool=solo", "--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel=FATAL"]
         )
-
-    def start(self, workers: int) -> None:
-        self.app.close()
-        super().start(workers)
 
     def redis(self) -> object:
         return self.app.connection_for_write().default_channel.client  # type: ignore[attr-defined]

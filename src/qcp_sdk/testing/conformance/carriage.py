@@ -26,7 +26,7 @@ from qcp_sdk.testing.scene import CABINET
 from qcp_sdk.values import AccountId, Cents, EmailAddress, Key, PersonName, PhoneNumber
 
 WORKS, HELD, FAILS, DIES = range(4)
-PATIENCE: Final = 30.0
+PATIENCE: Final = 8.0
 """Seconds after which what was to happen counts as not happening."""
 
 
