@@ -81,8 +81,9 @@ def add_tasks(
     def sweep() -> None:
         duties.sweep(installation(), again=lambda: app.send_task(duties.SWEEP, queue=queue, retry=False))
 
-    app.task(name=duties.LOOK, ignore_result=True)(look)
-    task = app.task(name=duties.SWEEP, ignore_result=True)(sweep)
+    # Not shared: Celery would add them to every other app of this process, over those of that app's installation.
+    app.task(name=duties.LOOK, ignore_result=True, shared=False)(look)
+    task = app.task(name=duties.SWEEP, ignore_result=True, shared=False)(sweep)
     app.add_periodic_task(
         every.total_seconds(), task.s(), name=duties.SWEEP, expires=every.total_seconds(), queue=queue
     )

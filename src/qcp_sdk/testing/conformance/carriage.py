@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from typing import Protocol
 
 from qcp_sdk.adapters.memory.world import MemoryWorld
 from qcp_sdk.effects import Alert
@@ -26,7 +26,7 @@ from qcp_sdk.testing.scene import CABINET
 from qcp_sdk.values import AccountId, Cents, EmailAddress, Key, PersonName, PhoneNumber
 
 WORKS, HELD, FAILS, DIES = range(4)
-PATIENCE: Final = 8.0
+PATIENCE = 30.0
 """Seconds after which what was to happen counts as not happening."""
 
 

@@ -16,8 +16,9 @@ from qcp_sdk.engine.schedule import LONGEST, MOST_FAULTS
 from qcp_sdk.engine.streams import LEASE
 from qcp_sdk.facts import Cancelled
 from qcp_sdk.sdk import Qcp
+from qcp_sdk.testing.conformance import carriage as limits
 from qcp_sdk.testing.conformance.base import Conformance
-from qcp_sdk.testing.conformance.carriage import DIES, FAILS, HELD, PATIENCE, WORKS, Carriage, Installation
+from qcp_sdk.testing.conformance.carriage import DIES, FAILS, HELD, WORKS, Carriage, Installation
 from qcp_sdk.testing.scene import CABINET
 from qcp_sdk.values import Key, SubscriptionId
 
@@ -52,7 +53,7 @@ class CarriersConformance(Conformance):
     @final
     def eventually(self, holds: Callable[[], object], what: str) -> None:
         """Wait until something is so."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + limits.PATIENCE
         while not holds():
             assert time.monotonic() < end, what
             time.sleep(0.01)
