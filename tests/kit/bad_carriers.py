@@ -20,7 +20,7 @@ from qcp_sdk.testing.conformance.carriage import Carriage, Died, Installation
 from qcp_sdk.testing.conformance.carriers import CarriersConformance
 
 Message = dict[str, str]
-SWEEP: Message = {"stream": "", "at": datetime.min.isoformat() + "+00:00"}
+SWEEP: Message = {"stream": "", "at": "2000-01-01T00:00:00+00:00"}
 
 
 class InMemory:

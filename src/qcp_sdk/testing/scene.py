@@ -36,6 +36,7 @@ from qcp_sdk.otp import Purpose
 from qcp_sdk.people import Account, Cabinet
 from qcp_sdk.policy.load import default_policy
 from qcp_sdk.policy.shapes import Issuer, Policy
+from qcp_sdk.ports.carriers import Carrier
 from qcp_sdk.sdk import Qcp
 from qcp_sdk.subscription.facts import ConsentGiven, DetailsConfirmed, IdentityConfirmed, RequestAccepted
 from qcp_sdk.subscription.stages import Stage
@@ -110,6 +111,7 @@ class Scene:
         offer: Offer | Offers | None = None,
         after_commit: Callable[[Callable[[], None]], None] = perform_now,
         on_alert: Callable[[Alert], None] | None = None,
+        carrier: Carrier | None = None,
     ) -> Qcp:
         """Give another process of the same installation: the same store and collaborators, nothing in memory."""
         w = self.world
@@ -118,7 +120,7 @@ class Scene:
             codes=w.codes, notices=w.notices, documents=w.documents, authority=w.authority, lcp=w.lcp_authority,
             policy=trusting(w), identity=w.identity, registration=w.registration, signer=w.signer,
             envelope=w.envelope, pages=w.pages, offer=offer, after_commit=after_commit,
-            on_alert=on_alert or self.alerts.append,
+            on_alert=on_alert or self.alerts.append, carrier=carrier,
         )  # fmt: skip
 
     # --- time and what people see ---------------------------------------------------------------------------

@@ -139,7 +139,9 @@ class Installation:
 class Carriage(Protocol):
     """One store, one broker, and workers as a host runs them."""
 
-    store: Store
+    @property
+    def store(self) -> Store:
+        """Where the work is kept."""
 
     def installed(self, opening: timedelta) -> Qcp:
         """Give a `Qcp` whose commits are carried and leave everything to workers."""
