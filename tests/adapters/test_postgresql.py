@@ -24,6 +24,7 @@ from sqlalchemy import Engine, text
 from qcp_sdk.adapters.memory.clock import ManualClock
 from qcp_sdk.adapters.shared.books import Movement
 from qcp_sdk.adapters.sql.ledger import SqlLedger
+from qcp_sdk.adapters.sql.migrations import STORE
 from qcp_sdk.adapters.sql.store import SqlStore
 from qcp_sdk.errors import ConfigurationError, Conflict, PortError, Unavailable
 from qcp_sdk.ports.store import FIRST_TOKEN, Batch
@@ -238,7 +239,7 @@ class TestCreating:
             versions = connection.execute(text(f"SELECT version FROM {schema}.qcp_schema")).scalars().all()
         SqlStore(engine, schema=schema).commit(batch=opening())
         engine.dispose()
-        assert versions == [1]
+        assert versions == [STORE[-1].version]
 
     def test_prefixes_and_schemas_keep_installations_apart(self, engine: Engine, store: SqlStore, schema: str) -> None:
         others = [SqlStore(engine, schema=schema, prefix="other_"), SqlStore(engine, schema=next(fresh_names()))]

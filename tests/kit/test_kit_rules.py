@@ -219,7 +219,7 @@ def test_a_capability_that_no_promise_needs_cannot_be_lacking() -> None:
 
 def test_the_capabilities_of_a_suite_are_told() -> None:
     needed = {number for number, needs in StoreConformance.requirements().items() if THREADS in needs}
-    assert needed == {"store-4", "store-8", "store-21", "store-22"}
+    assert needed == {"store-4", "store-8", "store-21", "store-22", "store-31"}
 
 
 @pytest.mark.parametrize("suite", suites(), ids=lambda suite: suite.__name__)
