@@ -112,6 +112,19 @@ def _wording(module: cst.Module) -> set[cst.CSTNode]:
         assert isinstance(call, cst.Call)
         for argument in call.args[:2]:
             collect(argument.value)
+    # Or to a function that makes their error, after its place; or they yield place, sentence and remedy.
+    for call in m.findall(module, m.Call(func=m.Name("flaw"))):
+        assert isinstance(call, cst.Call)
+        for argument in call.args[1:]:
+            collect(argument.value)
+    for flaws in m.findall(module, m.FunctionDef()):
+        assert isinstance(flaws, cst.FunctionDef)
+        if flaws.name.value.endswith("_flaws"):
+            for told in m.findall(flaws, m.Yield(value=m.Tuple())):
+                assert isinstance(told, cst.Yield)
+                assert isinstance(told.value, cst.Tuple)
+                for element in told.value.elements[1:]:
+                    collect(element.value)
     return found
 
 

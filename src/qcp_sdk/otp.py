@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
 from attrs import frozen
@@ -61,13 +62,11 @@ ALPHABETS: Final = {
 """Alphabet and length for each channel."""
 
 
+@cache
 def _mapping(alphabet: str) -> tuple[bytes, bytes]:
     """Give the letter of every byte, and the bytes that are rejected: with them some letters would be likelier."""
     size = len(alphabet)
     return bytes(ord(alphabet[byte % size]) for byte in range(256)), bytes(range(256 - 256 % size, 256))
-
-
-_LETTERS: Final = {channel: _mapping(alphabet) for channel, (alphabet, _) in ALPHABETS.items()}
 
 
 def derive(key: bytes, *, purpose: Purpose, subject: str, challenge: ChallengeId) -> Secret:
@@ -76,8 +75,8 @@ def derive(key: bytes, *, purpose: Purpose, subject: str, challenge: ChallengeId
     `key` is the installation's code key (32 bytes), `subject` the person it is bound to. HMAC-SHA-256 blocks
     are mapped onto the alphabet by rejection, so every code is equally likely.
     """
-    _, length = ALPHABETS[CHANNELS[purpose]]
-    letter, rejected = _LETTERS[CHANNELS[purpose]]
+    alphabet, length = ALPHABETS[CHANNELS[purpose]]
+    letter, rejected = _mapping(alphabet)
     # Each part is preceded by its length, so that no two triples give one message.
     message = b"".join(
         [len(part).to_bytes(4, "big") + part for part in (purpose.encode(), subject.encode(), challenge.encode())]

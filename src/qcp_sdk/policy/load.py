@@ -198,8 +198,7 @@ class _Lines:
             if not quote:
                 if header := _HEADER.match(line):
                     table = self._header(header[1] == "[[", _path(header[2]), counted)
-                    self._lines.setdefault(table, number)
-                    self._lines.setdefault(table.removesuffix("[0]"), number)
+                    self._lines.setdefault(table.removesuffix("[0]"), number)  # `of` finds the first of many by it
                 elif pair := _PAIR.match(line):
                     self._lines.setdefault(".".join(filter(None, (table, *_path(pair[1])))), number)
             for mark in _QUOTES.findall(line):
