@@ -247,7 +247,7 @@ def command_line() -> Pages:
     """Tell every command and option."""
     from qcp_sdk.cli import build_parser
 
-    return {"cli.md": page("The command line", "src/qcp_sdk/cli.py", *_commands(build_parser(), "qcp-sdk", 2))}
+    return {"cli.md": page("The command line", "src/qcp_sdk/cli/__init__.py", *_commands(build_parser(), "qcp-sdk", 2))}
 
 
 def _commands(parser: argparse.ArgumentParser, name: str, depth: int, told: str = "") -> Iterator[str]:

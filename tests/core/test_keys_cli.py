@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from qcp_sdk import journal
-from qcp_sdk.cli import NO, UNANSWERED, YES, main
+from qcp_sdk.cli import main
+from qcp_sdk.cli.answers import NO, UNANSWERED, YES
 from qcp_sdk.local import open_local
 
 WHO = ["--by", "Odile", "--reason", "yearly"]

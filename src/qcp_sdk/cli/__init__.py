@@ -19,10 +19,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from qcp_sdk.cli import custody
+from qcp_sdk.cli.answers import NO, UNANSWERED, YES
 from qcp_sdk.errors import InvalidInput, QcpError
 from qcp_sdk.values import Key
 
-YES, NO, UNANSWERED = 0, 1, 2
 MODEL_NAMES: Final = (
     "money",
     "assembled",
@@ -157,9 +158,9 @@ def build_parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
 
     for name, run, about in (
-        ("erase", _erase, "destroy the data key of a subscription or ceremony, for good"),
-        ("hold", _hold, "place a legal hold: it is not erased until it is released"),
-        ("release", _release, "end a legal hold"),
+        ("erase", custody.erase, "destroy the data key of a subscription or ceremony, for good"),
+        ("hold", custody.hold, "place a legal hold: it is not erased until it is released"),
+        ("release", custody.release, "end a legal hold"),
     ):
         command = commands.add_parser(name, help=about)
         command.add_argument("id", metavar="ID", help="the subscription or ceremony")
@@ -176,11 +177,11 @@ def build_parser() -> argparse.ArgumentParser:
     keys = commands.add_parser("keys", help="keys that wrap data keys").add_subparsers(required=True, metavar="COMMAND")
     counted = keys.add_parser("show", help="count the data keys under each key; an old one without any may go")
     _asks_for_installation(counted)
-    counted.set_defaults(run=_keys_show)
+    counted.set_defaults(run=custody.keys_show)
     rotate = keys.add_parser("rotate", help="bring every data key under the current key; no data is touched")
     _asks_for_installation(rotate)
     _asks_who(rotate)
-    rotate.set_defaults(run=_keys_rotate)
+    rotate.set_defaults(run=custody.keys_rotate)
     for name, about in (
         ("new", "make a key ring, or add a key to the one that is there; nothing uses it yet"),
         ("use", "make a key of the ring the current one"),
@@ -192,7 +193,7 @@ def build_parser() -> argparse.ArgumentParser:
             command.add_argument("key", metavar="KEY", help="its id")
         if name == "drop":
             _asks_for_installation(command)
-        command.set_defaults(run=_KEY_RING[name])
+        command.set_defaults(run=custody.KEY_RING[name])
 
     simulate = commands.add_parser(
         "simulate", help="let many people subscribe while things go wrong; needs the extra `testing`"
@@ -472,96 +473,6 @@ def _parked_acts(asked: argparse.Namespace) -> int:
     return YES
 
 
-def _erase(asked: argparse.Namespace) -> int:
-    from qcp_sdk.errors import ErasureRefused
-    from qcp_sdk.host.custody import OBSTACLES
-    from qcp_sdk.installation import find
-
-    try:
-        find(asked.installation).operations.erase(
-            asked.id, by=asked.by, reason=asked.reason, despite=asked.despite, approved_by=asked.approved_by
-        )
-    except ErasureRefused as refused:
-        for name in refused.obstacles:
-            print(f"{name}\t{OBSTACLES[name][asked.language == 'en']}", file=sys.stderr)
-        if refused.until is not None:
-            print(f"until\t{refused.until.isoformat()}", file=sys.stderr)
-        return NO
-    return YES
-
-
-def _hold(asked: argparse.Namespace) -> int:
-    from qcp_sdk.installation import find
-
-    find(asked.installation).operations.hold(asked.id, by=asked.by, reason=asked.reason)
-    return YES
-
-
-def _release(asked: argparse.Namespace) -> int:
-    from qcp_sdk.installation import find
-
-    find(asked.installation).operations.release(asked.id, by=asked.by, reason=asked.reason)
-    return YES
-
-
-def _keys_show(asked: argparse.Namespace) -> int:
-    from qcp_sdk.installation import find
-
-    qcp = find(asked.installation)
-    current, under = qcp.ports.keys.current, qcp.operations.data_keys()
-    for name in sorted({current, *under}):
-        print(f"{name or '?'}\t{under.get(name, 0)}\t{'current' if name == current else ''}")
-    return YES
-
-
-def _keys_rotate(asked: argparse.Namespace) -> int:
-    from qcp_sdk.installation import find
-
-    done = find(asked.installation).operations.rewrap(by=asked.by, reason=asked.reason)
-    print(f"rewrapped\t{done.rewrapped}")
-    for name, count in sorted(done.under.items()):
-        print(f"{name or '?'}\t{count}\t{'current' if name == done.current else 'left'}")
-    for stream in done.unreadable:
-        print(f"qcp-sdk: no key that is held opens `{stream}`", file=sys.stderr)
-    return YES if done.under.keys() <= {done.current} else NO
-
-
-def _keys_new(asked: argparse.Namespace) -> int:
-    from qcp_sdk.adapters.keyring import KeyRing
-
-    there = asked.ring.exists()
-    ring = KeyRing.from_file(asked.ring, create=True)
-    if there:
-        ring = ring.added()
-        ring.save(asked.ring)
-    print(ring.ids[-1])
-    return YES
-
-
-def _keys_use(asked: argparse.Namespace) -> int:
-    from qcp_sdk.adapters.keyring import KeyRing
-
-    KeyRing.from_file(asked.ring).using(asked.key).save(asked.ring)
-    return YES
-
-
-def _keys_drop(asked: argparse.Namespace) -> int:
-    from qcp_sdk.adapters.keyring import KeyRing
-    from qcp_sdk.installation import find
-
-    ring = KeyRing.from_file(asked.ring).without(asked.key)
-    under = find(asked.installation).operations.data_keys()
-    left = under.get(asked.key, 0) + under.get("", 0)  # nobody said of these; they may be under it
-    if left:
-        print(f"qcp-sdk: {left} data keys may still need `{asked.key}`: run `qcp-sdk keys rotate`", file=sys.stderr)
-        return NO
-    ring.save(asked.ring)
-    return YES
-
-
-_KEY_RING: Final = {"new": _keys_new, "use": _keys_use, "drop": _keys_drop}
-
-
 def _diagram(asked: argparse.Namespace) -> int:
     from qcp_sdk.ceremony.machine import CEREMONY_TRANSITIONS
     from qcp_sdk.diagrams import mermaid
@@ -636,7 +547,3 @@ def _simulate(asked: argparse.Namespace) -> int:
     from qcp_sdk.testing.simulation.console import command
 
     return YES if command(asked) else NO
-
-
-if __name__ == "__main__":
-    sys.exit(main())
