@@ -90,6 +90,15 @@ def build_parser() -> argparse.ArgumentParser:
     _asks_for_installation(export)
     export.add_argument("--output", type=Path, metavar="FILE", help="by default ID.asice; never written over")
     export.set_defaults(run=_evidence_export)
+    person = commands.add_parser("person", help="what is kept about one person").add_subparsers(
+        dest="person", required=True, metavar="COMMAND"
+    )
+    theirs = person.add_parser("export", help="write everything that is kept about an account, for that person")
+    theirs.add_argument("account", metavar="ACCOUNT")
+    theirs.add_argument("--tenant", default="", metavar="TENANT", help="whose account it is, where there are several")
+    _asks_for_installation(theirs)
+    theirs.add_argument("--output", type=Path, metavar="FILE", help="where to write it (person.zip by default)")
+    theirs.set_defaults(run=_person_export)
     proof = evidence.add_parser("verify", help="check a dossier offline, with nothing but the file and the anchors")
     proof.add_argument("file", type=Path, metavar="FILE", help="the dossier (.asice)")
     proof.add_argument(
@@ -352,11 +361,21 @@ def _journal_verify(asked: argparse.Namespace) -> int:
 def _evidence_export(asked: argparse.Namespace) -> int:
     from qcp_sdk.installation import find
 
-    dossier = find(asked.installation).evidence.export(asked.id)
-    path = asked.output or Path(f"{asked.id}.asice")
+    return _written(find(asked.installation).evidence.export(asked.id), asked.output or Path(f"{asked.id}.asice"))
+
+
+def _person_export(asked: argparse.Namespace) -> int:
+    from qcp_sdk.installation import find
+    from qcp_sdk.values import AccountId, TenantId
+
+    content = find(asked.installation).evidence.person(account=AccountId(asked.account), tenant=TenantId(asked.tenant))
+    return _written(content, asked.output or Path("person.zip"))
+
+
+def _written(content: bytes, path: Path) -> int:
     try:
         with path.open("xb") as file:
-            file.write(dossier)
+            file.write(content)
     except OSError as error:
         raise InvalidInput(
             f"it cannot be written ({error.strerror})", where=path.name, mend="give another --output"

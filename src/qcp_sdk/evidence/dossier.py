@@ -15,7 +15,7 @@ from qcp_sdk.evidence import container, manifest
 from qcp_sdk.evidence.container import Container
 from qcp_sdk.evidence.story import mentioned, story
 from qcp_sdk.host.records import Records
-from qcp_sdk.values import ContentHash
+from qcp_sdk.values import AccountId, ContentHash, TenantId
 
 if TYPE_CHECKING:
     from qcp_sdk.evidence.sealing import EvidenceSeal
@@ -84,6 +84,20 @@ class Dossiers:
         signed = manifest.write(files)
         signature = self._seal.sign(signed, at=self._engine.ports.clock.now())
         return container.write(Container(files=files, manifest=signed, signature=signature))
+
+    def person(self, *, account: AccountId, tenant: TenantId = TenantId("")) -> bytes:
+        """Give everything that is kept about a person, as one ZIP archive that they can read; not sealed.
+
+        A page for each subscription and signature, with the documents and certificates that they name. Other
+        signatories of a collecte are left out, and so is what was erased.
+
+        Raises:
+            NotFound: Nothing is kept about this account.
+            Unavailable: A document is not to be had for the moment.
+        """
+        from qcp_sdk.evidence import person
+
+        return person.export(self._engine, self._records, account, tenant)
 
     def _documents(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
         shelf = routed(self._engine.ports.documents, DEFAULT, "documents")
