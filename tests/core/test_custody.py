@@ -12,8 +12,8 @@ from qcp_sdk.errors import Erased, ErasureRefused, FactRefused, InvalidInput, No
 from qcp_sdk.facts import Cancelled
 from qcp_sdk.host.custody import OBSTACLES
 from qcp_sdk.subscription.stages import Stage
-from qcp_sdk.testing.scene import Scene
-from qcp_sdk.values import SubscriptionId
+from qcp_sdk.testing.scene import CABINET, CREDIT, Scene
+from qcp_sdk.values import Key, SubscriptionId
 
 WHO = {"by": "Odile", "reason": "request 7"}
 YEAR = timedelta(days=366)
@@ -78,6 +78,18 @@ def test_seven_years_after_the_end_of_the_certificate_it_may_go(scene: Scene) ->
     assert refused(scene, view.id) == {"before_retention_end"}
     scene.wait(timedelta(days=10))
     scene.qcp.operations.erase(view.id, **WHO)
+
+
+def test_a_price_that_nobody_settled_stands_against_it(scene: Scene) -> None:
+    view = scene.subscribe(scene.jessica, until=Stage.SIGNING_REQUEST)
+    hold = scene.qcp.engine.streams.load(view.id).state.money.hold
+    scene.world.books.expire(key=Key("expired"), hold=hold)
+    scene.world.books.hold(key=Key("all of it"), cabinet=CABINET.id, amount=CREDIT, memo="spent elsewhere")
+    scene.advance(view, Stage.ACTIVE)
+    assert scene.qcp.subscriptions.get(view.id).show.money == "parked"
+    scene.wait(12 * YEAR)
+    assert refused(scene, view.id) == {"money_unsettled"}
+    scene.qcp.operations.erase(view.id, despite={"money_unsettled"}, approved_by="Samir", **WHO)
 
 
 def test_a_hold_refuses_until_it_is_released(scene: Scene) -> None:

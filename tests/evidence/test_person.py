@@ -8,16 +8,21 @@ import json
 import zipfile
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from qcp_sdk import installation
 from qcp_sdk.cli import main
-from qcp_sdk.errors import NotFound
+from qcp_sdk.errors import Erased, NotFound
+from qcp_sdk.evidence.dossier import Dossiers
 from qcp_sdk.facts import Cancelled
 from qcp_sdk.subscription.stages import Stage
 from qcp_sdk.testing.scene import Scene
 from qcp_sdk.values import AccountId, TenantId
+
+if TYPE_CHECKING:
+    from tests.evidence.conftest import Sealed
 
 
 def unzipped(content: bytes) -> dict[str, bytes]:
@@ -68,6 +73,16 @@ def test_what_was_erased_and_who_is_not_known_are_not_there() -> None:
     scene.qcp.operations.erase(view.id, by="Odile", reason="request 7")
     with pytest.raises(NotFound):
         scene.qcp.evidence.person(account=scene.jessica.id)
+
+
+def test_a_dossier_of_what_was_erased_is_refused_as_erased(sealed: Sealed) -> None:
+    scene = Scene()
+    view = scene.open(scene.jessica)
+    view.say(Cancelled())
+    scene.wait(timedelta(days=366))
+    scene.qcp.operations.erase(view.id, by="Odile", reason="request 7")
+    with pytest.raises(Erased):
+        Dossiers(scene.qcp.engine, scene.qcp.records, sealed.dossiers._seal).export(view.id)
 
 
 def test_the_command_writes_it_once(

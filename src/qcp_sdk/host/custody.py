@@ -17,6 +17,7 @@ from qcp_sdk.errors import Conflict, Erased, ErasureRefused, FactRefused, Invali
 from qcp_sdk.host.records import Records
 from qcp_sdk.host.retention import Retention
 from qcp_sdk.ports.store import Batch, JournalRow, Rewrapping, StoredStream
+from qcp_sdk.subscription.money import MoneyState
 from qcp_sdk.subscription.stages import FINAL
 from qcp_sdk.subscription.state import Subscription
 
@@ -30,11 +31,17 @@ OBSTACLES: Final[Mapping[str, tuple[str, str]]] = {
     "legal_hold": ("une conservation légale est en cours", "a legal hold is in force"),
     "before_retention_end": ("la durée de conservation n'est pas écoulée", "the retention has not ended"),
     "not_final": ("ce n'est pas terminé", "it has not ended"),
+    "money_unsettled": ("le paiement n'est pas réglé", "the price is neither taken nor given back"),
     "work_outstanding": ("des actions restent à faire", "something is still to be done"),
     "collecte_open": ("d'autres signataires n'ont pas terminé", "other signatories have not ended"),
     "unreadable": ("les données ne peuvent plus être lues", "it can no longer be read"),
 }
 """What may stand against an erasure, in French and English."""
+
+UNSETTLED: Final = frozenset(
+    {MoneyState.HOLDING, MoneyState.HELD, MoneyState.CAPTURING, MoneyState.RELEASING, MoneyState.PARKED}
+)
+"""Where somebody may still ask what became of the price."""
 
 Record = Callable[[OperatorActed], None]
 
@@ -160,7 +167,8 @@ class Custody:
     def _open(self, stream: Stream) -> list[str]:
         state = stream.state
         if isinstance(state, Subscription):
-            return [] if state.stage in FINAL else ["not_final"]
+            open_ = [] if state.stage in FINAL else ["not_final"]
+            return [*open_, "money_unsettled"] if state.money.state in UNSETTLED else open_
         assert isinstance(state, Ceremony)
         if state.stage not in CEREMONY_FINAL:
             return ["not_final"]

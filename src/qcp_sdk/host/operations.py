@@ -130,7 +130,8 @@ class Operations:
         by nobody, and its journal still verifies. Repeatable. Write nothing personal into `reason`: acts stay.
 
         `despite` names what may stand against it and does not count this time (`legal_hold`, `before_retention_end`,
-        `not_final`, `work_outstanding`, `collecte_open`, `unreadable`); a second person then has to approve it.
+        `not_final`, `money_unsettled`, `work_outstanding`, `collecte_open`, `unreadable`); a second person then has to
+        approve it.
         Documents on the shelf are the host's to remove.
 
         Raises:
