@@ -14,6 +14,7 @@ from attrs import field, frozen
 from qcp_sdk.effects import Effect
 from qcp_sdk.errors import FactRefused
 from qcp_sdk.facts import Fact, Origin
+from qcp_sdk.values import ContentHash
 
 AUDIT: Final = "audit"
 """Kind of the stream, and its id: there is one for each installation."""
@@ -33,6 +34,15 @@ class OperatorActed(Fact):
     reason: str = field(repr=False)
     approved_by: str = field(default="", repr=False)
     """Whoever approved it, where a second person has to."""
+
+
+@frozen(kw_only=True)
+class ForgetDocument(Effect):
+    """Take a document from the shelf: whom it is about was erased. Asked for with the erasure, in its transaction."""
+
+    kind = "forget_document"
+    document: ContentHash
+    route: str
 
 
 class AuditStage(StrEnum):

@@ -20,7 +20,7 @@ from enum import Enum, IntEnum, StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Union, get_args, get_origin
 
-from qcp_sdk.audit import AUDIT, Audit, OperatorActed
+from qcp_sdk.audit import AUDIT, Audit, ForgetDocument, OperatorActed
 from qcp_sdk.ceremony import effects as ceremony_effects
 from qcp_sdk.ceremony.facts import CEREMONY_FACTS
 from qcp_sdk.ceremony.state import Ceremony
@@ -52,7 +52,7 @@ def _all_effects() -> tuple[type[Effect], ...]:
             for thing in vars(module).values()
             if isinstance(thing, type) and issubclass(thing, Effect) and thing is not Effect
         ]
-    return tuple(dict.fromkeys(found))
+    return (*dict.fromkeys(found), ForgetDocument)
 
 
 FACT_KINDS: Final[Mapping[str, type[Fact]]] = {

@@ -8,7 +8,7 @@ import pytest
 from attrs import evolve
 
 from qcp_sdk import journal
-from qcp_sdk.errors import Erased, ErasureRefused, FactRefused, InvalidInput, NotFound
+from qcp_sdk.errors import Erased, ErasureRefused, FactRefused, InvalidInput, NotFound, Rejected
 from qcp_sdk.facts import Cancelled
 from qcp_sdk.host.custody import OBSTACLES
 from qcp_sdk.subscription.stages import Stage
@@ -78,6 +78,20 @@ def test_seven_years_after_the_end_of_the_certificate_it_may_go(scene: Scene) ->
     assert refused(scene, view.id) == {"before_retention_end"}
     scene.wait(timedelta(days=10))
     scene.qcp.operations.erase(view.id, **WHO)
+
+
+def test_the_request_goes_from_the_shelf_with_it_and_nothing_else_does(scene: Scene) -> None:
+    first, second = scene.subscribe(scene.jessica), scene.subscribe(scene.irene)
+    streams, shelf = scene.qcp.engine.streams, scene.world.documents
+    requests = {one: streams.load(one.id).state.request for one in (first, second)}
+    scene.qcp.operations.erase(first.id, despite=OBSTACLES, approved_by="Samir", **WHO)
+    scene.wait(timedelta(minutes=1))
+    for document in (requests[first].shown, requests[first].sealed):
+        with pytest.raises(Rejected):
+            shelf.read(document=document)
+    for document in (requests[second].shown, requests[second].sealed):
+        assert shelf.read(document=document)
+    assert scene.world.store.outstanding(stream="audit") == ()
 
 
 def test_a_price_that_nobody_settled_stands_against_it(scene: Scene) -> None:

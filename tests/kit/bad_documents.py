@@ -123,3 +123,17 @@ class KeepsThree(DocumentsSuite):
             while len(self._kept) > 2:
                 self._kept.pop(next(iter(self._kept)))
             return super().keep(content=content)
+
+
+@pytest.mark.caught_by("test_documents_23_what_is_forgotten_is_gone")
+class RemembersTheForgotten(DocumentsSuite):
+    class Adapter(MemoryDocuments):
+        def forget(self, *, document):
+            self._known(document)
+
+
+@pytest.mark.caught_by("test_documents_23_what_is_forgotten_is_gone")
+class ForgetsEverything(DocumentsSuite):
+    class Adapter(MemoryDocuments):
+        def forget(self, *, document):
+            self._kept.clear()

@@ -77,6 +77,24 @@ class FileShelf:
             raise Rejected(f"no document is kept as `{document}`", reason="unknown_document")
         return path
 
+    def forget(self, *, document: ContentHash) -> None:
+        """Take the document from the shelf, for good; one that is not there is forgotten already.
+
+        Raises:
+            Rejected: `unknown_document`: this is no name of a document.
+            Unavailable: The folder cannot be written.
+        """
+        try:
+            place = self._place(content_hash(document).removeprefix("sha256:"))
+        except InvalidValue as error:
+            raise Rejected("this is no name of a document", reason="unknown_document") from error
+        try:
+            place.unlink(missing_ok=True)
+            if place.parent.is_dir():
+                _sync_folder(place.parent)
+        except OSError as error:
+            raise _unwritable() from error
+
     def _place(self, digits: str) -> Path:
         # Two levels keep each folder small enough to list.
         return self.directory / digits[:2] / digits

@@ -27,6 +27,9 @@ class Shelf(Protocol):
     def path(self, *, document: ContentHash) -> Path:
         """As `ports.documents.Documents`."""
 
+    def forget(self, *, document: ContentHash) -> None:
+        """As `ports.documents.Documents`."""
+
 
 class Sealing(Protocol):
     """Puts the platform's electronic seal on a PDF."""
@@ -95,6 +98,10 @@ class TypstDocuments:
             Rejected: `unknown_document`.
         """
         return self._shelf.path(document=document)
+
+    def forget(self, *, document: ContentHash) -> None:
+        """Take the document from the shelf, for good; one that is not there is forgotten already."""
+        self._shelf.forget(document=document)
 
     def compose_request(self, *, key: Key, application: Application, language: str, at: datetime) -> ContentHash:
         """Make the certificate request PDF (PDF/A-2a, PDF/UA-1) and keep it. The same application and instant give

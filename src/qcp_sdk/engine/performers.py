@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 from attrs import evolve, frozen
 
 from qcp_sdk import otp
+from qcp_sdk.audit import ForgetDocument
 from qcp_sdk.ceremony import effects as ce
 from qcp_sdk.ceremony import facts as cf
 from qcp_sdk.ceremony.state import Ceremony
@@ -103,6 +104,11 @@ def _wake(_c: Context, e: Wake) -> Answer:
 
 def _alert(c: Context, e: Alert) -> Answer:
     c.alert(e)
+    return None
+
+
+def _forget(c: Context, e: ForgetDocument) -> Answer:
+    routed(c.ports.documents, e.route, "documents").forget(document=e.document)
     return None
 
 
@@ -303,6 +309,7 @@ PERFORMERS: Final[Mapping[type[Effect], Callable[[Context, Any], Answer]]] = {
     Notify: _notify,
     Wake: _wake,
     Alert: _alert,
+    ForgetDocument: _forget,
     se.HoldFunds: _hold,
     se.CaptureFunds: _capture,
     se.ReleaseFunds: _release,

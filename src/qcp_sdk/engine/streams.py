@@ -244,6 +244,11 @@ class Streams:
             ]
         )
 
+    def later(self, stream: Stream, key: Key, effect: Effect, due: datetime) -> OutboxRow:
+        """Lay out an effect that no fact of its stream asks for; whoever works then performs it."""
+        payload = self._packing.pack_effect(effect, data_key=stream.data_key, place=f"outbox/{key}")
+        return OutboxRow(key=key, stream=stream.id, kind=effect.kind, due=due, payload=payload)
+
     def effect(self, stream: Stream, key: Key, payload: bytes) -> Effect:
         """Unseal and unpack an effect."""
         return self._packing.unpack_effect(payload, data_key=stream.data_key, place=f"outbox/{key}")

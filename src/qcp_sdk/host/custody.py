@@ -8,7 +8,7 @@ from typing import Final
 from attrs import frozen
 
 from qcp_sdk import journal
-from qcp_sdk.audit import OperatorActed
+from qcp_sdk.audit import AUDIT, ForgetDocument, OperatorActed
 from qcp_sdk.ceremony.stages import CEREMONY_FINAL
 from qcp_sdk.ceremony.state import Ceremony
 from qcp_sdk.engine import Engine
@@ -20,6 +20,7 @@ from qcp_sdk.ports.store import Batch, JournalRow, Rewrapping, StoredStream
 from qcp_sdk.subscription.money import MoneyState
 from qcp_sdk.subscription.stages import FINAL
 from qcp_sdk.subscription.state import Subscription
+from qcp_sdk.values import Key
 
 ERASED: Final = "erased"
 """The act, the last entry of an erased journal, and the stage that is left."""
@@ -110,7 +111,7 @@ class Custody:
                 stored = self._there(id)
             except Erased:
                 return
-            self._examine(stored, despite)
+            forget = self._examine(stored, despite)
             if not recorded:  # first: an act that nobody recorded must not have happened
                 what = f"{ERASED} despite {', '.join(sorted(despite))}" if despite else ERASED
                 self._on_record(
@@ -118,16 +119,20 @@ class Custody:
                 )
                 recorded = True
             try:
-                self._store.commit(batch=self._batch(stored, forced="legal_hold" in despite))
+                self._store.commit(batch=self._batch(stored, forget, forced="legal_hold" in despite))
             except Conflict as conflict:
                 if conflict.kind not in ("stream", "claim"):
                     raise
                 continue  # it moved, or a hold came, in this very moment: look again
+            if forget:
+                self._engine.put_back(AUDIT, self._engine.ports.clock.now())
             return
         raise Conflict("others kept moving first", where=f"stream `{id}`", mend="try again in a moment")
 
-    def _batch(self, stored: StoredStream, *, forced: bool) -> Batch:
+    def _batch(self, stored: StoredStream, forget: tuple[ForgetDocument, ...], *, forced: bool) -> Batch:
         now, sequence, claim = self._engine.ports.clock.now(), stored.version + 1, self._claim(stored.id)
+        streams = self._engine.streams
+        audit = streams.load(AUDIT)  # its effects outlive what is erased
         entry = journal.link(
             stored.head or journal.GENESIS, stream=stored.id, sequence=sequence, at=now, kind=ERASED, payload=b""
         )
@@ -140,13 +145,19 @@ class Custody:
             streams=(erased,),
             expected=(stored.version,),
             journal=(row,),
+            outbox=tuple(
+                streams.later(audit, Key(f"{stored.id}/{sequence}/{number}"), one, now)
+                for number, one in enumerate(forget)
+            ),
             unclaim=((claim, KEEPER),) if forced else (),
             claim=((claim, stored.id),),
             erased=(stored.id,),
         )
 
-    def _examine(self, stored: StoredStream, despite: Collection[str]) -> None:
+    def _examine(self, stored: StoredStream, despite: Collection[str]) -> tuple[ForgetDocument, ...]:
+        """Refuse what stands against it; give the documents that are about this person alone."""
         found, until = [], None
+        forget: tuple[ForgetDocument, ...] = ()
         if self._store.owner(claim=self._claim(stored.id)) == KEEPER:
             found.append("legal_hold")
         try:
@@ -159,10 +170,12 @@ class Custody:
             if self._engine.ports.clock.now() < until:
                 found.append("before_retention_end")
             found += self._open(stream)
+            forget = _documents(stream.state)
         if any(row.kind != "wake" for row in self._store.outstanding(stream=stored.id)):
             found.append("work_outstanding")
         if set(found) - set(despite):
             raise ErasureRefused(found, until=until, where=stored.id)
+        return forget
 
     def _open(self, stream: Stream) -> list[str]:
         state = stream.state
@@ -204,6 +217,14 @@ class Custody:
         return Rotation(
             rewrapped=done, unreadable=tuple(unreadable), under=self._store.wrappings(), current=keys.current
         )
+
+
+def _documents(state: object) -> tuple[ForgetDocument, ...]:
+    """A collecte's documents are its signatories' and the host's; a certificate request is one person's."""
+    if not isinstance(state, Subscription):
+        return ()
+    made = dict.fromkeys(one for one in (state.request.shown, state.request.sealed) if one is not None)
+    return tuple(ForgetDocument(document=one, route=state.terms.routes.documents) for one in made)
 
 
 def _gone(id: str) -> Erased:

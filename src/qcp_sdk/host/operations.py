@@ -132,7 +132,7 @@ class Operations:
         `despite` names what may stand against it and does not count this time (`legal_hold`, `before_retention_end`,
         `not_final`, `money_unsettled`, `work_outstanding`, `collecte_open`, `unreadable`); a second person then has to
         approve it.
-        Documents on the shelf are the host's to remove.
+        Its certificate request goes from the shelf with it; a collecte's documents are the host's to remove.
 
         Raises:
             ErasureRefused: Once, with every obstacle.

@@ -30,6 +30,11 @@ class Documents(Protocol):
             Rejected: `unknown_document`.
         """
 
+    def forget(self, *, document: ContentHash) -> None:
+        """Take the document from the shelf, for good. One that is not there is forgotten already; what is kept again
+        is there again.
+        """
+
     def compose_request(self, *, key: Key, application: Application, language: str, at: datetime) -> ContentHash:
         """Make the certificate request PDF and keep it. The same application and instant give the same bytes.
 

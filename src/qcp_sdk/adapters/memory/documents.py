@@ -64,6 +64,13 @@ class MemoryDocuments(Fake):
         path.write_bytes(content)
         return path
 
+    @asked
+    def forget(self, *, document: ContentHash) -> None:
+        """Take the document from the shelf, for good; one that is not there is forgotten already."""
+        self._kept.pop(document, None)
+        if self._folder is not None:
+            (self._folder / document.removeprefix("sha256:")).unlink(missing_ok=True)
+
     @keyed("application")
     def compose_request(
         self,

@@ -39,6 +39,9 @@ class Shelf(Protocol):
     def path(self, *, document: ContentHash) -> Path:
         """As the port."""
 
+    def forget(self, *, document: ContentHash) -> None:
+        """As the port."""
+
 
 class ShelfConformance(Conformance, ABC):
     """Subclass it and make the shelf."""
@@ -102,6 +105,23 @@ class ShelfConformance(Conformance, ABC):
         """documents-6: the file that is given for a document holds its bytes."""
         shelf = self.make_shelf()
         assert shelf.path(document=shelf.keep(content=b"%PDF-1.7 large")).read_bytes() == b"%PDF-1.7 large"
+
+    def test_documents_23_what_is_forgotten_is_gone(self) -> None:
+        """documents-23: what is forgotten is `unknown_document`, nothing else is, and kept again it is there again."""
+        shelf = self.make_shelf()
+        document, other = shelf.keep(content=b"%PDF-1.7 hers"), shelf.keep(content=b"%PDF-1.7 another's")
+        shelf.path(document=document)
+        for _ in range(2):
+            shelf.forget(document=document)
+            for call in (shelf.read, shelf.path):
+                with rejected("unknown_document"):
+                    call(document=document)
+        shelf.forget(document=NOWHERE)
+        assert shelf.read(document=other) == b"%PDF-1.7 another's"
+        with rejected("unknown_document"):
+            self.reopened(shelf).read(document=document)
+        assert shelf.keep(content=b"%PDF-1.7 hers") == document
+        assert shelf.read(document=document) == b"%PDF-1.7 hers"
 
     def test_documents_7_an_unreadable_file_is_rejected(self, tmp_path: Path) -> None:
         """documents-7: a file that cannot be read is rejected, with a reason."""
