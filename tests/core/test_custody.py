@@ -94,6 +94,16 @@ def test_the_request_goes_from_the_shelf_with_it_and_nothing_else_does(scene: Sc
     assert scene.world.store.outstanding(stream="audit") == ()
 
 
+def test_a_collecte_that_was_erased_does_not_begin_anew(scene: Scene) -> None:
+    scene.subscribe(scene.jessica)
+    collecte = scene.collecte(scene.jessica)
+    (view,) = scene.start(collecte)
+    scene.sign(view, scene.jessica)
+    scene.qcp.operations.erase(view.id, despite=OBSTACLES, approved_by="Samir", **WHO)
+    with pytest.raises(Erased):
+        scene.start(collecte)
+
+
 def test_a_price_that_nobody_settled_stands_against_it(scene: Scene) -> None:
     view = scene.subscribe(scene.jessica, until=Stage.SIGNING_REQUEST)
     hold = scene.qcp.engine.streams.load(view.id).state.money.hold

@@ -99,6 +99,7 @@ class Collectes:
 
         Raises:
             LevelRefused: As `enforce`; nobody was invited.
+            Erased: It was started before, and has been erased.
             ConfigurationError: No adapter is configured for a route; nobody was invited.
             InvalidValue: A signatory is to sign at niveau 1, which needs no certificate and is the host's own.
         """
@@ -110,6 +111,10 @@ class Collectes:
                 mend="niveau 1 needs no certificate: collect it yourself, or ask for niveau 2",
             )
         self._check_routes(routes, plan)
+        for signatory in collecte.signatories:
+            stored = self._ports.store.load(id=self._ceremony_id(collecte, signatory.id))
+            if stored is not None:
+                self._engine.streams.opened(stored)  # erased, it is found by nobody, and is not to begin anew
         for known in self._engine.ceremonies(collecte.tenant, collecte.id):
             if known.opened.collecte != collecte:
                 raise InvalidValue(
