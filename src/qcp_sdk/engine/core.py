@@ -10,6 +10,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from functools import partial
 from typing import Any, Final, assert_never
@@ -37,6 +38,7 @@ from qcp_sdk.engine.deciding import (
 from qcp_sdk.engine.packing import Packing
 from qcp_sdk.engine.performers import PERFORMERS, Context, ask
 from qcp_sdk.engine.streams import LEASE, MACHINES, Stream, Streams, owned
+from qcp_sdk.engine.watching import Watcher
 from qcp_sdk.errors import (
     CodeRefused,
     Conflict,
@@ -109,6 +111,7 @@ class Engine:
         self._after_commit = after_commit
         self._carrier = carrier
         self._on_alert = on_alert or self._log_alert
+        self._watchers: tuple[Watcher, ...] = ()
         self._present = threading.local()
         """What this thread has committed and not yet performed."""
 
@@ -152,6 +155,10 @@ class Engine:
                 if opens is None and conflict.kind == "stream":
                     continue
                 raise
+            if changed:
+                for watcher in self._watchers:
+                    with suppress(Exception):
+                        watcher.recorded(fact.kind)
             if batch.outbox:
                 committed = tuple(zip(batch.outbox, effects, strict=True))
                 self._after_commit(partial(self._committed, batch, committed))
@@ -320,6 +327,20 @@ class Engine:
         """Perform one leased effect, and record what comes of it. Never raises: what fails is retried or parked."""
         if self.ports.clock.now() >= leased.leased_until:
             return  # whoever leases it next performs it
+        if not self._watchers:
+            self._try(leased, effect)
+            return
+        with ExitStack() as around:
+            for watcher in self._watchers:
+                with suppress(Exception):
+                    around.enter_context(watcher.performing(leased.kind, leased.attempts))
+            self._try(leased, effect)
+
+    def watched_by(self, watcher: Watcher) -> None:
+        """Tell somebody, from now on, what is recorded and performed here."""
+        self._watchers += (watcher,)
+
+    def _try(self, leased: LeasedEffect, effect: Effect | None) -> None:
         try:
             self._perform(leased, effect)
         except Erased:
@@ -349,6 +370,9 @@ class Engine:
         self._obey(leased, decide(effect, result, key=leased.key, attempts=leased.attempts))
 
     def _obey(self, leased: LeasedEffect, decision: Decision) -> None:
+        for watcher in self._watchers:
+            with suppress(Exception):
+                watcher.decided(leased.kind, type(decision).__name__.lower())
         match decision:
             case Record(fact):
                 self._record_answer(leased, fact, Answering(key=leased.key, token=leased.token))
