@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -103,7 +104,14 @@ def test_a_watcher_that_fails_changes_nothing() -> None:
             raise RuntimeError(kind)
 
         def performing(self, kind: str, attempts: int) -> AbstractContextManager[object]:
-            raise RuntimeError(kind, attempts)
+            if attempts > 1 or kind == "hold_funds":
+                raise RuntimeError(kind, attempts)
+            return self.around()
+
+        @contextmanager
+        def around(self) -> Iterator[None]:
+            yield
+            raise RuntimeError
 
         def decided(self, kind: str, outcome: str) -> None:
             raise RuntimeError(kind, outcome)

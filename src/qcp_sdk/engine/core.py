@@ -330,11 +330,15 @@ class Engine:
         if not self._watchers:
             self._try(leased, effect)
             return
-        with ExitStack() as around:
-            for watcher in self._watchers:
-                with suppress(Exception):
-                    around.enter_context(watcher.performing(leased.kind, leased.attempts))
+        around = ExitStack()
+        for watcher in self._watchers:
+            with suppress(Exception):
+                around.enter_context(watcher.performing(leased.kind, leased.attempts))
+        try:
             self._try(leased, effect)
+        finally:
+            with suppress(Exception):
+                around.close()
 
     def watched_by(self, watcher: Watcher) -> None:
         """Tell somebody, from now on, what is recorded and performed here."""
