@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from qcp_sdk.cli import custody
+from qcp_sdk.cli import certificates, custody
 from qcp_sdk.cli.answers import NO, UNANSWERED, YES
 from qcp_sdk.errors import InvalidInput, QcpError
 from qcp_sdk.values import Key
@@ -90,6 +90,13 @@ def build_parser() -> argparse.ArgumentParser:
     _asks_for_installation(export)
     export.add_argument("--output", type=Path, metavar="FILE", help="by default ID.asice; never written over")
     export.set_defaults(run=_evidence_export)
+    held = commands.add_parser("certificates", help="certificates that people hold").add_subparsers(
+        dest="certificates", required=True, metavar="COMMAND"
+    )
+    before = held.add_parser("import", help="take those into care that were held before, from a CSV file")
+    before.add_argument("file", type=Path, metavar="FILE", help="columns: account, fingerprint[, route][, tenant]")
+    _asks_for_installation(before)
+    before.set_defaults(run=certificates.bring_in)
     person = commands.add_parser("person", help="what is kept about one person").add_subparsers(
         dest="person", required=True, metavar="COMMAND"
     )
