@@ -12,7 +12,10 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from pkgutil import walk_packages
 
-EXTRAS = {"aiosmtpd", "hypothesis", "lxml", "pytest", "rich", "signxml", "sqlalchemy", "typst", "xsdata"}
+EXTRAS = {
+    "aiosmtpd", "celery", "hypothesis", "lxml", "opentelemetry", "procrastinate", "psycopg", "pytest", "rich", "signxml",
+    "sqlalchemy", "typst", "xsdata",
+}  # fmt: skip
 """What only the extras bring: a module that needs one of these may refuse to be imported here."""
 
 
