@@ -45,6 +45,18 @@ class ForgetDocument(Effect):
     route: str
 
 
+def need_approval(by: str, approved_by: str) -> None:
+    """Return when somebody else approves what `by` does.
+
+    Raises:
+        FactRefused: Nobody does, or the same person.
+    """
+    if approved_by.strip().casefold() in ("", by.strip().casefold()):
+        raise FactRefused(
+            "somebody else has to approve it", reason="not_approved", mend="give the name of a second person"
+        )
+
+
 class AuditStage(StrEnum):
     """There is but one."""
 

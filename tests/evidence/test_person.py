@@ -75,6 +75,16 @@ def test_what_was_erased_and_who_is_not_known_are_not_there() -> None:
         scene.qcp.evidence.person(account=scene.jessica.id)
 
 
+def test_two_subscriptions_never_share_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene, ids = Scene(), iter(["a/b", "a_b", "é"])
+    monkeypatch.setattr(scene.world.ids, "new", lambda: next(ids))
+    for _ in range(3):
+        scene.open(scene.jessica).say(Cancelled())
+    pages = [name for name in unzipped(scene.qcp.evidence.person(account=scene.jessica.id)) if name.endswith(".json")]
+    assert len(pages) == 3
+    assert all(name.count("/") == 1 and name.isascii() for name in pages)
+
+
 def test_a_dossier_of_what_was_erased_is_refused_as_erased(sealed: Sealed) -> None:
     scene = Scene()
     view = scene.open(scene.jessica)

@@ -14,6 +14,7 @@ from qcp_sdk.errors import ConfigurationError, Rejected
 from qcp_sdk.evidence import container, manifest
 from qcp_sdk.evidence.container import Container
 from qcp_sdk.evidence.story import mentioned, story
+from qcp_sdk.facts import Fact
 from qcp_sdk.host.records import Records
 from qcp_sdk.values import AccountId, ContentHash, TenantId
 
@@ -68,10 +69,10 @@ class Dossiers:
                 "dossiers cannot be sealed", where="evidence", mend="give `Qcp` an `EvidenceSeal` as `evidence`"
             )
         entries, head = self._records.journal(id)
-        facts = {one.sequence: _readable(codec.pack_fact(one.fact)) for one in self._records.history(id)}
+        facts = {one.sequence: readable(one.fact) for one in self._records.history(id)}
         text = journal_file.write(entries, head=head, facts=facts)
         rows = json.loads(text)["entries"]
-        documents = self._documents(rows)
+        documents = kept(self._engine, rows)
         files: dict[str, bytes] = {
             README: EXPLAINED.encode(),
             STORY: story(rows, kept=frozenset(documents)).encode(),
@@ -99,20 +100,23 @@ class Dossiers:
 
         return person.export(self._engine, self._records, account, tenant)
 
-    def _documents(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
-        shelf = routed(self._engine.ports.documents, DEFAULT, "documents")
-        found: dict[str, bytes] = {}
-        for hash in dict.fromkeys(mentioned(rows)):
-            try:
-                found[hash] = shelf.read(document=ContentHash(hash))
-            except Rejected as rejected:
-                if rejected.reason != "unknown_document":
-                    raise
-        return found
+
+def kept(engine: Engine, rows: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
+    """Give the documents (`sha256:…`) that the facts name and the installation keeps."""
+    shelf = routed(engine.ports.documents, DEFAULT, "documents")
+    found: dict[str, bytes] = {}
+    for hash in dict.fromkeys(mentioned(rows)):
+        try:
+            found[hash] = shelf.read(document=ContentHash(hash))
+        except Rejected as rejected:
+            if rejected.reason != "unknown_document":
+                raise
+    return found
 
 
-def _readable(packed: bytes) -> object:
-    return json.loads(packed)["data"]
+def readable(fact: Fact) -> Any:
+    """Give what a fact holds as JSON has it."""
+    return json.loads(codec.pack_fact(fact))["data"]
 
 
 def document_name(hash: str) -> str:

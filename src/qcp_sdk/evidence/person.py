@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
+from urllib.parse import quote
 
-from qcp_sdk import codec, journal
+from qcp_sdk import journal
 from qcp_sdk.engine import Engine
-from qcp_sdk.engine.collaborators import DEFAULT, routed
 from qcp_sdk.engine.streams import owned
-from qcp_sdk.errors import NotFound, Rejected
-from qcp_sdk.evidence.dossier import certificates, document_name
-from qcp_sdk.evidence.story import mentioned, story
+from qcp_sdk.errors import NotFound
+from qcp_sdk.evidence.dossier import certificates, document_name, kept, readable
+from qcp_sdk.evidence.story import story
 from qcp_sdk.host.records import Records
-from qcp_sdk.values import AccountId, ContentHash, TenantId
+from qcp_sdk.values import AccountId, TenantId
 
 README: Final = "LISEZMOI-README.txt"
 EXPLAINED: Final = """\
@@ -52,8 +51,8 @@ def export(engine: Engine, records: Records, account: AccountId, tenant: TenantI
         value = engine.streams.blind(index, owned(tenant, account))
         for id in engine.ports.store.find(index=index, value=value):
             rows = list(_rows(records, id))
-            documents = dict(_documents(engine, rows))
-            files[f"{folder}/{_name(id)}.json"] = story(rows, kept=frozenset(documents)).encode()
+            documents = kept(engine, rows)
+            files[f"{folder}/{quote(id, safe='')}.json"] = story(rows, kept=frozenset(documents)).encode()
             files |= {document_name(hash): content for hash, content in documents.items()}
             files |= certificates(rows)
     if not files:
@@ -63,7 +62,7 @@ def export(engine: Engine, records: Records, account: AccountId, tenant: TenantI
 
 def _rows(records: Records, id: str) -> Iterator[dict[str, Any]]:
     for one in records.history(id):
-        fact = json.loads(codec.pack_fact(one.fact))["data"]
+        fact = readable(one.fact)
         if one.fact.kind == "ceremony_opened":  # the collecte is everybody's; this file is one person's
             signatories = fact["collecte"]["signatories"]
             fact["collecte"]["signatories"] = [other for other in signatories if other["id"] == fact["signatory"]]
@@ -74,21 +73,6 @@ def _rows(records: Records, id: str) -> Iterator[dict[str, Any]]:
             "kind": one.fact.kind,
             "fact": fact,
         }
-
-
-def _documents(engine: Engine, rows: list[dict[str, Any]]) -> Iterator[tuple[str, bytes]]:
-    shelf = routed(engine.ports.documents, DEFAULT, "documents")
-    for hash in dict.fromkeys(mentioned(rows)):
-        try:
-            yield hash, shelf.read(document=ContentHash(hash))
-        except Rejected as rejected:
-            if rejected.reason != "unknown_document":
-                raise
-
-
-def _name(id: str) -> str:
-    """Name a file after a stream; ids are a host's own text, and may hold anything."""
-    return "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "_" for letter in id)
 
 
 def _zipped(files: Mapping[str, bytes]) -> bytes:

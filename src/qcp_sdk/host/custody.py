@@ -8,12 +8,12 @@ from typing import Final
 from attrs import frozen
 
 from qcp_sdk import journal
-from qcp_sdk.audit import AUDIT, ForgetDocument, OperatorActed
+from qcp_sdk.audit import AUDIT, ForgetDocument, OperatorActed, need_approval
 from qcp_sdk.ceremony.stages import CEREMONY_FINAL
 from qcp_sdk.ceremony.state import Ceremony
 from qcp_sdk.engine import Engine
 from qcp_sdk.engine.streams import Stream
-from qcp_sdk.errors import Conflict, Erased, ErasureRefused, FactRefused, InvalidInput, NotFound, Rejected
+from qcp_sdk.errors import Conflict, Erased, ErasureRefused, InvalidInput, NotFound, Rejected
 from qcp_sdk.host.records import Records
 from qcp_sdk.host.retention import Retention
 from qcp_sdk.ports.store import Batch, JournalRow, Rewrapping, StoredStream
@@ -101,10 +101,8 @@ class Custody:
         unknown = set(despite) - OBSTACLES.keys()
         if unknown:
             raise InvalidInput(f"`{min(unknown)}` is no obstacle", where="despite", mend=f"use {', '.join(OBSTACLES)}")
-        if despite and (not approved_by.strip() or approved_by.strip().casefold() == by.strip().casefold()):
-            raise FactRefused(
-                "somebody else has to approve it", reason="not_approved", mend="give the name of a second person"
-            )
+        if despite:
+            need_approval(by, approved_by)
         recorded = False
         for _ in range(MOST_CONFLICTS):
             try:

@@ -8,9 +8,9 @@ from typing import Final
 
 from attrs import frozen
 
-from qcp_sdk.audit import AUDIT, OperatorActed
+from qcp_sdk.audit import AUDIT, OperatorActed, need_approval
 from qcp_sdk.engine import Engine
-from qcp_sdk.errors import Conflict, FactRefused, NotFound, QcpError
+from qcp_sdk.errors import Conflict, NotFound, QcpError
 from qcp_sdk.host.custody import Custody, Rotation
 from qcp_sdk.host.records import Recorded, Records
 from qcp_sdk.host.retention import Retention
@@ -105,10 +105,7 @@ class Operations:
             FactRefused: Nobody says who does it, or why, or the same person approves it.
         """
         self._parked(key)
-        if not approved_by.strip() or approved_by.strip().casefold() == by.strip().casefold():
-            raise FactRefused(
-                "somebody else has to approve it", reason="not_approved", mend="give the name of a second person"
-            )
+        need_approval(by, approved_by)
         self._on_record(OperatorActed(what=SETTLED, about=key, by=by, reason=reason, approved_by=approved_by))
         self._changed(lambda: self._store.discard(key=key), key)
 
