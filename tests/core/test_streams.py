@@ -61,13 +61,13 @@ def test_a_commit_that_fails_leaves_no_state_behind() -> None:
     streams = scene.qcp.engine.streams
     stream = streams.load(view.id)
     version = stream.version + 1
-    lost = streams.stored(stream, version=version, state=evolve(stream.state, stage=Stage.CLOSED), stage="closed")
+    lost = streams.following(stream, version=version, state=evolve(stream.state, stage=Stage.CLOSED), stage="closed")
     assert streams.load(view.id) == stream, "what was laid out and not committed is not what the store holds"
-    kept = streams.stored(
+    kept = streams.following(
         stream, version=version, state=evolve(stream.state, stage=Stage.CONSENTING), stage="consenting"
     )
-    assert streams.opened(kept).state.stage is Stage.CONSENTING
-    assert streams.opened(lost).state.stage is Stage.CLOSED
+    assert streams.opened(kept.row).state.stage is Stage.CONSENTING
+    assert streams.opened(lost.row).state.stage is Stage.CLOSED
 
 
 def test_what_is_passed_on_is_bound_to_its_place_and_never_twice_the_same_bytes() -> None:

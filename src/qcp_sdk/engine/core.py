@@ -36,7 +36,7 @@ from qcp_sdk.engine.deciding import (
     unrecorded,
 )
 from qcp_sdk.engine.packing import Packing
-from qcp_sdk.engine.performers import PERFORMERS, Context, ask
+from qcp_sdk.engine.performers import PERFORMERS, Context, Surroundings, ask
 from qcp_sdk.engine.streams import LEASE, MACHINES, Stream, Streams, owned
 from qcp_sdk.engine.watching import Watcher
 from qcp_sdk.errors import (
@@ -63,7 +63,7 @@ MOST_CONFLICTS: Final = 20
 """How often a fact is decided again because somebody else moved first, before the caller is told."""
 
 
-@frozen(kw_only=True)
+@frozen(slots=False)
 class Answering:
     """The effect that a fact answers, marked done in the fact's own transaction."""
 
@@ -71,7 +71,7 @@ class Answering:
     token: int
 
 
-@frozen(kw_only=True)
+@frozen
 class Tally:
     """A change to what is remembered of a person's codes across streams, in the fact's own transaction."""
 
@@ -80,12 +80,27 @@ class Tally:
     change: Callable[[Attempts, datetime], Attempts]
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class Recorded:
     """What became of a fact: the state after it, and whether it changed anything."""
 
     state: Any
     changed: bool
+
+
+def first_lease(row: OutboxRow) -> LeasedEffect:
+    """Give the lease that an effect was committed under."""
+    assert row.leased_until is not None
+    return LeasedEffect(
+        key=row.key,
+        stream=row.stream,
+        kind=row.kind,
+        due=row.due,
+        payload=row.payload,
+        token=FIRST_TOKEN,
+        attempts=1,
+        leased_until=row.leased_until,
+    )
 
 
 def perform_now(work: Callable[[], None]) -> None:
@@ -108,12 +123,13 @@ class Engine:
     ) -> None:
         self.ports = collaborators
         self.streams = Streams(collaborators, packing, inline=inline)
-        self._after_commit = after_commit
+        self._after_commit, self._inline = after_commit, inline
         self._carrier = carrier
         self._on_alert = on_alert or self._log_alert
         self._watchers: tuple[Watcher, ...] = ()
         self._present = threading.local()
-        """What this thread has committed and not yet performed."""
+        """What this thread has committed and not yet performed, and the streams as it wrote them last."""
+        self._surroundings = Surroundings(self._on_alert, self.revision, self.pass_turn, self._end_collecte)
 
     @staticmethod
     def _log_alert(alert: Alert) -> None:
@@ -130,11 +146,13 @@ class Engine:
         answering: Answering | None = None,
         tally: Tally | None = None,
         message: tuple[str, datetime] | None = None,
+        known: Stream | None = None,
     ) -> Recorded:
         """Fold a fact, in one transaction, then perform what is due.
 
         `opens` names the kind of a stream that this fact begins. `message` is a provider's message id, with the
-        instant until which it is remembered.
+        instant until which it is remembered. `known` is the stream as the caller read or wrote it a moment ago: it
+        is not read again, unless it has moved since, or nothing would be written that could find out.
 
         Raises:
             FactRefused: Said by a person or host, and not accepted now; nothing was written.
@@ -143,12 +161,23 @@ class Engine:
         """
         for _ in range(MOST_CONFLICTS):
             now = self.ports.clock.now()
-            stream = self.streams.new(id, opens) if opens is not None else self.streams.load(id)
-            state, effects = MACHINES[stream.kind].step(stream.state, fact, now)
+            given, known = known, None
+            stream = given or (self.streams.new(id, opens) if opens is not None else self.streams.load(id))
+            try:
+                state, effects = MACHINES[stream.kind].step(stream.state, fact, now)
+            except FactRefused:
+                if given is None:
+                    raise
+                continue
             changed = state is not stream.state
-            if not (changed or answering or tally or message):
-                return Recorded(state=state, changed=False)
-            batch = self._batch(stream, state, fact if changed else None, effects, now, answering, tally, message)
+            if not changed:
+                if given is not None:
+                    continue
+                if not (answering or tally or message):
+                    return Recorded(state=state, changed=False)
+            batch, written = self._batch(
+                stream, state, fact if changed else None, effects, now, answering, tally, message
+            )
             try:
                 self.ports.store.commit(batch=batch)
             except Conflict as conflict:
@@ -159,9 +188,7 @@ class Engine:
                 for watcher in self._watchers:
                     with suppress(Exception):
                         watcher.recorded(fact.kind)
-            if batch.outbox:
-                committed = tuple(zip(batch.outbox, effects, strict=True))
-                self._after_commit(partial(self._committed, batch, committed))
+            self._wrote(batch, written, effects)
             return Recorded(state=state, changed=changed)
         raise Conflict("others kept moving first", where=f"stream `{id}`", mend="try again in a moment")
 
@@ -175,8 +202,8 @@ class Engine:
         answering: Answering | None,
         tally: Tally | None,
         message: tuple[str, datetime] | None,
-    ) -> Batch:
-        streams, expected = [], []
+    ) -> tuple[Batch, Stream]:
+        written, streams, expected = stream, [], []
         journal: tuple[Any, ...] = ()
         outbox: tuple[OutboxRow, ...] = ()
         claim: tuple[tuple[str, str], ...] = ()
@@ -185,11 +212,10 @@ class Engine:
             machine = MACHINES[stream.kind]
             entry = self.streams.entry(stream, fact, now)
             journal = (entry,)
-            streams.append(
-                self.streams.stored(
-                    stream, version=stream.version + 1, state=state, stage=state.stage.value, head=entry.hash
-                )
+            written = self.streams.following(
+                stream, version=stream.version + 1, state=state, stage=state.stage.value, head=entry.hash
             )
+            streams.append(written.row)
             expected.append(stream.version)
             outbox = self.streams.outbox(stream, effects, now)
             before = machine.claims(stream.state) if stream.state is not None else frozenset()
@@ -197,17 +223,11 @@ class Engine:
             if after != before:
                 claim, unclaim = self._claims(stream, after - before), self._claims(stream, before - after)
         if tally is not None:
-            counted = self._counted(tally)
-            streams.append(
-                self.streams.stored(
-                    counted,
-                    version=counted.version + 1,
-                    state=tally.change(counted.state or Attempts(), now),
-                    stage="",
-                )
-            )
+            counted = self._counted(tally.purpose, tally.subject)
+            state = tally.change(counted.state or Attempts(), now)
+            streams.append(self.streams.following(counted, version=counted.version + 1, state=state, stage="").row)
             expected.append(counted.version)
-        return Batch(
+        batch = Batch(
             at=now,
             streams=tuple(streams),
             expected=tuple(expected),
@@ -218,30 +238,35 @@ class Engine:
             unclaim=unclaim,
             inbox=(message,) if message is not None else (),
         )
+        return batch, written
 
     def _claims(self, stream: Stream, names: frozenset[str]) -> tuple[tuple[str, str], ...]:
         return tuple((self.streams.blind("claim", name), stream.id) for name in sorted(names))
 
-    def _counted(self, tally: Tally) -> Stream:
-        id = f"attempts-{tally.purpose}-{self.streams.blind('attempts', tally.subject)}"
+    def _counted(self, purpose: Purpose, subject: str) -> Stream:
+        id = f"attempts-{purpose}-{self.streams.blind('attempts', subject)}"
         return self.streams.load_or_new(id, "attempts")
 
     def attempts(self, purpose: Purpose, subject: str) -> Attempts:
         """Give what is remembered of a person's codes for a purpose."""
-        state = self._counted(Tally(purpose=purpose, subject=subject, change=lambda a, _: a)).state
+        state = self._counted(purpose, subject).state
         return state if state is not None else Attempts()
 
     # --- codes of our own -----------------------------------------------------------------------------------
 
-    def request_code(self, id: str, fact: Fact, *, purpose: Purpose, subject: str) -> Recorded:
+    def request_code(
+        self, id: str, fact: Fact, *, purpose: Purpose, subject: str, known: Stream | None = None
+    ) -> Recorded:
         """Fold the request for a code, counted for the person wherever it is made.
 
         Raises:
             CodeRefused: Too soon, too many, or locked.
         """
-        return self.record(id, fact, tally=Tally(purpose=purpose, subject=subject, change=otp.attempt_requested))
+        return self.record(id, fact, tally=Tally(purpose, subject, otp.attempt_requested), known=known)
 
-    def enter_code(self, id: str, *, matched: bool, purpose: Purpose, subject: str, fact: Fact) -> Recorded:
+    def enter_code(
+        self, id: str, *, matched: bool, purpose: Purpose, subject: str, fact: Fact, known: Stream | None = None
+    ) -> Recorded:
         """Fold an entry, counted before it is answered; twenty wrong ones in a day lock the purpose.
 
         Raises:
@@ -252,18 +277,28 @@ class Engine:
             self.record(id, CodesLocked(until=until))  # it may have been reached elsewhere, or just before a crash
             raise CodeRefused("codes are locked", reason="locked", until=until, mend="wait until then")
         if matched:
-            return self.record(id, fact, tally=Tally(purpose=purpose, subject=subject, change=otp.attempt_right))
-        recorded = self.record(id, fact, tally=Tally(purpose=purpose, subject=subject, change=otp.attempt_wrong))
+            return self.record(id, fact, tally=Tally(purpose, subject, otp.attempt_right), known=known)
+        recorded = self.record(id, fact, tally=Tally(purpose, subject, otp.attempt_wrong), known=known)
         until = otp.lock_end(self.attempts(purpose, subject), self.ports.clock.now())
         return self.record(id, CodesLocked(until=until)) if until is not None else recorded
 
     # --- effects out ----------------------------------------------------------------------------------------
 
-    def _committed(self, batch: Batch, rows: tuple[tuple[OutboxRow, Effect], ...]) -> None:
+    def _wrote(self, batch: Batch, written: Stream, effects: tuple[Effect, ...]) -> None:
+        """See to what was just committed, now or when the host's transaction is."""
+        latest: dict[str, Stream] | None = getattr(self._present, "latest", None)
+        if latest is not None:
+            latest[written.id] = written
+        if batch.outbox:
+            self._after_commit(partial(self._committed, batch, written, effects))
+
+    def _committed(self, batch: Batch, written: Stream, effects: tuple[Effect, ...]) -> None:
         """Tell the carrier of what is left to workers, and perform the rest."""
         if self._carrier is not None:
             self._carry(self._carrier, due_work(batch))
-        self._perform_committed(rows)
+        # Inside a host's transaction more may have been written since.
+        known = written if self._after_commit is perform_now else None
+        self._perform_committed(batch.outbox, effects, known)
 
     def _carry(self, carrier: Carrier, work: tuple[DueWork, ...]) -> None:
         try:
@@ -277,36 +312,30 @@ class Engine:
         if self._carrier is not None:
             self._after_commit(partial(self._carry, self._carrier, (DueWork(stream, at),)))
 
-    def _perform_committed(self, rows: tuple[tuple[OutboxRow, Effect], ...]) -> None:
+    def _perform_committed(
+        self, rows: tuple[OutboxRow, ...], effects: tuple[Effect, ...], known: Stream | None
+    ) -> None:
         """Perform what was just committed, under its first lease.
 
         What its answers ask for comes after all of it: otherwise a person would read that the certificate is issued
         before reading that it was asked for.
         """
-        waiting: deque[tuple[OutboxRow, Effect]] | None = getattr(self._present, "waiting", None)
+        mine = [(row, effect) for row, effect in zip(rows, effects, strict=True) if row.leased_until is not None]
+        present = self._present
+        waiting: deque[tuple[OutboxRow, Effect]] | None = getattr(present, "waiting", None)
         if waiting is not None:
-            waiting.extend(rows)
+            waiting.extend(mine)
             return
-        waiting = self._present.waiting = deque(rows)
+        if not mine:
+            return
+        waiting, latest = deque(mine), {known.id: known} if known is not None else {}
+        present.waiting, present.latest = waiting, latest
         try:
             while waiting:
                 row, effect = waiting.popleft()
-                if row.leased_until is not None:
-                    self.perform(
-                        LeasedEffect(
-                            key=row.key,
-                            stream=row.stream,
-                            kind=row.kind,
-                            due=row.due,
-                            payload=row.payload,
-                            token=FIRST_TOKEN,
-                            attempts=1,
-                            leased_until=row.leased_until,
-                        ),
-                        effect,
-                    )
+                self.perform(first_lease(row), effect, latest.get(row.stream))
         finally:
-            self._present.waiting = None
+            present.waiting = present.latest = None
 
     def run_due(self, *, limit: int = 100, stream: str | None = None) -> int:
         """Perform what is due, up to `limit` effects, of one stream only if it is named; give how many were tried. Safe
@@ -315,27 +344,31 @@ class Engine:
         done = 0
         while done < limit:
             now = self.ports.clock.now()
-            leased = self.ports.store.lease(now=now, until=now + LEASE, limit=min(10, limit - done), stream=stream)
-            if not leased:
-                break
+            asked = min(10, limit - done)
+            leased = self.ports.store.lease(now=now, until=now + LEASE, limit=asked, stream=stream)
             for one in leased:
                 self.perform(one)
-                done += 1
+            done += len(leased)
+            if not leased or (self._inline and len(leased) < asked):
+                break  # what their answers asked for is performed already, unless it is left to workers
         return done
 
-    def perform(self, leased: LeasedEffect, effect: Effect | None = None) -> None:
-        """Perform one leased effect, and record what comes of it. Never raises: what fails is retried or parked."""
+    def perform(self, leased: LeasedEffect, effect: Effect | None = None, known: Stream | None = None) -> None:
+        """Perform one leased effect, and record what comes of it. Never raises: what fails is retried or parked.
+
+        Whoever has just committed it gives the `effect`, and its stream as `known`; else both are read.
+        """
         if self.ports.clock.now() >= leased.leased_until:
             return  # whoever leases it next performs it
         if not self._watchers:
-            self._try(leased, effect)
+            self._try(leased, effect, known)
             return
         around = ExitStack()
         for watcher in self._watchers:
             with suppress(Exception):
                 around.enter_context(watcher.performing(leased.kind, leased.attempts))
         try:
-            self._try(leased, effect)
+            self._try(leased, effect, known)
         finally:
             with suppress(Exception):
                 around.close()
@@ -344,9 +377,9 @@ class Engine:
         """Tell somebody, from now on, what is recorded and performed here."""
         self._watchers += (watcher,)
 
-    def _try(self, leased: LeasedEffect, effect: Effect | None) -> None:
+    def _try(self, leased: LeasedEffect, effect: Effect | None, known: Stream | None) -> None:
         try:
-            self._perform(leased, effect)
+            self._perform(leased, effect, known)
         except Erased:
             log.info("%s is over: its stream was erased meanwhile", leased.key)
         except NewerRecord:
@@ -357,9 +390,9 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - whoever is at fault, it must not take the worker with it
             self._obey(leased, fault(error, key=leased.key, kind=leased.kind, attempts=leased.attempts))
 
-    def _perform(self, leased: LeasedEffect, effect: Effect | None) -> None:
+    def _perform(self, leased: LeasedEffect, effect: Effect | None, known: Stream | None) -> None:
         try:
-            stream = self.streams.load(leased.stream)
+            stream = known or self.streams.load(leased.stream)
             effect = effect or self.streams.effect(stream, leased.key, leased.payload)
         except (Erased, NewerRecord):
             raise
@@ -371,17 +404,17 @@ class Engine:
             result = ask(self._context(stream, leased.key), effect, attempts=leased.attempts)
         except Exception as error:  # noqa: BLE001 - `decide` tells a port's own errors from an adapter's fault
             result = error
-        self._obey(leased, decide(effect, result, key=leased.key, attempts=leased.attempts))
+        self._obey(leased, decide(effect, result, key=leased.key, attempts=leased.attempts), stream)
 
-    def _obey(self, leased: LeasedEffect, decision: Decision) -> None:
+    def _obey(self, leased: LeasedEffect, decision: Decision, known: Stream | None = None) -> None:
         for watcher in self._watchers:
             with suppress(Exception):
                 watcher.decided(leased.kind, type(decision).__name__.lower())
         match decision:
             case Record(fact):
-                self._record_answer(leased, fact, Answering(key=leased.key, token=leased.token))
+                self._record_answer(leased, fact, Answering(leased.key, leased.token), known)
             case Note(fact, then):
-                if self._record_answer(leased, fact, None):
+                if self._record_answer(leased, fact, None, known):
                     self._again(leased, then)
             case Done():
                 self._mark(leased)
@@ -394,9 +427,11 @@ class Engine:
             case _:
                 assert_never(decision)
 
-    def _record_answer(self, leased: LeasedEffect, fact: Fact, answering: Answering | None) -> bool:
+    def _record_answer(
+        self, leased: LeasedEffect, fact: Fact, answering: Answering | None, known: Stream | None
+    ) -> bool:
         try:
-            self.record(leased.stream, fact, answering=answering)
+            self.record(leased.stream, fact, answering=answering, known=known)
         except (FactRefused, Conflict) as refused:
             parked = unrecorded(refused)
             if parked is not None:
@@ -458,16 +493,7 @@ class Engine:
     # --- between ceremonies of one collecte -----------------------------------------------------------------
 
     def _context(self, stream: Stream, key: Key) -> Context:
-        return Context(
-            ports=self.ports,
-            state=stream.state,
-            key=key,
-            now=self.ports.clock.now(),
-            alert=self._on_alert,
-            revision=self.revision,
-            pass_turn=self.pass_turn,
-            end_collecte=self._end_collecte,
-        )
+        return Context(self.ports, stream.state, key, self.ports.clock.now(), self._surroundings)
 
     def ceremonies(self, tenant: str, collecte: str) -> tuple[Ceremony, ...]:
         """Give the ceremonies of a collecte, in signing order."""

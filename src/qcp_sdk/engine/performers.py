@@ -48,7 +48,18 @@ class Later:
 Answer: TypeAlias = Fact | Pending | Later | None
 
 
-@frozen(kw_only=True, slots=False)
+@frozen
+class Surroundings:
+    """What a performer may use of the engine around it, beside the ports."""
+
+    alert: Callable[[Alert], None]
+    revision: Callable[[Ceremony, DocumentId], tuple[ContentHash, int]]
+    """Give the present content of a document of a collecte, and how many signatures it carries."""
+    pass_turn: Callable[[Ceremony], None]
+    end_collecte: Callable[[Ceremony, str], None]
+
+
+@frozen(slots=False)
 class Context:
     """What a performer may use: the collaborators, the stream's state, the key to act under, the instant."""
 
@@ -56,11 +67,7 @@ class Context:
     state: Any
     key: Key
     now: datetime
-    alert: Callable[[Alert], None]
-    revision: Callable[[Ceremony, DocumentId], tuple[ContentHash, int]]
-    """Give the present content of a document of a collecte, and how many signatures it carries."""
-    pass_turn: Callable[[Ceremony], None]
-    end_collecte: Callable[[Ceremony, str], None]
+    engine: Surroundings
 
     def route(self, role: str) -> str:
         """Give the route that the stream was opened with, for a role."""
@@ -103,7 +110,7 @@ def _wake(_c: Context, e: Wake) -> Answer:
 
 
 def _alert(c: Context, e: Alert) -> Answer:
-    c.alert(e)
+    c.engine.alert(e)
     return None
 
 
@@ -215,7 +222,7 @@ def _close_registration(c: Context, e: se.CloseRegistration) -> Answer:
 def _prepare_signature(c: Context, e: ce.PrepareSignature) -> Answer:
     ceremony: Ceremony = c.state
     credential = routed(c.ports.signers, c.route("signer"), "signers").credential(fingerprint=e.fingerprint)
-    base, _ = c.revision(ceremony, e.document)
+    base, _ = c.engine.revision(ceremony, e.document)
     made = routed(c.ports.envelopes, c.route("envelope"), "envelopes").prepare(
         key=c.key, validated=e.validated, base=base, credential=credential, at=c.now
     )
@@ -256,7 +263,7 @@ def hashes_answered(challenge: ChallengeId, answers: tuple[HashAnswer, ...]) -> 
 
 def _embed(c: Context, e: ce.EmbedSignature) -> Answer:
     ceremony: Ceremony = c.state
-    present, revisions = c.revision(ceremony, e.document)
+    present, revisions = c.engine.revision(ceremony, e.document)
     if present != e.base:
         # Somebody else's signature came in between: embedding here would drop it.
         return cf.EmbeddingFailed(document=e.document, reason="document_changed")
@@ -269,18 +276,18 @@ def _embed(c: Context, e: ce.EmbedSignature) -> Answer:
 
 
 def _pass_turn(c: Context, _e: ce.PassTurn) -> Answer:
-    c.pass_turn(c.state)
+    c.engine.pass_turn(c.state)
     return None
 
 
 def _end_collecte(c: Context, e: ce.EndCollecte) -> Answer:
-    c.end_collecte(c.state, e.cause)
+    c.engine.end_collecte(c.state, e.cause)
     return None
 
 
 def _open_transaction(c: Context, e: ce.OpenTransaction) -> Answer:
     ceremony: Ceremony = c.state
-    documents = tuple((one.document.id, c.revision(ceremony, one.document.id)[0]) for one in ceremony.documents)
+    documents = tuple((one.document.id, c.engine.revision(ceremony, one.document.id)[0]) for one in ceremony.documents)
     return routed(c.ports.pages, c.route("pages"), "pages").open(
         key=c.key,
         ceremony=e.ceremony,
@@ -295,7 +302,7 @@ def _ask_transaction(c: Context, e: ce.AskTransaction) -> Answer:
     if not isinstance(answer, cf.TransactionSigned):
         return answer
     ceremony: Ceremony = c.state
-    revisions = tuple((document, c.revision(ceremony, document)[1] + 1) for document, _ in answer.documents)
+    revisions = tuple((document, c.engine.revision(ceremony, document)[1] + 1) for document, _ in answer.documents)
     return evolve(answer, revisions=revisions)
 
 

@@ -193,7 +193,7 @@ class Streams:
             self._recent.put(stream)
         return stream
 
-    def stored(self, stream: Stream, *, version: int, state: Any, stage: str, head: bytes = b"") -> StoredStream:
+    def following(self, stream: Stream, *, version: int, state: Any, stage: str, head: bytes = b"") -> Stream:
         """Pack and seal the state that follows."""
         row = stream.row
         id, kind, data_key, indexes = row.id, row.kind, row.data_key, row.indexes
@@ -212,8 +212,9 @@ class Streams:
             indexes=indexes,
             wrapped_by=row.wrapped_by,
         )
-        self._recent.put(Stream(stored, state, found_by))
-        return stored
+        following = Stream(stored, state, found_by)
+        self._recent.put(following)
+        return following
 
     def entry(self, stream: Stream, fact: Fact, at: datetime) -> JournalRow:
         """Lay out the journal entry of the next fact, chained to the last."""

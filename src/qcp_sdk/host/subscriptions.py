@@ -12,7 +12,7 @@ from qcp_sdk import matching, otp
 from qcp_sdk.certificates import Holding, StatusKind
 from qcp_sdk.engine import Engine
 from qcp_sdk.engine.collaborators import routed
-from qcp_sdk.engine.streams import owned
+from qcp_sdk.engine.streams import Stream, owned
 from qcp_sdk.errors import CodeRefused, Conflict, FactRefused, NotFound, Rejected, SubscriptionRefused
 from qcp_sdk.facts import Cancelled, CodeEntered, CodeRequested, Fact
 from qcp_sdk.host.saying import Code, only_a_persons, only_the_hosts
@@ -170,12 +170,15 @@ class Subscriptions:
         if isinstance(what, Code):
             self._enter(id, what)
         elif isinstance(what, CodeRequested):
-            s = self._load(id)
+            known = self._stream(id)
+            s: Subscription = known.state
             purpose = PURPOSES.get(s.stage)
             if purpose is None:
                 self._engine.record(id, what)  # refused by the machine, in its own words
             else:
-                after = self._engine.request_code(id, what, purpose=purpose, subject=s.terms.account.id).state
+                after = self._engine.request_code(
+                    id, what, purpose=purpose, subject=s.terms.account.id, known=known
+                ).state
                 _refuse_if_too_late(after, what)
         else:
             only_a_persons(what)
@@ -233,10 +236,12 @@ class Subscriptions:
         return self.get(id)
 
     def _enter(self, id: SubscriptionId, code: Code) -> None:
-        s = self._load(id)
+        known = self._stream(id)
+        s: Subscription = known.state
         purpose, now = PURPOSES.get(s.stage), self._ports.clock.now()
-        if purpose is otp.Purpose.REQUEST:
-            s = self._still_true(s)
+        if purpose is otp.Purpose.REQUEST and self._changed_meanwhile(s):
+            known = self._stream(id)
+            s = known.state
             purpose = PURPOSES.get(s.stage)
         if purpose is None:
             raise CodeRefused("no code is asked for at this stage", reason="none_sent", mend="look at `can`")
@@ -249,7 +254,7 @@ class Subscriptions:
         )
         fact = CodeEntered(challenge=challenge.id, matched=otp.matches(expected, code.text))
         after = self._engine.enter_code(
-            id, matched=fact.matched, purpose=purpose, subject=s.terms.account.id, fact=fact
+            id, matched=fact.matched, purpose=purpose, subject=s.terms.account.id, fact=fact, known=known
         ).state
         _refuse_if_too_late(after, fact)
         if not fact.matched:
@@ -263,8 +268,10 @@ class Subscriptions:
                 mend="type it again" if left else "ask for a new code",
             )
 
-    def _still_true(self, s: Subscription) -> Subscription:
-        """Look once more, before the request is signed, whether account and LCP certificate are as they were."""
+    def _changed_meanwhile(self, s: Subscription) -> bool:
+        """Look once more, before the request is signed, whether account and LCP certificate are as they were; record
+        what is not.
+        """
         account = self._ports.accounts.account(id=s.terms.account.id)
         opened_with = s.terms.account
         changed = tuple(
@@ -272,12 +279,14 @@ class Subscriptions:
         )
         if changed:
             self._engine.record(s.id, AccountChanged(fields=changed))
-        elif s.terms.lcp is not None:
+            return True
+        if s.terms.lcp is not None:
             authority = routed(self._ports.authorities, LCP, "authorities")
             status = authority.status(fingerprint=s.terms.lcp.certificate.fingerprint)
             if status.kind is StatusKind.REVOKED:
                 self._engine.record(s.id, LcpRevoked(at=status.revoked_at or status.checked_at))
-        return self._load(s.id)
+                return True
+        return False
 
     def refresh(self, id: SubscriptionId) -> SubscriptionView:
         """Ask now what is being waited for, and give the view after it: what a "check again" button does.
@@ -315,10 +324,14 @@ class Subscriptions:
     # --- inside ---------------------------------------------------------------------------------------------
 
     def _load(self, id: SubscriptionId) -> Subscription:
-        state = self._engine.streams.load(id).state
-        if not isinstance(state, Subscription):
-            raise NotFound(f"`{id}` is not a subscription", mend="check the id")
+        state: Subscription = self._stream(id).state
         return state
+
+    def _stream(self, id: SubscriptionId) -> Stream:
+        stream = self._engine.streams.load(id)
+        if not isinstance(stream.state, Subscription):
+            raise NotFound(f"`{id}` is not a subscription", mend="check the id")
+        return stream
 
     def _of_account(self, tenant: TenantId, account: AccountId) -> list[Subscription]:
         value = self._engine.streams.blind("account", owned(tenant, account))

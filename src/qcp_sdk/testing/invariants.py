@@ -80,12 +80,12 @@ def money_outstanding(s: Subscription) -> bool:
     return s.money.state in (MoneyState.HOLDING, MoneyState.CAPTURING, MoneyState.RELEASING)
 
 
-def broken_in(s: Subscription, ghost: Ghost) -> tuple[str, ...]:
-    """Name the invariants that one state breaks."""
-    return tuple(_in(s, ghost))
+def broken_in(s: Subscription, ghost: Ghost, before: Subscription | None = None) -> tuple[str, ...]:
+    """Name the invariants that one state breaks; the state `before` it, where there is one, was judged already."""
+    return tuple(_in(s, ghost, before))
 
 
-def _in(s: Subscription, ghost: Ghost) -> Iterator[str]:
+def _in(s: Subscription, ghost: Ghost, before: Subscription | None) -> Iterator[str]:
     if s.money.state is MoneyState.CAPTURED and not ghost.conforming:
         yield "1: captured, and no conforming certificate was issued or attested"
     if s.money.state is MoneyState.CAPTURING and not ghost.conforming:
@@ -100,7 +100,7 @@ def _in(s: Subscription, ghost: Ghost) -> Iterator[str]:
     challenge = s.codes.challenge
     if challenge is not None and challenge.wrong > WRONG_PER_CHALLENGE:
         yield "5: more wrong entries were taken than a challenge has"
-    if holds_secret(s):
+    if holds_secret(s, before):
         yield "10: a secret is in a state"
     if s.stage is Stage.CLOSED and s.ending is None:
         yield "12: closed, and nothing says why"

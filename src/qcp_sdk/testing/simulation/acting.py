@@ -120,7 +120,7 @@ _AUTHORITY: Final[Mapping[str, ca.AuthorityScript]] = {
     "wrong level": ca.issue_wrongly(level=CertificateLevel.LCP),
     "wrong name": ca.issue_wrongly(name=SOMEBODY),
     "later": ca.issue(after=timedelta(minutes=6)),
-    "too late": ca.issue(after=timedelta(days=1, hours=12)),
+    "too late": ca.issue(after=timedelta(hours=8)),
 }
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 from attrs import evolve
 
 from qcp_sdk.adapters.memory.accounts import MemoryAccounts
-from qcp_sdk.adapters.memory.authority import VALIDITY, MemoryAuthority
+from qcp_sdk.adapters.memory.authority import MemoryAuthority
 from qcp_sdk.adapters.memory.clock import ManualClock
 from qcp_sdk.adapters.memory.identity import MemoryIdentity
 from qcp_sdk.adapters.memory.keys import MemoryKeys
@@ -78,6 +78,8 @@ WAITS: Final = Waits(
     status=timedelta(days=300),
 )
 """Shorter than real ones: what is waited for is asked for every quarter of an hour, and each asking takes time."""
+VALIDITY: Final = timedelta(days=730)
+"""How long a certificate lives here: it is asked after twice."""
 OUTAGE: Final = timedelta(hours=3)
 KEPT: Final = timedelta(days=4)
 MOST_EVENTS: Final = 1_500
@@ -120,7 +122,7 @@ class Town:
         self.opening = {one.id: balance_of(self.ledger, one.id) for one in (RICH, POOR)}
         self.accounts = MemoryAccounts([one.account for one in self.people.values()])
         self.identity = MemoryIdentity(clock=clock, verdict_after=acting.VERDICT_AFTER, session_life=SESSION_LIFE)
-        self.authority = MemoryAuthority(clock=clock)
+        self.authority = MemoryAuthority(clock=clock, validity=VALIDITY)
         self.lcp = MemoryAuthority(clock=clock, issuer="Autorité LCP en mémoire", level=CertificateLevel.LCP)
         for one in self.people.values():
             self.lcp.issue_to(one.account)
@@ -405,7 +407,7 @@ class Town:
             case "effect_parked":
                 self.after(timedelta(hours=1), partial(self._unpark, alert.about.split(" ")[1].rstrip(":"), 0))
             case "silence" if alert.about.endswith(("submit_request", "ask_certificate")):
-                self.after(timedelta(days=1), partial(self._settle, id, 0))
+                self.after(timedelta(hours=3), partial(self._settle, id, 0))
             case "revoke_at_provider":
                 self.after(timedelta(days=1), partial(self._end, id, 0))
             case _:

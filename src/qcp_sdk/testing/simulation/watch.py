@@ -107,7 +107,7 @@ class Watch:
             _same_where_equal(before, after)
             broken = invariants.broken_by_step(before, fact, row.at, after, effects, ghost)
         ghost = ghost.after(before, after, effects)
-        broken += invariants.broken_in(after, ghost)
+        broken += invariants.broken_in(after, ghost, before)
         if broken:
             raise Broken(broken[0], id)
         if seen is None:

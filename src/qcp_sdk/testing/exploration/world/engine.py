@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 from qcp_sdk.effects import Alert, Effect, Notify, Wake
 from qcp_sdk.engine.collaborators import Collaborators
 from qcp_sdk.engine.deciding import Again, Decision, Done, Note, Park, Record, decide, unrecorded
-from qcp_sdk.engine.performers import QUERIES, Context, ask
+from qcp_sdk.engine.performers import QUERIES, Context, Surroundings, ask
 from qcp_sdk.engine.streams import planned
 from qcp_sdk.errors import Conflict, FactRefused, QcpError, Unconfirmed
 from qcp_sdk.facts import Fact
@@ -111,8 +111,8 @@ def commit(
 
 def context(ports: Collaborators, state: object, key: Key, now: datetime, **more: Any) -> Context:
     """Give a performer's context."""
-    nothing: dict[str, Any] = {"revision": _nothing, "pass_turn": _nothing, "end_collecte": _nothing, **more}
-    return Context(ports=ports, state=state, key=key, now=now, alert=_nothing, **nothing)
+    around = dict.fromkeys(("alert", "revision", "pass_turn", "end_collecte"), _nothing) | more
+    return Context(ports, state, key, now, Surroundings(**around))
 
 
 def _nothing(*_given: object) -> Any:
