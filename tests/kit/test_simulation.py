@@ -15,27 +15,32 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from qcp_sdk.adapters.memory.authority import MemoryAuthority
+from qcp_sdk.adapters.memory.identity import MemoryIdentity, specimen
 from qcp_sdk.adapters.memory.ledger import MemoryLedger
 from qcp_sdk.adapters.memory.store import MemoryStore
 from qcp_sdk.adapters.shared.books import Movement
 from qcp_sdk.adapters.sql.engines import sqlite_engine
 from qcp_sdk.adapters.sql.store import SqlStore
+from qcp_sdk.certificates import Holding, StatusKind
 from qcp_sdk.cli import main
 from qcp_sdk.engine.core import Engine
 from qcp_sdk.errors import InvalidInput
 from qcp_sdk.facts import Fact
+from qcp_sdk.identity import IdentityEvidence, Proofing
+from qcp_sdk.ports.answers import Pending
 from qcp_sdk.ports.clock import Clock
 from qcp_sdk.ports.store import Batch
 from qcp_sdk.subscription import machine
-from qcp_sdk.subscription.facts import CertificateIssued
+from qcp_sdk.subscription.facts import CertificateIssued, IdentityApproved
 from qcp_sdk.subscription.moves import Moved, Row, moved
 from qcp_sdk.subscription.stages import Stage
 from qcp_sdk.subscription.state import Subscription
 from qcp_sdk.testing.simulation import CLASSES, Case, Parts, Simulation, replay, simulate
-from qcp_sdk.testing.simulation.acting import _AUTHORITY, _ODD, _REGISTRATIONS, _VERDICTS
+from qcp_sdk.testing.simulation.acting import _AUTHORITY, _ODD, _REGISTRATIONS, _VERDICTS, SOMEBODY
 from qcp_sdk.testing.simulation.faults import ACT, AUTHORITY, REGISTRATION, VERDICT, Drawn
 from qcp_sdk.testing.simulation.parts import funded
-from qcp_sdk.values import HoldId, Key
+from qcp_sdk.values import Fingerprint, HoldId, Key, SessionId
 
 
 def test_everything_holds_with_everything_going_wrong() -> None:
@@ -288,3 +293,33 @@ def test_the_command_keeps_a_failure_and_replays_it(
     kept.write_text("{}", encoding="utf-8")
     assert main(["simulate", "--replay", str(kept)]) == 2
     assert "no trace of a simulation" in capsys.readouterr().err
+
+
+# --- providers of one's own -----------------------------------------------------------------------------------------
+
+
+class ApprovesUnasked(MemoryIdentity):
+    """Approves whoever opened a session, and nobody has shown anything: it holds, it is only a bad provider."""
+
+    def ask(self, *, session: SessionId) -> Any:
+        answer = super().ask(session=session)
+        if not isinstance(answer, Pending):
+            return answer
+        evidence = IdentityEvidence(provider="hasty", reference=session, proofing=Proofing.EXTENDED)
+        return IdentityApproved(session=session, identity=specimen(SOMEBODY), evidence=evidence)
+
+
+class KeepsRevoked(MemoryAuthority):
+    """Says that a certificate is revoked, and goes on vouching for it."""
+
+    def holding(self, fingerprint: Fingerprint) -> Holding | None:
+        held = super().holding(fingerprint)
+        return held and evolve(held, status=evolve(held.status, kind=StatusKind.GOOD))
+
+
+def test_providers_can_be_replaced_and_are_judged() -> None:
+    holds = simulate(subscriptions=60, seed=13, identity=lambda clock: ApprovesUnasked(clock=clock))
+    assert holds.violations == []
+    assert holds.ends["closed(identity_mismatch)"] > 0, "somebody else's document was approved"
+    broken = simulate(subscriptions=300, seed=13, authority=lambda clock: KeepsRevoked(clock=clock))
+    assert "6: a late certificate was not revoked" in [case.invariant for case in broken.violations]

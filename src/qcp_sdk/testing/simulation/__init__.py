@@ -12,7 +12,20 @@ takes, and replays.
 
 from qcp_sdk.testing.simulation.case import Case
 from qcp_sdk.testing.simulation.faults import CLASSES
+from qcp_sdk.testing.simulation.hands import PlayedAuthority, PlayedIdentity, PlayedRegistration
 from qcp_sdk.testing.simulation.parts import POOR, RICH, Parts
 from qcp_sdk.testing.simulation.run import Simulation, replay, simulate
 
-__all__ = ["CLASSES", "POOR", "RICH", "Case", "Parts", "Simulation", "replay", "simulate"]
+__all__ = [
+    "CLASSES",
+    "POOR",
+    "RICH",
+    "Case",
+    "Parts",
+    "PlayedAuthority",
+    "PlayedIdentity",
+    "PlayedRegistration",
+    "Simulation",
+    "replay",
+    "simulate",
+]

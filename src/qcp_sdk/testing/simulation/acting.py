@@ -39,7 +39,7 @@ from qcp_sdk.subscription.opening import PURPOSES
 from qcp_sdk.subscription.stages import FINAL, Stage
 from qcp_sdk.subscription.state import CONSENTS, Subscription
 from qcp_sdk.testing.simulation.faults import ACT, AUTHORITY, OPENING, REGISTRATION, TIME, VERDICT
-from qcp_sdk.testing.simulation.parts import POOR
+from qcp_sdk.testing.simulation.parts import POOR, VERDICT_AFTER
 from qcp_sdk.testing.simulation.passage import Bug
 from qcp_sdk.testing.simulation.people import Message, Person, Process
 from qcp_sdk.values import ContentHash, Key, PersonName, PhoneNumber, SubscriptionId
@@ -48,8 +48,6 @@ if TYPE_CHECKING:
     from qcp_sdk.testing.simulation.town import Town
 
 What: TypeAlias = Fact | Code | None
-VERDICT_AFTER: Final = timedelta(seconds=40)
-"""How long providers think about what they were shown."""
 
 
 def patience(acts: int) -> timedelta:

@@ -22,6 +22,7 @@ from qcp_sdk.ports.notices import Notices
 from qcp_sdk.ports.store import Store
 from qcp_sdk.testing.simulation.case import Case, case_of
 from qcp_sdk.testing.simulation.faults import CLASSES, Drawn, chosen
+from qcp_sdk.testing.simulation.hands import PlayedAuthority, PlayedIdentity, PlayedRegistration
 from qcp_sdk.testing.simulation.parts import Parts
 from qcp_sdk.testing.simulation.shrinking import shrunk
 from qcp_sdk.testing.simulation.town import Town
@@ -96,6 +97,9 @@ def simulate(
     documents: Callable[[], Documents] | None = None,
     codes: Callable[[], Codes] | None = None,
     notices: Callable[[], Notices] | None = None,
+    identity: Callable[[Clock], PlayedIdentity] | None = None,
+    authority: Callable[[Clock], PlayedAuthority] | None = None,
+    registration: Callable[[Clock, PlayedAuthority], PlayedRegistration] | None = None,
     engine: type[Engine] | None = None,
     sealed: bool = False,
     jobs: int = 1,
@@ -104,7 +108,8 @@ def simulate(
     """Let so many people subscribe while things go wrong; give what did not hold, as small as can be.
 
     The same seed gives the same result, on every machine. Each part that is given is made afresh for each town of a
-    hundred people: a `ledger` must hold credit for the cabinets `RICH` and `POOR`. `sealed` writes and seals what is
+    hundred people: a `ledger` must hold credit for the cabinets `RICH` and `POOR`, and providers need hands that play
+    the person there (`PlayedIdentity` …). `sealed` writes and seals what is
     stored as in production, which a store that keeps its payloads outside this process needs. `jobs` is how many towns
     run at a time, in processes of their own; parts must then be importable by name. `progress` is called after each.
 
@@ -113,7 +118,7 @@ def simulate(
     """
     given: dict[str, Any] = {
         "ledger": ledger, "store": store, "documents": documents, "codes": codes, "notices": notices,
-        "engine": engine,
+        "identity": identity, "authority": authority, "registration": registration, "engine": engine,
     }  # fmt: skip
     parts = Parts(sealed=sealed, **{name: made for name, made in given.items() if made is not None})
     found = Simulation(seed=seed, faults=chosen(faults))

@@ -18,9 +18,7 @@ from attrs import evolve
 from qcp_sdk.adapters.memory.accounts import MemoryAccounts
 from qcp_sdk.adapters.memory.authority import MemoryAuthority
 from qcp_sdk.adapters.memory.clock import ManualClock
-from qcp_sdk.adapters.memory.identity import MemoryIdentity
 from qcp_sdk.adapters.memory.keys import MemoryKeys
-from qcp_sdk.adapters.memory.registration import MemoryRegistration
 from qcp_sdk.certificates import StatusKind
 from qcp_sdk.effects import Alert
 from qcp_sdk.engine import Collaborators
@@ -54,7 +52,7 @@ from qcp_sdk.subscription.state import Subscription
 from qcp_sdk.testing.passing import Passing
 from qcp_sdk.testing.simulation import acting
 from qcp_sdk.testing.simulation.faults import AGAIN, MESSAGE, Script
-from qcp_sdk.testing.simulation.parts import POOR, RICH, Parts
+from qcp_sdk.testing.simulation.parts import POOR, RICH, VALIDITY, Parts
 from qcp_sdk.testing.simulation.passage import Bug, Crash, Through
 from qcp_sdk.testing.simulation.people import Message, Person, Process, Told, person
 from qcp_sdk.testing.simulation.watch import Broken, Watch, balance_of
@@ -69,7 +67,6 @@ from qcp_sdk.values import (
 BEGINNING: Final = datetime(2026, 3, 2, 9, tzinfo=UTC)
 PROCESSES: Final = 3
 """How many processes serve one store; one that stands still lets at most two others go on meanwhile."""
-SESSION_LIFE: Final = timedelta(hours=1)
 WAITS: Final = Waits(
     opening=timedelta(hours=6),
     identity=timedelta(hours=4),
@@ -78,8 +75,6 @@ WAITS: Final = Waits(
     status=timedelta(days=300),
 )
 """Shorter than real ones: what is waited for is asked for every quarter of an hour, and each asking takes time."""
-VALIDITY: Final = timedelta(days=730)
-"""How long a certificate lives here: it is asked after twice."""
 OUTAGE: Final = timedelta(hours=3)
 KEPT: Final = timedelta(days=4)
 MOST_EVENTS: Final = 1_500
@@ -121,14 +116,11 @@ class Town:
         self.ledger = parts.ledger(clock)
         self.opening = {one.id: balance_of(self.ledger, one.id) for one in (RICH, POOR)}
         self.accounts = MemoryAccounts([one.account for one in self.people.values()])
-        self.identity = MemoryIdentity(clock=clock, verdict_after=acting.VERDICT_AFTER, session_life=SESSION_LIFE)
-        self.authority = MemoryAuthority(clock=clock, validity=VALIDITY)
+        self.identity, self.authority = parts.identity(clock), parts.authority(clock)
         self.lcp = MemoryAuthority(clock=clock, issuer="Autorité LCP en mémoire", level=CertificateLevel.LCP)
         for one in self.people.values():
             self.lcp.issue_to(one.account)
-        self.registration = MemoryRegistration(
-            authority=self.authority, clock=clock, verdict_after=acting.VERDICT_AFTER, session_life=SESSION_LIFE
-        )
+        self.registration = parts.registration(clock, self.authority)
         inner = {
             "accounts": self.accounts, "ledger": self.ledger, "codes": _Heard(parts.codes(), self),
             "notices": parts.notices(), "documents": parts.documents(), "identity": self.identity,
