@@ -209,7 +209,6 @@ class Engine:
         claim: tuple[tuple[str, str], ...] = ()
         unclaim: tuple[tuple[str, str], ...] = ()
         if fact is not None:
-            machine = MACHINES[stream.kind]
             entry = self.streams.entry(stream, fact, now)
             journal = (entry,)
             written = self.streams.following(
@@ -218,8 +217,7 @@ class Engine:
             streams.append(written.row)
             expected.append(stream.version)
             outbox = self.streams.outbox(stream, effects, now)
-            before = machine.claims(stream.state) if stream.state is not None else frozenset()
-            after = machine.claims(state)
+            before, after = stream.claims, written.claims
             if after != before:
                 claim, unclaim = self._claims(stream, after - before), self._claims(stream, before - after)
         if tally is not None:

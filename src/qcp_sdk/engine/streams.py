@@ -93,6 +93,8 @@ class Stream:
     state: Any
     found_by: tuple[tuple[str, str], ...] = ()
     """(name, value) under which it is found; the store has (name, keyed hash) in their place."""
+    claims: frozenset[str] = frozenset()
+    """What it claims for itself alone."""
 
     @property
     def id(self) -> str:
@@ -189,7 +191,7 @@ class Streams:
             state = self._packing.unpack_state(
                 stored.state, data_key=stored.data_key, place=f"state/{stored.id}/{stored.version}"
             )
-            stream = Stream(stored, state, _found_by(stored.kind, state))
+            stream = Stream(stored, state, *_said_of(stored.kind, state))
             self._recent.put(stream)
         return stream
 
@@ -197,7 +199,7 @@ class Streams:
         """Pack and seal the state that follows."""
         row = stream.row
         id, kind, data_key, indexes = row.id, row.kind, row.data_key, row.indexes
-        found_by = _found_by(kind, state)
+        found_by, claims = _said_of(kind, state)
         if found_by != stream.found_by:
             indexes = frozenset([(name, self.blind(name, value)) for name, value in found_by])
         packed = self._packing.pack_state(kind, state, data_key=data_key, place=f"state/{id}/{version}")
@@ -212,7 +214,7 @@ class Streams:
             indexes=indexes,
             wrapped_by=row.wrapped_by,
         )
-        following = Stream(stored, state, found_by)
+        following = Stream(stored, state, found_by, claims)
         self._recent.put(following)
         return following
 
@@ -260,9 +262,10 @@ class Streams:
         return self._packing.unpack_fact(row.payload, data_key=stream.data_key, place=place)
 
 
-def _found_by(kind: str, state: Any) -> tuple[tuple[str, str], ...]:
+def _said_of(kind: str, state: Any) -> tuple[tuple[tuple[str, str], ...], frozenset[str]]:
+    """Give the names under which a state is found, and its claims."""
     machine = MACHINES.get(kind)
-    return machine.indexes(state) if machine is not None else ()
+    return (machine.indexes(state), machine.claims(state)) if machine is not None else ((), frozenset())
 
 
 @lru_cache(maxsize=4_096)

@@ -7,16 +7,18 @@ from datetime import date, datetime, timedelta
 from enum import Enum
 from itertools import compress
 from operator import attrgetter, is_not
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from qcp_sdk.values import EmailAddress, PersonName, PhoneNumber, Secret
 
-Parts: TypeAlias = Callable[[object], tuple[object, ...]]
+Parts: TypeAlias = Callable[[Any], tuple[object, ...]]
 
-_PARTS: Final[dict[type, Parts | None]] = dict.fromkeys(
-    (str, int, float, bool, bytes, type(None), datetime, date, timedelta, EmailAddress, PhoneNumber, PersonName)
-)
-"""How the parts of a kind of value are had; None: it has none. Filled as kinds are met."""
+_WHOLE: Final[set[type]] = {
+    str, int, float, bool, bytes, type(None), datetime, date, timedelta, EmailAddress, PhoneNumber, PersonName
+}  # fmt: skip
+"""Kinds of values that have no parts. Filled as kinds are met."""
+_PARTS: Final[dict[type, Parts]] = {}
+"""How the parts of every other kind are had. Filled as kinds are met."""
 
 
 def holds_secret(value: object, known: object = None) -> bool:
@@ -27,25 +29,32 @@ def holds_secret(value: object, known: object = None) -> bool:
     kind = type(value)
     if kind is Secret:
         return True
-    if kind not in _PARTS:
-        _PARTS[kind] = _parts(kind)
-    of = _PARTS[kind]
+    of = _PARTS.get(kind)
     if of is None:
-        return False
+        if kind in _WHOLE or _is_whole(kind):
+            return False
+        of = _PARTS[kind]
+    # A record is looked through for every fact: what can be asked without a call is.
     parts = of(value)
     if type(known) is kind:
         before = of(known)
         for part, was in compress(zip(parts, before, strict=False), map(is_not, parts, before)):
-            if holds_secret(part, was):
+            if type(part) not in _WHOLE and holds_secret(part, was):
                 return True
         parts = parts[len(before) :]
-    # What most parts are is asked here and not in a call: a record is looked through for every fact.
-    deeper = [part for part in parts if _PARTS.get(type(part), _unknown) is not None]
-    return True in map(holds_secret, deeper)
+    if _WHOLE.issuperset(map(type, parts)):
+        return False
+    return any(type(part) not in _WHOLE and holds_secret(part) for part in parts)
 
 
-def _unknown(_value: object) -> tuple[object, ...]:
-    return ()
+def _is_whole(kind: type) -> bool:
+    """Learn a kind."""
+    parts = _parts(kind)
+    if parts is None:
+        _WHOLE.add(kind)
+        return True
+    _PARTS[kind] = parts
+    return False
 
 
 def _parts(kind: type) -> Parts | None:

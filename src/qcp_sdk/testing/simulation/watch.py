@@ -188,13 +188,7 @@ class Watch:
         stored = store.load(id=id)
         assert stored is not None
         rows = store.journal(stream=id)
-        entries = [
-            journal.Entry(
-                stream=row.stream, sequence=row.sequence, at=row.at, kind=row.kind, payload=row.payload, hash=row.hash
-            )
-            for row in rows
-        ]
-        journal.verify(entries, head=stored.head)
+        journal.verify(rows, head=stored.head)
         if any(earlier.at > later.at for earlier, later in pairwise(rows)):
             raise Broken("7: a journal runs backwards in time", id)
         step, state, asked = MACHINES["subscription"].step, None, []
