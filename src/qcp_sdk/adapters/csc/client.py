@@ -46,6 +46,7 @@ _DIALECTS: Final[Mapping[str, _Dialect]] = {
     "v2": _Dialect(hashes="hashes", algorithm="hashAlgorithmOID"),
 }
 ANYBODY: Final = Fixed()
+_NAMES: Final = frozenset({"givenName", "surname"})
 _PAGES: Final = 1_000
 """A list that goes on longer turns in circles."""
 
@@ -196,7 +197,9 @@ class CscClient:
         `subject` (givenName, surname, issuingCountry) is for services that do not take it from the access token. A
         certificate that is still being made is not there yet.
         """
-        request: dict[str, object] = {"certificatePolicy": policy} | ({"subjectData": dict(subject)} if subject else {})
+        # Names as secrets: a refusal may repeat them, and our errors name nobody.
+        named = {name: Secret(text) if name in _NAMES else text for name, text in (subject or {}).items()}
+        request: dict[str, object] = {"certificatePolicy": policy} | ({"subjectData": named} if named else {})
         asked: dict[str, object] = {
             "credentialCreationRequest": request,
             "credentialInfo": True,

@@ -126,12 +126,7 @@ class CscSigner:
     ) -> Page:
         try:
             credential = self._usable(fingerprint, language=language)
-            if not digests or any(len(digest) != DIGEST_LENGTH for digest in digests):
-                raise Rejected("these are no SHA-256 digests", reason="bad_digest", mend="pass one or more of 32 bytes")
-            if len(set(digests)) > credential.most:
-                raise Rejected(
-                    f"one authorization signs {credential.most} digests at most", reason="too_many", mend="split them"
-                )
+            _check(digests, most=credential.most)
             code = credential.needs(Factor.CODE)
             assert code is not None  # or it is not usable
             if self._client.version == "v1":
@@ -177,7 +172,9 @@ class CscSigner:
             with self._notebook.open() as pages:
                 known = recall(pages, key=key, meant=intent)
                 if known is None or "asked" in known:
-                    known, asked = self._may_activate(pages, key, intent, challenge, digests, again=known is not None)
+                    known, asked = self._may_activate(
+                        pages, key, intent, challenge, digests, again=known == {"asked": True}
+                    )
                 else:
                     asked = None
             if "rejected" in known:
@@ -230,9 +227,9 @@ class CscSigner:
         again: bool,
     ) -> Page:
         handle, fingerprint = _handle(key), Fingerprint(asked["fingerprint"])
-        granted = self._granted.get(handle)
-        pending: str | None = None
-        if granted is None:
+        told: Authorization | AuthorizationPending | None = None
+        credential: CredentialInfo | None = None
+        if handle not in self._granted:
             try:
                 credential = self._usable(fingerprint)
                 told = self._client.authorize(
@@ -243,16 +240,37 @@ class CscSigner:
                 )
             except Unavailable:
                 if not again:
-                    self._forget_asking(key)
+                    self._not_asked(key)
                 raise
             except Rejected as refusal:
                 raise self._refused(key, intent, challenge, refusal, again=again) from refusal
-            pending = self._spend(key, challenge, told)
-        page = {"challenge": challenge, "digests": [digest.hex() for digest in digests], "fingerprint": fingerprint}
-        if pending is not None:
-            page["pending"] = pending
+        try:
+            return self._done(key, intent, challenge, fingerprint, digests, told=told, credential=credential)
+        except Unavailable as error:
+            raise Unconfirmed(
+                "the code was accepted, and what was signed is not known", mend="ask again with the same key"
+            ) from error
+
+    def _done(
+        self,
+        key: Key,
+        intent: str,
+        challenge: ChallengeId,
+        fingerprint: Fingerprint,
+        digests: tuple[bytes, ...],
+        *,
+        told: Authorization | AuthorizationPending | None,
+        credential: CredentialInfo | None,
+    ) -> Page:
+        """Go on after the code was accepted: have it signed, or write down what is waited for."""
+        handle = _handle(key)
+        page: Page = {"digests": [digest.hex() for digest in digests], "fingerprint": fingerprint}
+        if told is not None:
+            self._spend(key, challenge, told)
+        if isinstance(told, AuthorizationPending):
+            page["pending"] = told.handle
         else:
-            page["answers"] = self._signed(handle, fingerprint, digests)
+            page["answers"] = self._signed(handle, fingerprint, digests, credential)
         answer = {"handle": handle}
         with self._notebook.open() as pages:
             pages.put(f"activation/{handle}", page)
@@ -260,15 +278,20 @@ class CscSigner:
         self._granted.pop(handle, None)
         return answer
 
-    def _spend(self, key: Key, challenge: ChallengeId, told: Authorization | AuthorizationPending) -> str | None:
-        """Keep the activation data here, and write down that the code is spent; give the handle of what is pending."""
+    def _spend(self, key: Key, challenge: ChallengeId, told: Authorization | AuthorizationPending) -> None:
+        """Keep the activation data here, and write down that the code is spent."""
         if isinstance(told, Authorization):
-            self._granted[_handle(key)] = _Granted(sad=told.sad, ends=self._clock.now() + told.lifetime)
+            self._grant(_handle(key), told)
         with self._notebook.open() as pages:
             asked = pages.get(f"challenge/{challenge}")
             assert asked is not None
             pages.put(f"challenge/{challenge}", asked | {"spent": True, "by": str(key)})
-        return told.handle if isinstance(told, AuthorizationPending) else None
+
+    def _grant(self, handle: str, told: Authorization) -> None:
+        now = self._clock.now()
+        for ended in [each for each, granted in list(self._granted.items()) if granted.ends <= now]:
+            self._granted.pop(ended, None)  # nobody came back for it
+        self._granted[handle] = _Granted(sad=told.sad, ends=now + told.lifetime)
 
     def _refused(self, key: Key, intent: str, challenge: ChallengeId, refusal: Rejected, *, again: bool) -> Rejected:
         reason = {"wrong_pin": "wrong_code", "sad_ended": "expired"}.get(refusal.reason, refusal.reason)
@@ -284,7 +307,7 @@ class CscSigner:
             remember(pages, key=key, meant=intent, answer=told)
         return told
 
-    def _forget_asking(self, key: Key) -> None:
+    def _not_asked(self, key: Key) -> None:
         with self._notebook.open() as pages:
             page = pages.get(f"key/{key}")
             if page is not None and "asked" in page["answer"]:
@@ -299,27 +322,20 @@ class CscSigner:
                 found[each.id] = pin
         return found
 
-    def _signed(self, handle: str, fingerprint: Fingerprint, digests: tuple[bytes, ...]) -> list[list[str]]:
+    def _signed(
+        self, handle: str, fingerprint: Fingerprint, digests: tuple[bytes, ...], credential: CredentialInfo | None
+    ) -> list[list[str]]:
         """Sign with the activation data that is held; every digest is answered.
 
         Raises:
-            Unconfirmed: Nobody knows. What was signed so far is kept here for the next try.
+            Unconfirmed: Nobody knows. The activation data, and what was signed so far, are kept for the next try.
         """
-        granted = self._granted[handle]
+        granted, refused = self._granted[handle], ""
         try:
-            credential = self._credentials.find(fingerprint)
+            credential = credential or self._credentials.find(fingerprint)
             self._sign_all(granted, credential, _once(digests))
         except Rejected as refusal:
-            if refusal.reason in ("sad_ended", "refused") and not granted.values:
-                # An answer that was lost on the way may have used it up: it cannot be had a second time.
-                self._granted.pop(handle, None)
             refused = refusal.reason
-        except (Unavailable, Unconfirmed) as error:
-            raise Unconfirmed(
-                "the code was accepted, and what was signed is not known", mend="ask again with the same key"
-            ) from error
-        else:
-            refused = ""
         return [
             [digest.hex(), value.hex(), "" if value else refused or "not_a_signature"]
             for digest, value in ((digest, granted.values.get(digest, b"")) for digest in digests)
@@ -376,10 +392,10 @@ class CscSigner:
                 return [[digest, "", refusal.reason] for digest in page["digests"]]
             if isinstance(told, AuthorizationPending):
                 return None
-            self._granted[handle] = _Granted(sad=told.sad, ends=self._clock.now() + told.lifetime)
+            self._grant(handle, told)
         digests = tuple(bytes.fromhex(digest) for digest in page["digests"])
         try:
-            return self._signed(handle, Fingerprint(page["fingerprint"]), digests)
+            return self._signed(handle, Fingerprint(page["fingerprint"]), digests, None)
         except Unconfirmed as error:
             raise Unavailable("what was signed is not known yet", mend="ask again") from error
 
@@ -432,6 +448,13 @@ def checked(certificate: bytes, digest: bytes, value: bytes) -> bytes:
     except (InvalidSignature, UnsupportedAlgorithm, ValueError):
         pass
     return b""
+
+
+def _check(digests: Sequence[bytes], *, most: int) -> None:
+    if not digests or any(len(digest) != DIGEST_LENGTH for digest in digests):
+        raise Rejected("these are no SHA-256 digests", reason="bad_digest", mend="pass one or more of 32 bytes")
+    if len(set(digests)) > most:
+        raise Rejected(f"one authorization signs {most} digests at most", reason="too_many", mend="split them")
 
 
 def _once(digests: Sequence[bytes]) -> tuple[bytes, ...]:
