@@ -127,8 +127,7 @@ class CscOAuth(Provider):
 
     def _journey(self, asked: Mapping[str, str]) -> AuthorizationCode:
         client, redirect = asked.get("client_id", ""), asked.get("redirect_uri", "")
-        parts = urlsplit(redirect)
-        if client not in self.clients or parts.scheme not in ("http", "https") or not parts.hostname:
+        if client not in self.clients or not _web(redirect):
             raise refusal("The client or its redirect_uri is unknown", word="unauthorized_client")
         if asked.get("response_type") != "code":
             raise refusal("Only `code` is answered", word="unsupported_response_type")
@@ -180,6 +179,14 @@ def _wanted(asked: Mapping[str, str], credentials: Mapping[str, SandboxCredentia
     if any(len(digest) != 32 for digest in digests) or len(digests) > int(count) or (rules.pinned and not digests):
         raise refusal("Invalid digest value length")
     return Grant(credential=credential.id, left=int(count), digests=digests or None, ends=credential.ready_at)
+
+
+def _web(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _challenge(verifier: str) -> str:

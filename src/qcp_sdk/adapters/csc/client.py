@@ -90,7 +90,7 @@ class CscClient:
             found += fields.texts("credentialIDs")
             page = fields.text("nextPageToken", "")
             if not page:
-                return tuple(found)
+                return tuple(dict.fromkeys(found))
             if page in seen or len(seen) > _PAGES:
                 raise fields.answer.unreadable("its pages do not end")
             seen.add(page)

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
@@ -92,6 +93,36 @@ class FileNotebook:
                 yield connection
         except sqlite3.Error as error:
             raise Unavailable("the notebook does not answer", mend="ask again with the same key") from error
+
+
+class MemoryNotebook:
+    """A notebook that ends with its process: for tests, and for demonstrations."""
+
+    def __init__(self) -> None:
+        self._lock, self._pages = threading.Lock(), dict[str, str]()
+
+    @contextmanager
+    def open(self) -> Iterator[Pages]:
+        """Begin a transaction."""
+        with self._lock:
+            pages = _MemoryPages(dict(self._pages))
+            yield pages
+            self._pages = pages.written
+
+
+class _MemoryPages:
+    def __init__(self, written: dict[str, str]) -> None:
+        self.written = written
+
+    def get(self, name: str) -> Page | None:
+        page = self.written.get(name)
+        return json.loads(page) if page is not None else None
+
+    def put(self, name: str, page: Mapping[str, Any]) -> None:
+        self.written[name] = json.dumps(page)
+
+    def names(self, beginning: str) -> tuple[str, ...]:
+        return tuple(name for name in self.written if name.startswith(beginning))
 
 
 class _SqlitePages:
