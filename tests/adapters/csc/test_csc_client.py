@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
@@ -259,6 +260,18 @@ def test_a_timestamp_over_something_else_is_not_passed_on(service: Service, monk
             stamps.timestamp(digest=digest("one"))
 
 
+@pytest.mark.parametrize("count", [0, 2, 4])
+def test_too_few_or_too_many_signatures_are_no_answer(service: Service, count: int) -> None:
+    made = service.enrol()
+
+    def short(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
+        start("200 OK", [("Content-Type", "application/json")])
+        return [json.dumps({"signatures": ["AAAA"] * count}).encode()]
+
+    with pytest.raises(Unconfirmed, match=f"{count} signatures where 3"):
+        CscClient(Http(BASE, serve=short)).sign_hash(made.id, digests=DIGESTS, algorithm="1", sad=Secret("s"))
+
+
 def test_there_is_no_other_version(service: Service) -> None:
     with pytest.raises(ConfigurationError, match="version"):
         CscClient(service.http(), version="v3")  # type: ignore[arg-type]
@@ -285,6 +298,7 @@ def test_a_service_that_wants_a_token_gets_one_and_another_when_it_ends(guarded:
     clock.advance(timedelta(hours=1))
     client.credentials()
     assert guarded.counts["token"] == 2
+    assert guarded.counts["credentials/list"] == 4, "a token was used after its end"
     guarded.sandbox.tokens.clear()  # the service forgot it, which nobody could foresee
     client.credentials()
     assert guarded.counts["token"] == 3

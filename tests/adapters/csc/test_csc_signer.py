@@ -149,6 +149,18 @@ def test_a_service_that_is_busy_takes_the_same_key_later(tmp_path: Path) -> None
     assert desk.all_signed(desk.activate(challenge))
 
 
+def test_a_wrong_code_after_a_busy_answer_is_a_wrong_code(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    challenge = desk.challenge(desk.enrol())
+    desk.service.refuse("credentials/authorize")
+    with pytest.raises(Unavailable):
+        desk.activate(challenge)
+    with pytest.raises(Rejected) as wrong:
+        desk.activate(challenge, code=Secret("nonsense"))
+    assert wrong.value.reason == "wrong_code"
+    assert desk.all_signed(desk.activate(challenge, key=AGAIN))
+
+
 def test_a_busy_service_costs_no_entry_and_another_key_may_follow(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     challenge = desk.challenge(desk.enrol())
