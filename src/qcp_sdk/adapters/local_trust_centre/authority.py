@@ -14,7 +14,6 @@ from sqlalchemy import Connection, Select, delete, insert, select, update
 from qcp_sdk import matching
 from qcp_sdk.adapters.local_trust_centre.answers import REJECTED, accepted, asked, recall, refusal, remember
 from qcp_sdk.adapters.local_trust_centre.hierarchy import Hierarchy, Person, instant
-from qcp_sdk.adapters.local_trust_centre.profiles import HOLDERS, ROLES
 from qcp_sdk.adapters.local_trust_centre.revocation import REASON_FLAGS
 from qcp_sdk.adapters.local_trust_centre.storage import (
     Database,
@@ -24,6 +23,7 @@ from qcp_sdk.adapters.local_trust_centre.storage import (
     refusals,
     revocation_lists,
 )
+from qcp_sdk.adapters.shared.profiles import HOLDERS, ROLES
 from qcp_sdk.certificates import CertificateStatus, Holding, StatusKind, read
 from qcp_sdk.errors import ConfigurationError, InvalidValue, Rejected
 from qcp_sdk.identity import Proofing

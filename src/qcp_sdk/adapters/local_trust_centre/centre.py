@@ -11,12 +11,12 @@ from attrs import field, frozen
 
 from qcp_sdk.adapters.local_trust_centre.authority import LocalAuthority
 from qcp_sdk.adapters.local_trust_centre.hierarchy import Hierarchy
-from qcp_sdk.adapters.local_trust_centre.profiles import COUNTRY
 from qcp_sdk.adapters.local_trust_centre.revocation import Revocation
 from qcp_sdk.adapters.local_trust_centre.signer import BATCH, LocalSigner
 from qcp_sdk.adapters.local_trust_centre.storage import Database
 from qcp_sdk.adapters.local_trust_centre.timestamps import LocalTimestamps
 from qcp_sdk.adapters.shared.keystore import KeyStore, KeyType, PrivateKey, algorithm, sign_digest
+from qcp_sdk.adapters.shared.profiles import COUNTRY
 from qcp_sdk.certificates import Holding, fingerprint
 from qcp_sdk.errors import ConfigurationError
 from qcp_sdk.levels import CertificateLevel

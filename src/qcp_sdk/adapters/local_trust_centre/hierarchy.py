@@ -15,7 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 from sqlalchemy import Connection, insert, select
 
-from qcp_sdk.adapters.local_trust_centre.profiles import (
+from qcp_sdk.adapters.local_trust_centre.storage import Database, certificates
+from qcp_sdk.adapters.shared.keystore import KeyStore, KeyType, PrivateKey
+from qcp_sdk.adapters.shared.profiles import (
     AUTHORITIES,
     COUNTRY,
     HOLDERS,
@@ -24,8 +26,6 @@ from qcp_sdk.adapters.local_trust_centre.profiles import (
     ROLES,
     Role,
 )
-from qcp_sdk.adapters.local_trust_centre.storage import Database, certificates
-from qcp_sdk.adapters.shared.keystore import KeyStore, KeyType, PrivateKey
 from qcp_sdk.adapters.shared.x509 import Addresses, Issuer, Profile, PublicKey, build, common_name, der, name
 from qcp_sdk.certificates import fingerprint
 from qcp_sdk.errors import Unavailable

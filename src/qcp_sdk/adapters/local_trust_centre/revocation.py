@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, delete, insert, select
 
 from qcp_sdk.adapters.local_trust_centre.hierarchy import Held, Hierarchy, instant
-from qcp_sdk.adapters.local_trust_centre.profiles import AUTHORITIES, RESPONDERS
 from qcp_sdk.adapters.local_trust_centre.storage import Database, certificates, revocation_lists
 from qcp_sdk.adapters.shared.keystore import algorithm, sign_digest
+from qcp_sdk.adapters.shared.profiles import AUTHORITIES, RESPONDERS
 from qcp_sdk.certificates import fingerprint, read
 from qcp_sdk.ports.clock import Clock
 

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
-from typing import ClassVar, Final
-
-from asn1crypto import cms, core, tsp  # type: ignore[import-untyped]
-from asn1crypto import x509 as asn1_x509
+from typing import ClassVar
 
 from qcp_sdk.adapters.local_trust_centre.hierarchy import Hierarchy, instant
-from qcp_sdk.adapters.local_trust_centre.profiles import OUR_TIMESTAMPS
-from qcp_sdk.adapters.shared.keystore import algorithm, sign_digest
+from qcp_sdk.adapters.shared.profiles import OUR_TIMESTAMPS
+from qcp_sdk.adapters.shared.timestamp_tokens import DIGEST_LENGTH, token
 from qcp_sdk.errors import Rejected
 from qcp_sdk.ports.clock import Clock
-
-DIGEST_LENGTH: Final = 32
-SHA256: Final = {"algorithm": "sha256"}
 
 
 class LocalTimestamps:
@@ -37,48 +29,10 @@ class LocalTimestamps:
         """
         if len(digest) != DIGEST_LENGTH:
             raise Rejected(f"a SHA-256 digest has {DIGEST_LENGTH} bytes, not {len(digest)}", reason="bad_digest")
-        unit = self._hierarchy.held("tsu")
-        certificate = asn1_x509.Certificate.load(unit.der)
-        told = tsp.TSTInfo(
-            {
-                "version": "v1",
-                "policy": OUR_TIMESTAMPS,
-                "message_imprint": {"hash_algorithm": SHA256, "hashed_message": digest},
-                "serial_number": secrets.randbits(127) | 1 << 127,
-                "gen_time": instant(self._clock.now()),
-                "accuracy": {"seconds": 1},
-            }
-        ).dump()
-        attributes = cms.CMSAttributes(
-            [
-                {"type": "content_type", "values": ["tst_info"]},
-                {"type": "message_digest", "values": [hashlib.sha256(told).digest()]},
-                {
-                    "type": "signing_certificate_v2",  # RFC 5816
-                    "values": [{"certs": [{"cert_hash": hashlib.sha256(unit.der).digest()}]}],
-                },
-            ]
+        return token(
+            digest=digest,
+            key=self._hierarchy.held("tsu").key,
+            chain=self._hierarchy.chain("tsu")[:-1],
+            policy=OUR_TIMESTAMPS,
+            at=instant(self._clock.now()),
         )
-        signer = cms.SignerInfo(
-            {
-                "version": "v1",
-                "sid": cms.SignerIdentifier(
-                    name="issuer_and_serial_number",
-                    value={"issuer": certificate.issuer, "serial_number": certificate.serial_number},
-                ),
-                "digest_algorithm": SHA256,
-                "signed_attrs": attributes,
-                "signature_algorithm": {"algorithm": algorithm(unit.key)},
-                "signature": sign_digest(unit.key, hashlib.sha256(attributes.dump()).digest()),
-            }
-        )
-        signed = cms.SignedData(
-            {
-                "version": "v3",
-                "digest_algorithms": [SHA256],
-                "encap_content_info": {"content_type": "tst_info", "content": core.ParsableOctetString(told)},
-                "certificates": [asn1_x509.Certificate.load(der) for der in self._hierarchy.chain("tsu")[:-1]],
-                "signer_infos": [signer],
-            }
-        )
-        return bytes(cms.ContentInfo({"content_type": "signed_data", "content": signed}).dump())

@@ -1,0 +1,183 @@
+"""What an adapter has to remember of a service that remembers no keys: pages of JSON by name, in one transaction.
+
+A service's API may know no idempotency keys. The adapter then writes down what a key was for and what it was
+answered, before and after it asks. No secret is ever written down; people's contact data may be (see each adapter).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeAlias
+
+from qcp_sdk.errors import ConfigurationError, Rejected, Unavailable
+from qcp_sdk.values import Key
+
+BUSY: Final = 30.0
+"""Seconds that one writer waits for another."""
+Page: TypeAlias = dict[str, Any]
+
+
+class Pages(Protocol):
+    """The pages, within one transaction that nobody else writes in."""
+
+    def get(self, name: str) -> Page | None:
+        """Give the page of this name, or None."""
+
+    def put(self, name: str, page: Mapping[str, Any]) -> None:
+        """Write the page of this name anew."""
+
+    def names(self, beginning: str) -> tuple[str, ...]:
+        """Give the names that begin so, in the order in which the pages were first written."""
+
+
+class Notebook(Protocol):
+    """Opens transactions. Give one of your own where workers on several machines must share it."""
+
+    def open(self) -> AbstractContextManager[Pages]:
+        """Begin a transaction; what is raised inside undoes all of it.
+
+        Raises:
+            Unavailable: The notebook cannot be read or written.
+        """
+
+
+class FileNotebook:
+    """A notebook in one SQLite file, for any number of threads and processes of one machine.
+
+    Raises:
+        ConfigurationError: The file cannot be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            with self._connected() as connection:
+                connection.execute(
+                    "CREATE TABLE IF NOT EXISTS pages"
+                    " (number INTEGER PRIMARY KEY AUTOINCREMENT, name BLOB NOT NULL UNIQUE, page TEXT NOT NULL)"
+                )
+        except (OSError, Unavailable) as error:
+            raise ConfigurationError("the notebook cannot be used", where=path.name, mend="check its folder") from error
+
+    @contextmanager
+    def open(self) -> Iterator[Pages]:
+        """Begin a transaction.
+
+        Raises:
+            Unavailable: The notebook cannot be read or written.
+        """
+        with self._connected() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield _SqlitePages(connection)
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        # One connection a transaction: none crosses a thread or a fork.
+        try:
+            with closing(sqlite3.connect(self._path, timeout=BUSY, isolation_level=None)) as connection:
+                connection.execute("PRAGMA synchronous=FULL")
+                yield connection
+        except sqlite3.Error as error:
+            raise Unavailable("the notebook does not answer", mend="ask again with the same key") from error
+
+
+class MemoryNotebook:
+    """A notebook that ends with its process: for tests, and for demonstrations."""
+
+    def __init__(self) -> None:
+        self._lock, self._pages = threading.Lock(), dict[str, str]()
+
+    @contextmanager
+    def open(self) -> Iterator[Pages]:
+        """Begin a transaction."""
+        with self._lock:
+            pages = _MemoryPages(dict(self._pages))
+            yield pages
+            self._pages = pages.written
+
+
+class _MemoryPages:
+    def __init__(self, written: dict[str, str]) -> None:
+        self.written = written
+
+    def get(self, name: str) -> Page | None:
+        page = self.written.get(name)
+        return json.loads(page) if page is not None else None
+
+    def put(self, name: str, page: Mapping[str, Any]) -> None:
+        self.written[name] = json.dumps(page)
+
+    def names(self, beginning: str) -> tuple[str, ...]:
+        return tuple(name for name in self.written if name.startswith(beginning))
+
+
+class _SqlitePages:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def get(self, name: str) -> Page | None:
+        row = self._connection.execute("SELECT page FROM pages WHERE name = ?", (_octets(name),)).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def put(self, name: str, page: Mapping[str, Any]) -> None:
+        self._connection.execute(
+            "INSERT INTO pages (name, page) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET page = excluded.page",
+            (_octets(name), json.dumps(page)),
+        )
+
+    def names(self, beginning: str) -> tuple[str, ...]:
+        prefix = _octets(beginning)
+        rows = self._connection.execute(
+            "SELECT name FROM pages WHERE substr(name, 1, ?) = ? ORDER BY number", (len(prefix), prefix)
+        )
+        return tuple(bytes(name).decode(errors="surrogatepass") for (name,) in rows)
+
+
+def _octets(name: str) -> bytes:
+    return name.encode(errors="surrogatepass")
+
+
+# Answers by key, on pages of their own.
+
+
+def meant(call: str, *arguments: str) -> str:
+    """Name a call with its arguments, so that a key that is used for something else is noticed."""
+    return hashlib.sha256(json.dumps([call, *arguments]).encode()).hexdigest()
+
+
+def recall(pages: Pages, *, key: Key, meant: str) -> Page | None:
+    """Give what is remembered of this key: `{"asked": true}` while it has no answer, None where it never came.
+
+    Raises:
+        Rejected: `key_reused`, or as it was at first.
+    """
+    page = pages.get(f"key/{key}")
+    if page is None:
+        return None
+    if page["meant"] != meant:
+        raise Rejected("this key was used for something else", reason="key_reused", mend="derive a key for each intent")
+    answer: Page = page["answer"]
+    if "rejected" in answer:
+        raise Rejected(answer["what"], reason=answer["rejected"])
+    return answer
+
+
+def remember(pages: Pages, *, key: Key, meant: str, answer: Mapping[str, Any] | Rejected) -> None:
+    """Write down what this key is for, and what it is answered."""
+    if isinstance(answer, Rejected):
+        answer = {"rejected": answer.reason, "what": answer.what}
+    pages.put(f"key/{key}", {"meant": meant, "answer": dict(answer)})

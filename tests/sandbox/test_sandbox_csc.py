@@ -1,0 +1,81 @@
+"""The sandbox's CSC service beside the API: how it is mounted, scripted, looked at and reset."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from qcp_sdk.adapters.csc import CscClient
+from qcp_sdk.adapters.memory.clock import ManualClock
+from qcp_sdk.adapters.shared.http import Http
+from qcp_sdk.certificates import read
+from qcp_sdk.errors import Rejected
+from qcp_sdk.sandbox.csc import CscSandbox
+from qcp_sdk.sandbox.csc_state import CscRules
+from qcp_sdk.sandbox.wsgi import Failed
+from qcp_sdk.testing.conformance.examples import START
+
+
+@pytest.fixture
+def sandbox() -> CscSandbox:
+    return CscSandbox(clock=ManualClock(START), rules=CscRules(multisign=7))
+
+
+def test_it_is_found_with_and_without_its_prefix(sandbox: CscSandbox) -> None:
+    made = sandbox.enrol(given="A", last="B", mobile="+33639981316").id
+    for path in ("/csc", ""):
+        assert CscClient(Http("https://s.example.org", serve=sandbox), path=path).credentials() == (made,)
+    assert sandbox.counts["credentials/list"] == 2
+
+
+def test_a_script_enrols_disables_and_rules(sandbox: CscSandbox) -> None:
+    client = CscClient(Http("https://s.example.org", serve=sandbox), version="v2")
+    told = sandbox.script({"enrol": {"given": "Irène", "last": "Faron", "mobile": "+33639987720", "pin": "2468"}})
+    assert isinstance(told, dict)
+    (id,) = client.credentials()
+    assert told == {"credentialID": id}
+    name = read(client.credential(id).certificates[0]).name
+    assert name is not None
+    assert name.last == "Faron"
+    sandbox.script({"rules": {"multisign": 3, "sad_lifetime": 60, "agrees_after": None, "pinned": False}})
+    assert (client.credential(id).most, client.credential(id).pinned) == (3, False)
+    assert (sandbox.rules.sad_lifetime, sandbox.rules.agrees_after) == (timedelta(minutes=1), None)
+    sandbox.script({"disable": id})
+    assert not client.credential(id).enabled
+    sandbox.script({"refuse_next": "not_eligible"})
+    subject = {"givenName": "A", "surname": "B", "issuingCountry": "FR"}
+    with pytest.raises(Rejected, match="not_eligible"):
+        client.create(policy="0.4.0.194112.1.0", subject=subject)
+    assert client.create(policy="0.4.0.194112.1.0", subject=subject).certificates
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"open": "sesame"},
+        {"enrol": {"given": "A"}},
+        {"enrol": "A"},
+        {"disable": "never"},
+        {"rules": {"multisign": "3"}},
+        {"rules": {"nothing": 3}},
+        {"rules": {"sad_lifetime": "soon"}},
+        {"rules": 3},
+    ],
+)
+def test_a_script_that_makes_no_sense_is_refused(sandbox: CscSandbox, told: dict[str, object]) -> None:
+    with pytest.raises(Failed):
+        sandbox.script(told)
+
+
+def test_what_is_looked_at_holds_the_codes_and_a_reset_forgets_everything(sandbox: CscSandbox) -> None:
+    made = sandbox.enrol(given="A", last="B", mobile="+33639981316").id
+    client, root = CscClient(Http("https://s.example.org", serve=sandbox)), sandbox.pki.root
+    client.send_otp(made)
+    state = sandbox.state()
+    assert isinstance(state, dict)
+    assert [one["code"] for one in state["codes"]] == [sandbox.latest("+33639981316").reveal()]
+    sandbox.script({"rules": {"multisign": 3}})
+    sandbox.reset()
+    assert (client.credentials(), sandbox.sent, sandbox.rules.multisign) == ((), [], 7)
+    assert sandbox.pki.root != root
