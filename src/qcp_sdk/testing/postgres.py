@@ -45,13 +45,17 @@ def binaries() -> Path | None:
 
 
 class PostgresServer:
-    """One server over one new folder, reached through a socket in it. Leaving the context stops it and removes all."""
+    """One server over one new folder, reached through a socket in it. Leaving the context stops it and removes all.
 
-    def __init__(self, *settings: str) -> None:
+    The folder is made in memory where the system has a disk of that kind; or `within` another, whoever runs the server
+    must be able to enter it.
+    """
+
+    def __init__(self, *settings: str, within: Path | None = None) -> None:
         place = binaries()
         assert place is not None
         memory = MEMORY if os.access(MEMORY, os.W_OK) else None
-        self._base = Path(tempfile.mkdtemp(prefix="qcp-pg-", dir=memory))
+        self._base = Path(tempfile.mkdtemp(prefix="qcp-pg-", dir=within or memory))
         self._data, self._settings = self._base / "data", settings
         self._data.mkdir(mode=0o700)
         self._identity: dict[str, Any] = {"cwd": self._data}
