@@ -113,8 +113,8 @@ def by_hand(running: PostgresServer) -> float:
     store = Recording(database, schema=ours_in)
     Recording(database, schema=theirs_in)
     engine = engine_over(store)
-    where = {"host": str(running.url.query["host"]), "user": str(running.url.username), "dbname": "postgres"}
-    with psycopg.connect(**where, autocommit=True) as connection:
+    where = f"host={running.url.query['host']} user={running.url.username} dbname=postgres"
+    with psycopg.connect(where, autocommit=True) as connection:
         hand = ByHand(connection, theirs_in)
         for number in range(ROUNDS):
             store.batches.clear()
