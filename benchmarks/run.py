@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+from collections.abc import Callable
 
 from benchmarks import durable, finished, memory, others, postgresql, step
 
@@ -11,7 +12,8 @@ from benchmarks import durable, finished, memory, others, postgresql, step
 def main() -> int:
     print(f"Python {platform.python_version()} on {platform.machine()}")
     # All are shown, even after a miss.
-    missed = [part.main() for part in (step, durable, postgresql, others, finished, memory)]
+    parts: list[Callable[[], int]] = [step.main, durable.main, postgresql.main, others.main, finished.main, memory.main]
+    missed = [part() for part in parts]
     return max(missed)
 
 

@@ -90,7 +90,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        log = self._base / "log"
+        log = self.log
         with log.open("ab") as out:
             options = [option for setting in self._settings for option in ("-c", setting)]
             self._process = subprocess.Popen(  # noqa: S603
@@ -155,6 +155,16 @@ class PostgresServer:
                 return True
             time.sleep(0.01)
         return False
+
+    @property
+    def data(self) -> Path:
+        """The folder of its files: tables, indexes, the log that it writes ahead."""
+        return self._data
+
+    @property
+    def log(self) -> Path:
+        """The file of what it says."""
+        return self._base / "log"
 
     @property
     def url(self) -> URL:
