@@ -16,6 +16,7 @@ import pytest
 from qcp_sdk import journal
 from qcp_sdk.adapters.memory.clock import ManualClock
 from qcp_sdk.adapters.sql.migrations import STORE
+from qcp_sdk.cli import main
 from qcp_sdk.engine.streams import MACHINES
 from qcp_sdk.facts import CodeRequested, Fact
 from qcp_sdk.host.saying import Code
@@ -28,6 +29,8 @@ from qcp_sdk.testing.scene import hash_of
 from qcp_sdk.values import SubscriptionId
 
 ARCHIVES = sorted((Path(__file__).parent.parent / "stored").glob("*/installation.zip"))
+UNFOLLOWED = {"0.1.0": 1}
+"""How many certificates a release issued and did not follow."""
 MINUTE = timedelta(minutes=1)
 
 
@@ -99,7 +102,9 @@ def test_there_are_installations_to_take_over() -> None:
 
 
 @pytest.mark.parametrize("archive", ARCHIVES, ids=[archive.parent.name for archive in ARCHIVES])
-def test_subscriptions_in_flight_are_continued_by_todays_worker(archive: Path, tmp_path: Path) -> None:
+def test_subscriptions_in_flight_are_continued_by_todays_worker(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     taken = Taken(archive, tmp_path / "installation")
     qcp = taken.qcp
     assert taken.before <= taken.version() == STORE[-1].version, "its tables were brought up"
@@ -124,5 +129,11 @@ def test_subscriptions_in_flight_are_continued_by_todays_worker(archive: Path, t
     assert (qcp.backlog().due, qcp.backlog().parked) == (0, 0)
     books = qcp.ledger.check()
     assert books.balanced, books.faults
+    followed = qcp.operations.follow()
+    unfollowed = UNFOLLOWED.get(archive.parent.name, 0)
+    assert (followed.begun, followed.before) == (unfollowed, 9 - unfollowed)
+    capsys.readouterr()
+    assert main(["certificates", "follow", "--installation", str(taken.folder)]) == 0
+    assert capsys.readouterr().out == "begun=0 before=9 never=0 unreadable=0\n"
     again = Qcp.local(tmp_path / "installation", clock=taken.clock)
     assert {again.subscriptions.get(id).stage for id in taken.left} == {Stage.ACTIVE, Stage.CLOSED}
