@@ -21,75 +21,16 @@ from statistics import median
 from time import perf_counter
 from typing import Final
 
-from attrs import evolve
-
-from benchmarks.journey import NOW, journey
-from qcp_sdk.adapters.keyring import KeyRing
-from qcp_sdk.adapters.memory.world import MemoryWorld
+from benchmarks.journey import NOW
+from benchmarks.steps import STEPS, Recording, engine_over, goal, taken, told, walk
 from qcp_sdk.adapters.sql.database import ticks
 from qcp_sdk.adapters.sql.engines import sqlite_engine
 from qcp_sdk.adapters.sql.store import SqlStore
-from qcp_sdk.engine import Collaborators, Engine
-from qcp_sdk.engine.core import Answering
-from qcp_sdk.facts import CodeEntered, Fact
-from qcp_sdk.ports.store import FIRST_TOKEN, Batch
-from qcp_sdk.subscription import facts
-from qcp_sdk.values import AccountId, ChallengeId, SubscriptionId
+from qcp_sdk.ports.store import Batch
 
 ROUNDS: Final = 40
 AT_ONCE: Final = 64
-FACTS: Final = journey()
-STEPS: Final = len(FACTS)
-ANSWERS: Final[dict[type[Fact], str]] = {
-    facts.FundsHeld: "hold_funds",
-    facts.IdentityOpened: "open_identity",
-    facts.RequestPrepared: "prepare_request",
-    facts.RequestSealed: "seal_request",
-    facts.CertificateIssued: "submit_request",
-    facts.FundsCaptured: "capture_funds",
-}
-"""The effect that each of these facts answers."""
 GOAL_BY_HAND, GOAL_AT_ONCE, GOAL_SYNCS, GOAL_WAIT = 0.7, 4.0, 1.2, 1.0
-
-
-class Recording(SqlStore):
-    """A store that remembers what was committed."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(sqlite_engine(path))
-        self.create_schema()
-        self.batches: list[Batch] = []
-
-    def commit(self, *, batch: Batch) -> None:
-        super().commit(batch=batch)
-        self.batches.append(batch)
-
-
-def engine_over(store: SqlStore) -> Engine:
-    """Give an engine that performs nothing: what is measured is what it writes."""
-    world = MemoryWorld(start=NOW)
-    ports = Collaborators(
-        store=store, clock=world.clock, ids=world.ids, keys=KeyRing.generate(), accounts=world.accounts,
-        ledgers={}, codes={}, notices={}, documents={},
-    )  # fmt: skip
-    return Engine(ports, after_commit=lambda _: None)
-
-
-def walk(engine: Engine, store: SqlStore, number: int) -> None:
-    """Take one subscription through its journey."""
-    id = SubscriptionId(f"sub-{number}")
-    for fact in FACTS:
-        if isinstance(fact, facts.SubscriptionOpened):
-            account = evolve(fact.account, id=AccountId(f"acc-{number}"))
-            engine.record(id, evolve(fact, id=id, account=account), opens="subscription")
-            continue
-        if isinstance(fact, CodeEntered):
-            fact = evolve(fact, challenge=ChallengeId(fact.challenge.replace("sub-1", id)))
-        answering = None
-        if (kind := ANSWERS.get(type(fact))) is not None:
-            (row,) = (row for row in store.outstanding(stream=id) if row.kind == kind)
-            answering = Answering(key=row.key, token=FIRST_TOKEN)
-        engine.record(id, fact, answering=answering)
 
 
 class ByHand:
@@ -109,14 +50,14 @@ class ByHand:
             for one in batch.answered
         ]
         for stream, expected in zip(batch.streams, batch.expected, strict=True):
-            row = (stream.version, stream.stage, stream.data_key, stream.state, stream.head)
-            indexed = json.dumps(sorted(stream.indexes))
+            row = (stream.version, stream.stage, stream.state, stream.head, json.dumps(sorted(stream.indexes)))
             if expected:
-                sql = "UPDATE qcp_streams SET version=?, stage=?, data_key=?, state=?, head=?, indexed=?"
-                out.append((f"{sql} WHERE id=? AND version=?", (*row, indexed, stream.id, expected)))
+                sql = "UPDATE qcp_streams SET version=?, stage=?, state=?, head=?, indexed=? WHERE id=? AND version=?"
+                out.append((sql, (*row, stream.id, expected)))
             else:
-                sql = "INSERT INTO qcp_streams (version, stage, data_key, state, head, indexed, id, kind)"
-                out.append((f"{sql} VALUES (?,?,?,?,?,?,?,?)", (*row, indexed, stream.id, stream.kind)))
+                sql = "INSERT INTO qcp_streams (version, stage, state, head, indexed, id, kind, data_key, wrapped_by)"
+                born = (stream.id, stream.kind, stream.data_key, stream.wrapped_by)
+                out.append((f"{sql} VALUES (?,?,?,?,?,?,?,?,?)", (*row, *born)))
             sql = "INSERT OR IGNORE INTO qcp_indexes (name, value, stream) VALUES (?,?,?)"
             if not expected or stream.stage in {"proving_identity", "active"}:
                 out += [(sql, (name, value, stream.id)) for name, value in stream.indexes]
@@ -150,7 +91,7 @@ class ByHand:
 
 def by_hand(folder: Path) -> float:
     """Give our rate as a share of the rate by hand: the median over interleaved journeys."""
-    store = Recording(folder / "ours.db")
+    store = Recording(sqlite_engine(folder / "ours.db"))
     SqlStore(made := sqlite_engine(folder / "hand.db")).create_schema()
     made.dispose()
     hand, engine, shares = ByHand(folder / "hand.db"), engine_over(store), []
@@ -164,23 +105,10 @@ def by_hand(folder: Path) -> float:
     return median(shares[2:])
 
 
-def taken(work: Callable[[], None]) -> float:
-    """Give the seconds that it takes."""
-    start = perf_counter()
-    work()
-    return perf_counter() - start
-
-
 def rate(path: Path, callers: int, each: int) -> tuple[float, float]:
     """Give the steps a second of so many callers at once through the engine, and of as many bare commits."""
-    store = Recording(path)
-    engines = [engine_over(store) for _ in range(callers)]
-
-    def subscribe(caller: int) -> None:
-        for k in range(each):
-            walk(engines[caller], store, caller * each + k)
-
-    whole = _together(callers, subscribe)
+    store = Recording(sqlite_engine(path))
+    whole = rate_over(store, callers, each)
     bare = SqlStore(sqlite_engine(path.with_suffix(".bare")))
     bare.create_schema()
     mine: dict[int, list[Batch]] = {n: [] for n in range(callers)}
@@ -194,7 +122,18 @@ def rate(path: Path, callers: int, each: int) -> tuple[float, float]:
     commits = _together(callers, keep)
     for one in (store, bare):
         one._database.engine.dispose()
-    return callers * each * STEPS / whole, len(store.batches) / commits
+    return whole, len(store.batches) / commits
+
+
+def rate_over(store: Recording, callers: int, each: int) -> float:
+    """Give the steps a second of so many callers at once through the engine, over an empty store."""
+    engines = [engine_over(store) for _ in range(callers)]
+
+    def subscribe(caller: int) -> None:
+        for k in range(each):
+            walk(engines[caller], store, caller * each + k)
+
+    return callers * each * STEPS / _together(callers, subscribe)
 
 
 def _together(callers: int, work: Callable[[int], None]) -> float:
@@ -262,24 +201,19 @@ def main() -> int:
         wait, count = longest_wait(folder), syncs(folder)
     print(f"a durable step on SQLite, full sync (load of the machine: {os.getloadavg()[0]:.1f})")
     met = [
-        _goal("a step, as a share of the same writes by hand", share, share >= GOAL_BY_HAND),
-        _goal(f"{AT_ONCE} subscriptions at once against one, best of 3", max(ratios), max(ratios) >= GOAL_AT_ONCE),
-        _goal("two processes that write all the time: longest wait, s", wait, wait < GOAL_WAIT),
+        goal("a step, as a share of the same writes by hand", share, share >= GOAL_BY_HAND),
+        goal(f"{AT_ONCE} subscriptions at once against one, best of 3", max(ratios), max(ratios) >= GOAL_AT_ONCE),
+        goal("two processes that write all the time: longest wait, s", wait, wait < GOAL_WAIT),
     ]
-    print(f"{f'{AT_ONCE} callers at once against one, commits only, best of 3':60}{max(bare):8.2f}")
+    told(f"{AT_ONCE} callers at once against one, commits only, best of 3", max(bare))
     if count is not None:
-        met.append(_goal("disk syncs a step", count, count <= GOAL_SYNCS))
+        met.append(goal("disk syncs a step", count, count <= GOAL_SYNCS))
     return 0 if all(met) else 1
-
-
-def _goal(what: str, value: float, met: bool) -> bool:
-    print(f"{what:60}{value:8.2f}  {'met' if met else 'MISSED'}")
-    return met
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["walk"]:
-        walked = Recording(Path(sys.argv[2]))
+        walked = Recording(sqlite_engine(sys.argv[2]))
         for turn in range(int(sys.argv[3])):
             walk(engine_over(walked), walked, turn)
     elif sys.argv[1:2] == ["press"]:

@@ -6,7 +6,6 @@ import base64
 import logging
 import traceback
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 
@@ -19,27 +18,12 @@ from qcp_sdk.host.saying import Code
 from qcp_sdk.offers import Offer
 from qcp_sdk.otp import Purpose
 from qcp_sdk.subscription.stages import Plan, Stage
+from qcp_sdk.testing.leaks import forms
 from qcp_sdk.testing.scene import Scene
 
 
 def everything(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
-
-
-def forms(text: str) -> set[bytes]:
-    """Give a text as it may lie somewhere: other encodings, and Base64 at each of its three offsets."""
-    raw = text.encode()
-    shifted = [base64.b64encode(b"x" * pad + raw)[4 if pad else 0 : -4] for pad in range(3)]
-    found = {
-        raw,
-        text.encode("utf-16-le"),
-        text.encode("utf-16-be"),
-        raw.hex().encode(),
-        quote(text, safe="").encode(),
-        text.encode("ascii", "backslashreplace"),
-        *(each for each in shifted if len(each) >= 8),
-    }
-    return {each.lower() for each in found if len(each) >= 5}
 
 
 def test_a_destroyed_data_key_is_overwritten(tmp_path: Path) -> None:

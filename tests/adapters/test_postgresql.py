@@ -269,6 +269,46 @@ class TestPlans:
         assert {name: plan for name, plan in plans.items() if "Seq Scan on" in plan} == {}
         assert all("qcp_outbox_ready" in plans[name] for name in ("any_ready", "lease", "next_due", "backlog"))
 
+    def test_so_it_is_with_the_statistics_of_a_store_in_which_most_is_finished(
+        self, engine: Engine, store: SqlStore, schema: str
+    ) -> None:
+        """PostgreSQL chooses freely here, and more waits than when it last counted."""
+        names = ("any_ready", "lease", "next_due", "backlog", "lease_of", "outstanding", "load", "answer", "recorded")
+        for number in range(50):
+            begun = opening(effect(f"s-{number}/1/0", id=f"s-{number}"), id=f"s-{number}")
+            store.commit(batch=begun)
+        with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            say = connection.exec_driver_sql
+            columns = "kind, due, ready, token, attempts, state, note, payload"
+            say(
+                f"INSERT INTO {schema}.qcp_streams (id, kind, version, stage, data_key, state, head, indexed)"
+                " SELECT 'f-' || n, 'x', 1, 'closed', '', '', '', '[]' FROM generate_series(1, 5000) AS n"
+            )
+            say(
+                f"INSERT INTO {schema}.qcp_journal (stream, sequence, at, kind, payload, hash)"
+                " SELECT 'f-' || n, 1, n, 'x', '', '' FROM generate_series(1, 5000) AS n"
+            )
+            say(
+                f"INSERT INTO {schema}.qcp_outbox (key, stream, {columns})"
+                " SELECT 'f-' || n || '/1/0', 'f-' || n, 'x', n, n, 1, 1, 'done', '', ''"
+                " FROM generate_series(1, 5000) AS n"
+            )
+            say("VACUUM ANALYZE")
+            say(
+                f"INSERT INTO {schema}.qcp_outbox (key, stream, {columns})"
+                " SELECT 's-1/' || n, 's-' || mod(n, 50), 'x', n, n, 1, 1, 'waiting', '', ''"
+                " FROM generate_series(1, 500) AS n"
+            )
+            plans: dict[str, str] = {}
+            for name in names:
+                statement = getattr(store._statements, name)
+                values = dict.fromkeys(re.findall(r"%\((\w+)\)s", statement.sql), "0")
+                plans[name] = "\n".join(map(str, say(f"EXPLAIN {statement.sql}", values).scalars()))
+        assert {name: plan for name, plan in plans.items() if "Seq Scan on" in plan} == {}
+        of_all = {name: plans[name] for name in ("any_ready", "lease", "next_due", "backlog")}
+        assert {name: plan for name, plan in of_all.items() if "qcp_outbox_open" in plan} == {}
+        assert all("qcp_outbox_open" in plans[name] for name in ("lease_of", "outstanding"))
+
 
 def forked(work: Callable[[], None]) -> int:
     """Do the work in a forked process, and give its process id."""

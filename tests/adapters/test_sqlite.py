@@ -217,6 +217,24 @@ class TestProcesses:
         host.dispose()
         assert ended(child) == 0
 
+    @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+    def test_an_engine_that_is_disposed_leaves_no_file_open(
+        self, engine: Engine, store: SqlStore, tmp_path: Path
+    ) -> None:
+        """Connections at hand are kept out of its pool, and go with it all the same."""
+        store.commit(batch=opening())
+        assert store.load(id="s-1") is not None
+
+        def held() -> list[str]:
+            links = [Path(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
+            names = [str(link.readlink()) for link in links if link.is_symlink()]
+            return [name for name in names if name in {str(tmp_path / "qcp.db"), str(tmp_path / "qcp.db-wal")}]
+
+        assert held()
+        engine.dispose()
+        assert held() == []
+        assert store.load(id="s-1") is not None
+
     @forks
     def test_processes_never_share_an_effect(self, tmp_path: Path) -> None:
         engine = sqlite_engine(tmp_path / "shared.db")

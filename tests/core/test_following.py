@@ -6,14 +6,16 @@ from datetime import timedelta
 
 import pytest
 
+from qcp_sdk.adapters.memory.registration import attest
 from qcp_sdk.certificates import Certificate
 from qcp_sdk.engine import schedule
 from qcp_sdk.engine.following import OFTENEST, RAREST, interval
-from qcp_sdk.errors import Unavailable
+from qcp_sdk.errors import Rejected, Unavailable
 from qcp_sdk.host.subscriptions import SubscriptionView
 from qcp_sdk.offers import Offer
+from qcp_sdk.ports.store import Batch
 from qcp_sdk.subscription.facts import CertificateRevoked, Waits
-from qcp_sdk.subscription.stages import Stage
+from qcp_sdk.subscription.stages import Plan, Stage
 from qcp_sdk.testing.scene import Scene
 from qcp_sdk.values import Key
 
@@ -110,3 +112,77 @@ def test_two_certificates_of_one_moment_are_not_asked_about_together() -> None:
     waits = {schedule.spread(DAY, Key(f"s-{n}"), 0) for n in range(20)}
     assert len(waits) > 10
     assert all(0.8 * DAY <= wait <= 1.2 * DAY for wait in waits)
+
+
+def forgotten(scene: Scene) -> SubscriptionView:
+    """Give a subscription whose certificate nobody follows, as releases left it that did not know of following."""
+    view, _ = held(scene)
+    store, now = scene.world.store, scene.world.clock.now()
+    (check,) = (row for row in store.outstanding(stream=view.id) if row.kind == "check_status")
+    leased = store.lease(now=check.due, until=check.due + DAY, limit=99, stream=view.id)
+    (token,) = (one.token for one in leased if one.key == check.key)
+    store.commit(batch=Batch(at=now, answered=((check.key, token),)))
+    assert checks(scene, view) == 0
+    return view
+
+
+def test_certificates_that_nobody_follows_are_followed_from_then_on() -> None:
+    scene = Scene()
+    view = forgotten(scene)
+    followed = scene.subscribe(scene.irene)
+    found = scene.qcp.operations.follow()
+    assert (found.begun, found.before, found.never, found.unreadable) == (1, 1, 0, ())
+    assert (checks(scene, view), checks(scene, followed)) == (1, 1)
+    again = scene.qcp.operations.follow()
+    assert (again.begun, again.before) == (0, 2)
+    certificate = scene.qcp.engine.streams.load(view.id).state.certificate
+    scene.world.authority.revoke(key=Key("elsewhere"), fingerprint=certificate.fingerprint, reason="key_compromise")
+    scene.wait(1.2 * DAY)
+    assert scene.qcp.subscriptions.get(view.id).stage is Stage.REVOKED
+    assert scene.qcp.subscriptions.get(followed.id).stage is Stage.ACTIVE
+    scene.prove(view.id)
+    assert scene.qcp.operations.follow().before == 1, "what has ended is left alone"
+
+
+def test_two_who_look_at_once_begin_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene()
+    view = forgotten(scene)
+    commit, raced = scene.world.store.commit, list[int]()
+
+    def late(*, batch: Batch) -> None:
+        if not raced:
+            raced.append(1)
+            raced.append(scene.installation().operations.follow().begun)
+        commit(batch=batch)
+
+    monkeypatch.setattr(scene.world.store, "commit", late)
+    assert scene.qcp.operations.follow().begun == 0
+    assert raced == [1, 1]
+    assert checks(scene, view) == 1
+
+
+def test_an_offer_that_asks_for_no_status_an_attestation_and_an_end_are_left_alone() -> None:
+    scene = Scene(offer=Offer(waits=Waits(status=None)))
+    held(scene)
+    scene.open(scene.irene)
+    found = scene.qcp.operations.follow()
+    assert (found.begun, found.before, found.never) == (0, 0, 1)
+    hosted = Scene(offer=Offer(plan=Plan.HOSTED))
+    view = hosted.subscribe(hosted.jessica, until=Stage.REGISTERING)
+    hosted.world.registration.script(hosted.registration_session(view), attest())
+    hosted.advance(view, Stage.ACTIVE)
+    assert hosted.qcp.engine.streams.load(view.id).state.certificate is None
+    assert hosted.qcp.operations.follow().never == 1
+
+
+def test_what_no_key_opens_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene()
+    view = forgotten(scene)
+    other = scene.installation()
+
+    def closed(**_named: object) -> bytes:
+        raise Rejected("it does not open", reason="unreadable")
+
+    monkeypatch.setattr(scene.world.keys, "open", closed)
+    found = other.operations.follow()
+    assert (found.begun, found.unreadable) == (0, (view.id,))

@@ -285,6 +285,27 @@ class GoesOnPerformingWhatIsErased(StoreSuite):
             kept.stream = evolve(kept.stream, data_key=b"", wrapped_by="", state=b"")
 
 
+@pytest.mark.caught_by(ANY_HISTORY)
+class NamesTheWrapperOnceOnly(StoreSuite):
+    """A data key that was wrapped anew before keeps the name that it had then."""
+
+    class Adapter(MemoryStore):
+        def rewrap(self, *, keys):
+            known = {one.before.stream: self.load(id=one.before.stream) for one in keys}
+            named = {id: stream.wrapped_by for id, stream in known.items() if stream and b" of " in stream.data_key}
+            return super().rewrap(
+                keys=tuple(evolve(one, wrapped_by=named.get(one.before.stream, one.wrapped_by)) for one in keys)
+            )
+
+
+@pytest.mark.caught_by(ANY_HISTORY)
+class KeepsTheClaimsOfWhatIsErasedTwice(StoreSuite):
+    class Adapter(MemoryStore):
+        def _examine_claims(self, batch):
+            erased = tuple(id for id in batch.erased if id in self._streams and self._streams[id].stream.data_key)
+            return super()._examine_claims(evolve(batch, erased=erased))
+
+
 @pytest.mark.caught_by("test_store_31_one_callers_refusal_costs_no_other")
 class RefusesTheNextAsWell(StoreSuite):
     """It writes callers' batches together, and a refused one takes another with it."""

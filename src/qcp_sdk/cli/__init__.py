@@ -97,6 +97,9 @@ def build_parser() -> argparse.ArgumentParser:
     before.add_argument("file", type=Path, metavar="FILE", help="columns: account, fingerprint[, route][, tenant]")
     _asks_for_installation(before)
     before.set_defaults(run=certificates.bring_in)
+    follow = held.add_parser("follow", help="have every certificate in force asked about at its authority from now on")
+    _asks_for_installation(follow)
+    follow.set_defaults(run=certificates.follow)
     person = commands.add_parser("person", help="what is kept about one person").add_subparsers(
         dest="person", required=True, metavar="COMMAND"
     )

@@ -1,4 +1,4 @@
-"""`qcp-sdk certificates`: those that people held before."""
+"""`qcp-sdk certificates`: those that people held before, and those that nobody follows yet."""
 
 from __future__ import annotations
 
@@ -24,3 +24,14 @@ def bring_in(asked: argparse.Namespace) -> int:
         if one.subscription is None:
             answer = NO
     return answer
+
+
+def follow(asked: argparse.Namespace) -> int:
+    """Have every certificate followed; say how many were not."""
+    from qcp_sdk.installation import find
+
+    found = find(asked.installation).operations.follow()
+    print(f"begun={found.begun} before={found.before} never={found.never} unreadable={len(found.unreadable)}")
+    for id in found.unreadable:
+        print(f"{id}\tunreadable")
+    return NO if found.unreadable else YES

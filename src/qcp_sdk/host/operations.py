@@ -12,6 +12,7 @@ from qcp_sdk.audit import AUDIT, OperatorActed, need_approval
 from qcp_sdk.engine import Engine
 from qcp_sdk.errors import Conflict, NotFound, QcpError
 from qcp_sdk.host.custody import Custody, Rotation
+from qcp_sdk.host.following import Following, follow
 from qcp_sdk.host.records import Recorded, Records
 from qcp_sdk.host.retention import Retention
 from qcp_sdk.ports.store import ParkedEffect
@@ -151,6 +152,15 @@ class Operations:
             FactRefused: Nobody says who does it, or why.
         """
         return self._custody.rewrap(by=by, reason=reason, batch=batch)
+
+    def follow(self) -> Following:
+        """Have the status of every certificate in force asked for from now on, as that of new ones is: of those too
+        that were issued before this was there. Repeatable, beside workers; nothing is recorded, and nobody is told.
+
+        Raises:
+            Unavailable: The store does not answer; what was begun stays, and the next call goes on.
+        """
+        return follow(self._engine)
 
     def acts(self) -> tuple[Recorded, ...]:
         """Give what operators did, in order. `qcp.records.journal("audit")` gives its chain."""

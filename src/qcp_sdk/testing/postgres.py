@@ -45,13 +45,17 @@ def binaries() -> Path | None:
 
 
 class PostgresServer:
-    """One server over one new folder, reached through a socket in it. Leaving the context stops it and removes all."""
+    """One server over one new folder, reached through a socket in it. Leaving the context stops it and removes all.
 
-    def __init__(self, *settings: str) -> None:
+    The folder is made in memory where the system has a disk of that kind; or `within` another, whoever runs the server
+    must be able to enter it.
+    """
+
+    def __init__(self, *settings: str, within: Path | None = None) -> None:
         place = binaries()
         assert place is not None
         memory = MEMORY if os.access(MEMORY, os.W_OK) else None
-        self._base = Path(tempfile.mkdtemp(prefix="qcp-pg-", dir=memory))
+        self._base = Path(tempfile.mkdtemp(prefix="qcp-pg-", dir=within or memory))
         self._data, self._settings = self._base / "data", settings
         self._data.mkdir(mode=0o700)
         self._identity: dict[str, Any] = {"cwd": self._data}
@@ -86,7 +90,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        log = self._base / "log"
+        log = self.log
         with log.open("ab") as out:
             options = [option for setting in self._settings for option in ("-c", setting)]
             self._process = subprocess.Popen(  # noqa: S603
@@ -151,6 +155,16 @@ class PostgresServer:
                 return True
             time.sleep(0.01)
         return False
+
+    @property
+    def data(self) -> Path:
+        """The folder of its files: tables, indexes, the log that it writes ahead."""
+        return self._data
+
+    @property
+    def log(self) -> Path:
+        """The file of what it says."""
+        return self._base / "log"
 
     @property
     def url(self) -> URL:

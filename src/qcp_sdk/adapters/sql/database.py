@@ -240,8 +240,7 @@ class Database:
         """
         with ExitStack() as stack:
             if self._sqlite:
-                with self._connected():  # and so the file is known
-                    pass
+                self._let_go(self._connection())  # and so the file is known
                 stack.enter_context(self._writers.turn())
             self._create(metadata, prefix=prefix, migrations=migrations)
 
@@ -254,6 +253,41 @@ class Database:
                 bring_up(connection, metadata, prefix=prefix, migrations=migrations, at=now)
         except (SQLAlchemyError, self._error) as error:
             raise Unavailable("the tables could not be made", where="database", mend="look at its cause") from error
+
+    def one(self, statement: Statement, values: Values) -> Row | None:
+        """Ask one question, and give the first row of the answer.
+
+        Raises:
+            Unavailable: It was not answered; again later.
+        """
+        return self._asked(Work.one, statement, values)
+
+    def all(self, statement: Statement, values: Values) -> Sequence[Row]:
+        """Ask one question, and give every row of the answer.
+
+        Raises:
+            Unavailable: It was not answered; again later.
+        """
+        return self._asked(Work.all, statement, values)
+
+    def _asked(self, ask: Callable[[Work, Statement, Values], T], statement: Statement, values: Values) -> T:
+        if self._joins is not None or not self._sqlite:
+            with self._session(writes=False, transaction=False) as work:
+                return ask(work, statement, values)
+        # The same once more without what SQLite does not need: it answers in less time than that takes.
+        connection = self._connection()
+        try:
+            cursor = cast("_Cursor", connection.cursor())
+            answer = ask(Work(cursor), statement, values)
+            cursor.close()
+        except BaseException as error:
+            self._give_up(connection, error)
+            connection.close()
+            if isinstance(error, (self._error, OverflowError, UnicodeError)):
+                raise self._translated(error, ("", "")) from error
+            raise
+        self._let_go(connection)
+        return answer
 
     @contextmanager
     def reading(self, *, frozen: bool = False) -> Iterator[Work]:
@@ -301,25 +335,37 @@ class Database:
 
     def _together(self, jobs: Sequence[Job[Work]]) -> None:
         """Do several callers' work in one transaction, each undone by itself where it is refused."""
-        with self._connected() as connection, self._writers.turn():
+        connection = self._connection()
+        try:
+            self._writers.take()
             try:
-                cursor = cast("_Cursor", connection.cursor())
-                cursor.execute("BEGIN IMMEDIATE")  # who begins as a reader may not be let write (lang_transaction § 2)
-                if len(jobs) == 1:
-                    kept = self._done(jobs[0], cursor)
-                else:
-                    kept = sum(self._done_apart(job, cursor, connection) for job in jobs) > 0
-                cursor.close()  # so that nothing is read beyond the transaction
-                if not kept:
-                    connection.rollback()
-            except self._error as error:
-                self._give_up(connection, error)
-                raise self._translated(error, ("", "")) from error
-            except BaseException as error:
-                self._give_up(connection, error)
-                raise
-            if kept:
-                self._keep(connection)
+                self._written(jobs, connection)
+            finally:
+                self._writers.give()
+        except BaseException:
+            connection.close()
+            raise
+        self._let_go(connection)
+
+    def _written(self, jobs: Sequence[Job[Work]], connection: PoolProxiedConnection) -> None:
+        try:
+            cursor = cast("_Cursor", connection.cursor())
+            cursor.execute("BEGIN IMMEDIATE")  # who begins as a reader may not be let write (lang_transaction § 2)
+            if len(jobs) == 1:
+                kept = self._done(jobs[0], cursor)
+            else:
+                kept = sum(self._done_apart(job, cursor, connection) for job in jobs) > 0
+            cursor.close()  # so that nothing is read beyond the transaction
+            if not kept:
+                connection.rollback()
+        except self._error as error:
+            self._give_up(connection, error)
+            raise self._translated(error, ("", "")) from error
+        except BaseException as error:
+            self._give_up(connection, error)
+            raise
+        if kept:
+            self._keep(connection)
 
     def _done(self, job: Job[Work], cursor: _Cursor) -> bool:
         """Do one caller's work, and write down what became of it; say whether it is to be kept."""
@@ -344,17 +390,27 @@ class Database:
         cursor.execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
         return kept
 
-    @contextmanager
-    def _connected(self) -> Iterator[PoolProxiedConnection]:
+    def _connection(self) -> PoolProxiedConnection:
+        idle = self._writers.idle
+        try:
+            if idle:
+                return idle.pop()
+        except IndexError:  # another thread has just taken the last one
+            pass
         try:
             connection = self.engine.raw_connection()
             if self._sqlite and not self._writers.located:
                 self._writers.locate(connection)
         except (SQLAlchemyError, self._error) as error:
             raise Unavailable("no connection could be made", where="database") from error
-        try:
-            yield connection
-        finally:
+        return connection
+
+    def _let_go(self, connection: PoolProxiedConnection) -> None:
+        """Give back a connection on which all went well."""
+        writers = self._writers
+        if len(writers.idle) < writers.keeps:
+            writers.idle.append(connection)
+        else:
             connection.close()
 
     def scrub(self) -> None:
@@ -371,22 +427,26 @@ class Database:
             with self._joined(host, writes=writes) as work:
                 yield work
             return
-        with self._connected() as connection, self._set_for(connection, transaction=transaction):
-            work = Work(cast("_Cursor", connection.cursor()))
-            try:
-                yield work
-                work.close()
-            except (self._error, OverflowError, UnicodeError) as error:
-                gone = self._give_up(connection, error)
-                if gone and writes and not transaction:
-                    raise Unconfirmed("the connection was lost", where="database", mend="look again") from error
-                raise self._translated(error, work.about) from error
-            except BaseException as error:
-                self._give_up(connection, error)
-                raise
-            else:
-                if writes and transaction:
-                    self._keep(connection)
+        connection = self._connection()
+        try:
+            with self._set_for(connection, transaction=transaction):
+                work = Work(cast("_Cursor", connection.cursor()))
+                try:
+                    yield work
+                    work.close()
+                except (self._error, OverflowError, UnicodeError) as error:
+                    gone = self._give_up(connection, error)
+                    if gone and writes and not transaction:
+                        raise Unconfirmed("the connection was lost", where="database", mend="look again") from error
+                    raise self._translated(error, work.about) from error
+                except BaseException as error:
+                    self._give_up(connection, error)
+                    raise
+                else:
+                    if writes and transaction:
+                        self._keep(connection)
+        finally:
+            connection.close()
 
     @contextmanager
     def _set_for(self, connection: PoolProxiedConnection, *, transaction: bool) -> Iterator[None]:

@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from weakref import WeakKeyDictionary, WeakSet
 
-from sqlalchemy import URL, Connection, Engine, Pool, PoolProxiedConnection, create_engine, event
+from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -26,9 +26,12 @@ from qcp_sdk.adapters.sql.line import PATIENCE, Job, Line
 from qcp_sdk.adapters.sql.turn import Turn, renew_all, turn
 from qcp_sdk.errors import Unavailable
 
+KEPT: Final = 4
+"""Idle connections that are kept out of an engine's pool: taking one out and back costs more than a question."""
+
 
 class Writers:
-    """Who writes through one engine: the line of this process, and its turn among the processes.
+    """Who works through one engine: the line of writers in this process, and its turn among the processes.
 
     SQLite has one writer a file; those who wait for it by polling can starve, those who wait in line do not.
     """
@@ -37,7 +40,17 @@ class Writers:
         self.patience = patience
         self.line: Line[Any] = Line()
         self.located = False
+        self.idle: list[PoolProxiedConnection] = []
+        """Connections at hand, the last used last."""
+        self.keeps = 0
+        """How many may be; none of a host's engine, which may want to hear of each."""
         self._turn: Turn | None = None
+
+    def close(self) -> None:
+        """Close every connection at hand. Their pool may be disposed already, and would keep them open."""
+        while self.idle:
+            with suppress(IndexError):
+                self.idle.pop().invalidate()
 
     def locate(self, connection: PoolProxiedConnection) -> None:
         """Find out which file is written to. What is no file is no other process's."""
@@ -52,10 +65,21 @@ class Writers:
         """Write when it is this process's turn.
 
         Raises:
+            Unavailable: As `take`.
+        """
+        self.take()
+        try:
+            yield
+        finally:
+            self.give()
+
+    def take(self) -> None:
+        """Wait for this process's turn to write.
+
+        Raises:
             Unavailable: It did not come, or the file for it beside the database cannot be made.
         """
         if self._turn is None:
-            yield
             return
         try:
             taken = self._turn.take(self.patience)
@@ -67,16 +91,17 @@ class Writers:
             ) from error
         if not taken:
             raise Unavailable("another process takes too long", where="database", mend="try again in a moment")
-        try:
-            yield
-        finally:
+
+    def give(self) -> None:
+        """Let the next process write."""
+        if self._turn is not None:
             self._turn.give()
 
 
 _writers: WeakKeyDictionary[Engine, Writers] = WeakKeyDictionary()
 _files: WeakSet[Engine] = WeakSet()
-_inherited: list[Pool] = []
-"""Pools that came through a fork: kept, so that nothing closes the parent's connections here."""
+_inherited: list[object] = []
+"""Pools and connections that came through a fork: kept, so that nothing closes the parent's connections here."""
 _held: list[Line[Any]] = []
 _making = threading.Lock()
 
@@ -120,7 +145,13 @@ def sqlite_engine(path: str | Path, *, patience: timedelta = PATIENCE) -> Engine
 
     event.listen(engine, "connect", connected)
     event.listen(engine, "begin", begun)
-    writers(engine, patience)
+    own = writers(engine, patience)
+    own.keeps = KEPT
+
+    def disposed(_engine: Engine) -> None:
+        own.close()
+
+    event.listen(engine, "engine_disposed", disposed)
     with _making:
         _files.add(engine)
     return engine
@@ -146,6 +177,8 @@ def _in_parent() -> None:
 def _in_child() -> None:
     for each in _writers.values():
         each.line.renew()
+        _inherited.append(each.idle)
+        each.idle = []
     renew_all()
     for engine in {*_writers, *_files}:
         _inherited.append(engine.pool)

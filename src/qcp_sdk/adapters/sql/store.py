@@ -101,8 +101,7 @@ class SqlStore:
 
     def load(self, *, id: str) -> StoredStream | None:
         """Give the stream as last committed."""
-        with self._database.reading() as work:
-            row = work.one(self._statements.load, {"of": id})
+        row = self._database.one(self._statements.load, {"of": id})
         if row is None:
             return None
         of, kind, version, stage, data_key, state, head, indexed, wrapped_by = cast(
@@ -257,9 +256,8 @@ class SqlStore:
             values["of"] = stream
         if limit < 1:
             return ()
-        with self._database.reading() as work:  # most often there is nothing, and a reader waits for nobody
-            if work.one(sql.any_ready if stream is None else sql.any_ready_of, values) is None:
-                return ()
+        if self._database.one(sql.any_ready if stream is None else sql.any_ready_of, values) is None:
+            return ()  # most often there is nothing, and a reader waits for nobody
         statement = sql.lease if stream is None else sql.lease_of
         rows = self._database.write(lambda work: work.all(statement, values), one=True)
         until = utc(until)
@@ -277,8 +275,7 @@ class SqlStore:
 
     def parked(self) -> tuple[ParkedEffect, ...]:
         """Give what waits for a person, oldest first."""
-        with self._database.reading() as work:
-            rows = work.all(self._statements.parked, {})
+        rows = self._database.all(self._statements.parked, {})
         return tuple(
             ParkedEffect(key=Key(key), stream=stream, kind=kind, attempts=attempts, reason=note)
             for key, stream, kind, attempts, note in cast("list[tuple[str, str, str, int, str]]", rows)
@@ -320,8 +317,7 @@ class SqlStore:
 
     def outstanding(self, *, stream: str) -> tuple[OutboxRow, ...]:
         """Give the effects of a stream that are not done, parked ones included, in key order."""
-        with self._database.reading() as work:
-            rows = work.all(self._statements.outstanding, {"of": stream})
+        rows = self._database.all(self._statements.outstanding, {"of": stream})
         return tuple(
             OutboxRow(
                 key=Key(key),
@@ -338,8 +334,7 @@ class SqlStore:
 
     def journal(self, *, stream: str) -> tuple[JournalRow, ...]:
         """Give a stream's journal in order."""
-        with self._database.reading() as work:
-            rows = work.all(self._statements.recorded, {"of": stream})
+        rows = self._database.all(self._statements.recorded, {"of": stream})
         return tuple(
             JournalRow(stream=of, sequence=sequence, at=instant(at), kind=kind, payload=payload, hash=digest)
             for of, sequence, at, kind, payload, digest in cast("list[tuple[str, int, int, str, bytes, bytes]]", rows)
@@ -347,16 +342,14 @@ class SqlStore:
 
     def find(self, *, index: str, value: str) -> tuple[str, ...]:
         """Give the ids of the streams that carry this index value, oldest first."""
-        with self._database.reading() as work:
-            rows = work.all(self._statements.find, {"of": index, "as_value": value})
+        rows = self._database.all(self._statements.find, {"of": index, "as_value": value})
         return tuple(cast("str", row[0]) for row in rows)
 
     def wrapped_keys(self, *, wrapped_by: str, limit: int, after: str = "") -> tuple[WrappedKey, ...]:
         """Give up to `limit` data keys that this key wrapped, of streams whose id comes after this one, in order."""
         if limit < 1:
             return ()
-        with self._database.reading() as work:
-            rows = work.all(self._statements.wrapped_keys, {"of": wrapped_by, "after": after, "at_most": limit})
+        rows = self._database.all(self._statements.wrapped_keys, {"of": wrapped_by, "after": after, "at_most": limit})
         return tuple(
             WrappedKey(stream=stream, data_key=bytes(data_key), wrapped_by=wrapped_by)
             for stream, data_key in cast("list[tuple[str, bytes]]", rows)
@@ -382,31 +375,26 @@ class SqlStore:
 
     def wrappings(self) -> Mapping[str, int]:
         """Count the data keys by the key that wrapped them."""
-        with self._database.reading() as work:
-            rows = work.all(self._statements.wrappings, {})
+        rows = self._database.all(self._statements.wrappings, {})
         return dict(cast("list[tuple[str, int]]", rows))
 
     def owner(self, *, claim: str) -> str | None:
         """Say who owns a claim."""
-        with self._database.reading() as work:
-            row = work.one(self._statements.owner, {"of": claim})
+        row = self._database.one(self._statements.owner, {"of": claim})
         return cast("str", row[0]) if row else None
 
     def seen(self, *, message: str) -> bool:
         """Say whether a message id is in the inbox."""
-        with self._database.reading() as work:
-            return work.one(self._statements.seen, {"of": message}) is not None
+        return self._database.one(self._statements.seen, {"of": message}) is not None
 
     def next_due(self) -> datetime | None:
         """Say when `lease` may next give something: the earliest due time, or end of a lease, of what is not parked."""
-        with self._database.reading() as work:
-            row = work.one(self._statements.next_due, {})
+        row = self._database.one(self._statements.next_due, {})
         return None if row is None or row[0] is None else instant(cast("int", row[0]))
 
     def backlog(self, *, now: datetime) -> Backlog:
         """Say what waits."""
-        with self._database.reading() as work:
-            row = work.one(self._statements.backlog, {"now": ticks(now)})
+        row = self._database.one(self._statements.backlog, {"now": ticks(now)})
         due, oldest, parked = cast("tuple[int, int | None, int]", row)
         return Backlog(due=due, oldest=None if oldest is None else instant(oldest), parked=parked)
 

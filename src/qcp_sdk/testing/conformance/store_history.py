@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from qcp_sdk.errors import Conflict
-from qcp_sdk.ports.store import FIRST_TOKEN, Batch, LeasedEffect, Store
+from qcp_sdk.ports.store import FIRST_TOKEN, Batch, LeasedEffect, Rewrapping, Store, WrappedKey
 from qcp_sdk.testing.conformance.marking import THREADS
 from qcp_sdk.testing.conformance.naive_store import NaiveStore
 from qcp_sdk.testing.conformance.store_examples import NOW, effect, entry, stream
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 IDS: Final = ("s-1", "s-2", "s-3")
 CLAIMS: Final = ("open/jo", "open/al")
 MESSAGES: Final = ("m-1", "m-2")
+WRAPPERS: Final = ("k-1", "k-2")
 INDEXES: Final = (("email", "ab"), ("email", "cd"), ("phone", "ab"))
 
 SECONDS: Final = st.integers(-5, 60).map(lambda seconds: timedelta(seconds=seconds))
@@ -33,7 +34,8 @@ RECENT: Final = st.integers(0, 5)
 
 
 class StoreHistory(RuleBasedStateMachine):
-    """Moves streams, claims, receives, leases, answers, postpones, parks and settles, in any order.
+    """Moves streams, claims, receives, leases, answers, postpones, parks, settles, wraps keys anew and erases, in any
+    order.
 
     Some answers are lost, and the caller asks again; some calls are made by several callers at once; some leases are
     used after they ended. After each step, everything that can be seen is as the dictionaries have it.
@@ -45,6 +47,7 @@ class StoreHistory(RuleBasedStateMachine):
         self.store, self.model = suite.make_store(), NaiveStore()
         self.now = NOW
         self.held: list[tuple[Key, int]] = []
+        self.listed: list[WrappedKey] = []
 
     # -- committing ----------------------------------------------------------------------------------------------
 
@@ -93,6 +96,43 @@ class StoreHistory(RuleBasedStateMachine):
         )
         if self.commit(batch, lost=lost):
             self.held += [(row.key, FIRST_TOKEN) for row in rows if row.leased_until]
+
+    @rule(id=st.sampled_from(IDS), stale=st.sampled_from([0] * 7 + [1]), claim=OWNED, lost=st.booleans())
+    def erase(self, id: str, stale: int, claim: tuple[tuple[str, str], ...], lost: bool) -> None:
+        """Erase a stream, which may be erased already."""
+        if (known := self.model.load(id=id)) is None:
+            return
+        version = known.version + 1
+        batch = Batch(
+            at=self.now,
+            streams=(stream(id, version, stage="erased"),),
+            expected=(version - 1 + stale,),
+            journal=(entry(id, version),),
+            claim=claim,
+            erased=(id,),
+        )
+        self.commit(batch, lost=lost)
+
+    @rule(
+        wrapped_by=st.sampled_from(WRAPPERS),
+        limit=st.integers(0, 3),
+        after=st.sampled_from(("", "", IDS[0])),
+        older=st.lists(RECENT, max_size=2),
+        lost=st.booleans(),
+    )
+    def rewrap(self, wrapped_by: str, limit: int, after: str, older: list[int], lost: bool) -> None:
+        """List data keys and wrap them anew; and some that were listed before, which may be others by now, or gone."""
+        found = self.store.wrapped_keys(wrapped_by=wrapped_by, limit=limit, after=after)
+        assert found == self.model.wrapped_keys(wrapped_by=wrapped_by, limit=limit, after=after)
+        stale = [self.listed[-1 - n] for n in older if n < len(self.listed)]
+        self.listed += found
+        by = WRAPPERS[wrapped_by == WRAPPERS[0]]
+        anew = tuple(
+            Rewrapping(before=one, data_key=f"{len(self.listed)} of {one.stream}".encode(), wrapped_by=by)
+            for one in (*stale, *found)
+        )
+        for _ in range(1 + lost):
+            assert self.store.rewrap(keys=anew) == self.model.rewrap(keys=anew)
 
     @rule(claim=OWNED, unclaim=OWNED, lost=st.booleans())
     def claim(self, claim: tuple[tuple[str, str], ...], unclaim: tuple[tuple[str, str], ...], lost: bool) -> None:
@@ -247,6 +287,7 @@ class StoreHistory(RuleBasedStateMachine):
         for id in IDS:
             assert self.store.load(id=id) == self.model.load(id=id)
             assert self.store.journal(stream=id) == self.model.journal(stream=id)
+        assert dict(self.store.wrappings()) == dict(self.model.wrappings())
         for index, value in INDEXES:
             assert self.store.find(index=index, value=value) == self.model.find(index=index, value=value)
 
