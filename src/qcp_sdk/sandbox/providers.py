@@ -1,0 +1,14 @@
+"""Which providers there are, and how each is made; a module is loaded when its provider is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from qcp_sdk.ports.clock import Clock
+from qcp_sdk.sandbox.wsgi import Post, Provider
+
+Make = Callable[[Clock, Post], Provider]
+
+PROVIDERS: Final[Mapping[str, Make]] = {}
+"""Prefix to factory."""
