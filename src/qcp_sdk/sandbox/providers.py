@@ -10,5 +10,12 @@ from qcp_sdk.sandbox.wsgi import Post, Provider
 
 Make = Callable[[Clock, Post], Provider]
 
-PROVIDERS: Final[Mapping[str, Make]] = {}
+
+def _idnow(clock: Clock, post: Post) -> Provider:
+    from qcp_sdk.sandbox.idnow import IdnowSandbox
+
+    return IdnowSandbox(clock=clock, post=post)
+
+
+PROVIDERS: Final[Mapping[str, Make]] = {"idnow": _idnow}
 """Prefix to factory."""

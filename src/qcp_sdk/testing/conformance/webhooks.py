@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from abc import ABC, abstractmethod
 from datetime import timedelta
@@ -18,6 +17,7 @@ from qcp_sdk.ports.webhooks import Delivery, Webhooks
 from qcp_sdk.testing.conformance.base import PROPERTY, Timed
 from qcp_sdk.testing.conformance.discretion import unspoken
 from qcp_sdk.testing.conformance.marking import Capability, needs
+from qcp_sdk.testing.spoiling import spoil_body
 from qcp_sdk.values import SessionId
 
 SIGNATURES: Final = Capability(
@@ -153,19 +153,12 @@ NASTY: Final = (
     "null", "Bearer", "a.b.c", "....", "eyJhbGciOiJub25lIn0.e30.", "v1," + "A" * 44, "127.0.0.1", "::1%eth0",
 )  # fmt: skip
 """What is put into headers."""
-NASTY_JSON: Final = (
-    b"", b"null", b"[]", b"{}", b'"a"', b"1e400", b"NaN", b"{", b"\xff\xfe", b"[" * 20_000, b'{"a":' * 20_000,
-    b'{"session":"\\ud800"}', b"9" * 10_000, b'{"data":[]}', b'{"data":{"object":7}}', b'{"data":{"object":{"id":[]}}}',
-)  # fmt: skip
-"""What is put in a body's place."""
-VALUES: Final[tuple[object, ...]] = (None, 0, -1, True, [], {}, "", "\ud800", "x" * 300, 1e300, [[]], {"id": None})
-"""What is put in the place of a value in JSON."""
 
 
 def spoil(delivery: Delivery, chance: random.Random) -> Delivery:
     """Give a delivery with one to three things wrong."""
     for _ in range(chance.randint(1, 3)):
-        delivery = chance.choice((_header, _body, _bytes, _value, _source))(delivery, chance)
+        delivery = chance.choice((_header, _body, _body, _source))(delivery, chance)
     return delivery
 
 
@@ -186,32 +179,7 @@ def _header(delivery: Delivery, chance: random.Random) -> Delivery:
 
 
 def _body(delivery: Delivery, chance: random.Random) -> Delivery:
-    return evolve(delivery, body=chance.choice(NASTY_JSON))
-
-
-def _bytes(delivery: Delivery, chance: random.Random) -> Delivery:
-    body = bytearray(delivery.body or b"{}")
-    for _ in range(chance.randint(1, 4)):
-        place = chance.randrange(len(body) or 1)
-        body[place : place + chance.randint(0, 3)] = chance.randbytes(chance.randint(0, 3))
-    return evolve(delivery, body=bytes(body))
-
-
-def _value(delivery: Delivery, chance: random.Random) -> Delivery:
-    """Put another value somewhere into the JSON; what is no JSON is left as it is."""
-    try:
-        told = json.loads(delivery.body)
-    except (ValueError, RecursionError):
-        return delivery
-    at = told
-    while isinstance(at, dict | list) and at:
-        key = chance.choice(list(at)) if isinstance(at, dict) else chance.randrange(len(at))
-        inner = at[key]
-        if not isinstance(inner, dict | list) or not inner or chance.random() < 0.3:
-            at[key] = chance.choice(VALUES)
-            break
-        at = inner
-    return evolve(delivery, body=json.dumps(told).encode(errors="surrogatepass"))
+    return evolve(delivery, body=spoil_body(delivery.body, chance))
 
 
 def _source(delivery: Delivery, chance: random.Random) -> Delivery:
