@@ -90,7 +90,7 @@ class SpoiltHttp(Http):
 
 
 class Persistent:
-    """An adapter whose caller asks again after `Unavailable` and `Unconfirmed`, with the same key, as the engine does."""
+    """An adapter whose caller does not give up: the same call, the same key, as the engine asks again."""
 
     def __init__(self, adapter: object, *, times: int = 40) -> None:
         self._adapter, self._times = adapter, times

@@ -300,6 +300,13 @@ def test_data_that_are_not_taken_are_not_repeated(sandbox: Sandbox, tmp_path: Pa
     assert account().email.text not in str(refused.value)
 
 
+def test_a_key_is_not_reused_for_another_person_of_the_same_subscription(idnow: IdnowIdentity) -> None:
+    opened(idnow)
+    with pytest.raises(Rejected) as refused:
+        opened(idnow, number=1)
+    assert refused.value.reason == "key_reused"
+
+
 def test_cancelling_makes_idnow_forget(sandbox: Sandbox, idnow: IdnowIdentity) -> None:
     session = opened(idnow)
     idnow.cancel(key=Key("k"), session=session)

@@ -219,15 +219,16 @@ class IdnowIdentity:
     def _signed_in(self, method: str, session: SessionId) -> Answer:
         """Ask about a session with the login token; renew it once where it has run out (one hour unused)."""
         path = f"/api/v1/{self._company}/identifications/{segment(session)}"
-        stale: Secret | None = None
-        for _ in range(2):
-            token = self._login(stale)
-            answer = self._http.ask(method, path, acts=False, headers={"x-api-login-token": token}, expect=NOTHING)
-            # A public client's specs show an unknown identification as 401 too: the cause tells.
-            if answer.status != 401 or _cause(answer) == "OBJECT_NOT_FOUND":
-                return answer
-            stale = token
-        raise answer.failure()
+        token = self._login(None)
+        answer = self._with(token, method, path)
+        if _says_who_are_you(answer):
+            answer = self._with(self._login(token), method, path)
+        if _says_who_are_you(answer):
+            raise answer.failure()
+        return answer
+
+    def _with(self, token: Secret, method: str, path: str) -> Answer:
+        return self._http.ask(method, path, acts=False, headers={"x-api-login-token": token}, expect=NOTHING)
 
     def _login(self, stale: Secret | None) -> Secret:
         """Give a token other than the one that has run out; one login at a time."""
@@ -271,6 +272,11 @@ def _told(session: SessionId, verdict: Verdict) -> Told:
         return FraudSuspected(reason=verdict.reason)
     fact = _FACTS.get(verdict.means)
     return fact(session=session, reason=verdict.reason) if fact else IdentityAbandoned(session=session)
+
+
+def _says_who_are_you(answer: Answer) -> bool:
+    # A public client's specs show an unknown identification as 401 too: the cause tells.
+    return answer.status == 401 and _cause(answer) != "OBJECT_NOT_FOUND"
 
 
 def _cause(answer: Answer) -> str:
