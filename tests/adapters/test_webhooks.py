@@ -19,8 +19,8 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from qcp_sdk.adapters.memory.clock import ManualClock
 from qcp_sdk.adapters.memory.documents import MemoryDocuments
 from qcp_sdk.adapters.shared.http import Http
-from qcp_sdk.adapters.shared.webhooks import Signed, StandardWebhooks, json_object, text_at
-from qcp_sdk.adapters.webhook_notices import WebhookNotices, event_id
+from qcp_sdk.adapters.shared.webhooks import Signed, StandardWebhooks, event_id, json_object, text_at
+from qcp_sdk.adapters.webhook_notices import WebhookNotices
 from qcp_sdk.errors import ConfigurationError, Rejected, Unavailable, WebhookRefused
 from qcp_sdk.notices import IdentityApproved, Recipient
 from qcp_sdk.ports.notices import Notices

@@ -6,7 +6,6 @@ The engine's outbox is what retries: a host that does not answer with 2xx is tri
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 from pathlib import Path
@@ -16,7 +15,7 @@ from qcp_sdk import codec
 from qcp_sdk.adapters.shared.answers import KeptAnswers
 from qcp_sdk.adapters.shared.http import Answer, Http
 from qcp_sdk.adapters.shared.letters import fetch
-from qcp_sdk.adapters.shared.webhooks import StandardWebhooks
+from qcp_sdk.adapters.shared.webhooks import StandardWebhooks, event_id
 from qcp_sdk.errors import PortError, Rejected, Unavailable
 from qcp_sdk.notices import Attachment, Notice, Recipient
 from qcp_sdk.ports.clock import Clock
@@ -100,11 +99,6 @@ class WebhookNotices:
     def _named(self, attachment: Attachment) -> dict[str, object]:
         ((_, content),) = fetch(self._documents, (attachment,))
         return {"name": attachment.name, "content": attachment.content, "size": len(content)}
-
-
-def event_id(key: Key) -> str:
-    """Give the id of a key's event: always the same, and telling nothing about the key."""
-    return f"msg_{hashlib.sha256(key.encode(errors='surrogatepass')).hexdigest()[:40]}"
 
 
 def _refusal(answer: Answer) -> PortError:

@@ -17,5 +17,11 @@ def _idnow(clock: Clock, post: Post) -> Provider:
     return IdnowSandbox(clock=clock, post=post)
 
 
-PROVIDERS: Final[Mapping[str, Make]] = {"idnow": _idnow}
+def _sms(clock: Clock, post: Post) -> Provider:
+    from qcp_sdk.sandbox.sms import SmsSandbox
+
+    return SmsSandbox(clock=clock, post=post)
+
+
+PROVIDERS: Final[Mapping[str, Make]] = {"idnow": _idnow, "sms": _sms}
 """Prefix to factory."""

@@ -22,7 +22,7 @@ from attrs import frozen
 from qcp_sdk.errors import ConfigurationError, WebhookRefused
 from qcp_sdk.ports.clock import Clock
 from qcp_sdk.ports.webhooks import Delivery
-from qcp_sdk.values import Secret
+from qcp_sdk.values import Key, Secret
 
 TOLERANCE: Final = timedelta(minutes=5)
 """How far a delivery's time may be from ours, either way (Standard Webhooks, and Stripe's default)."""
@@ -83,6 +83,11 @@ class StandardWebhooks:
             raise forged()
         fresh(at, self._clock.now(), self._tolerance)
         return Signed(id=id, at=at, body=body)
+
+
+def event_id(key: Key) -> str:
+    """Give the id of a key's event: always the same, and telling nothing about the key."""
+    return f"msg_{hashlib.sha256(key.encode(errors='surrogatepass')).hexdigest()[:40]}"
 
 
 def header(headers: Mapping[str, str], name: str) -> str:
