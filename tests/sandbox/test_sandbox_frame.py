@@ -255,6 +255,8 @@ def test_the_clock_moves_forward_and_everybody_is_told(client: httpx.Client, san
     assert told.json()["now"] == (START + timedelta(hours=1)).isoformat()
     assert isinstance(sandbox.providers["a"], Parrot)
     assert sandbox.providers["a"].ticks == 1
+    say(client)
+    assert sandbox.providers["a"].ticks == 3  # what is due is done before a request is answered, and after
 
 
 def test_a_script_reaches_its_provider(client: httpx.Client, sandbox: Sandbox) -> None:

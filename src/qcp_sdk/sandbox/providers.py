@@ -23,5 +23,11 @@ def _sms(clock: Clock, post: Post) -> Provider:
     return SmsSandbox(clock=clock, post=post)
 
 
-PROVIDERS: Final[Mapping[str, Make]] = {"idnow": _idnow, "sms": _sms}
+def _universign(clock: Clock, post: Post) -> Provider:
+    from qcp_sdk.sandbox.universign import UniversignSandbox
+
+    return UniversignSandbox(clock=clock, post=post)
+
+
+PROVIDERS: Final[Mapping[str, Make]] = {"idnow": _idnow, "sms": _sms, "universign": _universign}
 """Prefix to factory."""

@@ -133,6 +133,8 @@ class Sandbox:
         fault = self.faults.judge(name)
         if fault is not None and fault.kind in BEFORE:
             return refused(fault)
+        with provider.lock:
+            provider.tick()
         answer = _asked(provider, environ)
         with provider.lock:
             provider.tick()
