@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from qcp_sdk.errors import TrustListError as TrustListError
     from qcp_sdk.errors import Unavailable as Unavailable
     from qcp_sdk.errors import Unconfirmed as Unconfirmed
+    from qcp_sdk.errors import WebhookRefused as WebhookRefused
     from qcp_sdk.facts import Cancelled as Cancelled
     from qcp_sdk.facts import CodeRequested as CodeRequested
     from qcp_sdk.host.collectes import CeremonyView as CeremonyView
@@ -109,6 +110,7 @@ _WHERE = {
         "InvalidValue",
         "Erased",
         "ErasureRefused",
+        "WebhookRefused",
         "EvidenceError",
         "JournalError",
         "LevelRefused",

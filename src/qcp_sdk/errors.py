@@ -18,6 +18,7 @@
     │   ├── SubscriptionRefused   a subscription may not be opened; carries every reason
     │   ├── LevelRefused          a collecte asks for levels that are not available; carries the decision
     │   ├── ErasureRefused        a subscription or ceremony may not be erased yet; carries every obstacle
+    │   ├── WebhookRefused        a webhook is not its sender's, is too old, or cannot be read
     │   └── NotFound              nothing is known under this id
     │       └── Erased            it was erased: its data key is destroyed
     ├── PortError                 a collaborator did not do what was asked
@@ -257,6 +258,21 @@ class ErasureRefused(Refusal):
             else "see to each, or name it in `despite`",
         )
         self.obstacles, self.until = tuple(obstacles), until
+
+
+class WebhookRefused(Refusal):
+    """A webhook is not believed: answer 400, and do nothing. `reason` is stable: `unsigned`, `forged`, `stale`,
+    `source`, `malformed` or `too_large`.
+
+    Why: It has no signature or a wrong one, comes at the wrong time or from the wrong address, or cannot be read.
+    Mend: Check the secret, the machine's clock and the proxy in front of you; a provider sends it again by itself.
+    """
+
+    code = "webhook_refused"
+
+    def __init__(self, what: str, *, reason: str, where: str = "webhook", mend: str = "") -> None:
+        super().__init__(what, where=where, mend=mend)
+        self.reason = reason
 
 
 class PortError(QcpError):

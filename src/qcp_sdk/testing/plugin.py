@@ -1,8 +1,8 @@
-"""Fixtures for whoever tests a host: `qcp`, `qcp_clock`, `qcp_world`, `qcp_scene`. pytest finds them by itself.
+"""Fixtures for whoever tests a host: `qcp`, `qcp_clock`, `qcp_world`, `qcp_scene`, `qcp_sandbox`.
 
-Loading this imports nothing: the world is built for the first test that asks for a fixture. To begin a test with a
-script of failures, other terms or a host's own adapter, override `qcp_world` or `qcp_scene` in a conftest. A project
-that wants none of it says `-p no:qcp_sdk`.
+pytest finds them by itself. Loading this imports nothing: the world is built for the first test that asks for a
+fixture. To begin a test with a script of failures, other terms or a host's own adapter, override `qcp_world` or
+`qcp_scene` in a conftest. A project that wants none of it says `-p no:qcp_sdk`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from qcp_sdk.adapters.memory.clock import ManualClock
     from qcp_sdk.adapters.memory.world import MemoryWorld
+    from qcp_sdk.sandbox.server import Served
     from qcp_sdk.sdk import Qcp
     from qcp_sdk.testing.scene import Scene
 
@@ -44,3 +47,12 @@ def qcp_scene(qcp_world: MemoryWorld) -> Scene:
 def qcp(qcp_scene: Scene) -> Qcp:
     """An installation of the SDK over that world, as a host holds it."""
     return qcp_scene.qcp
+
+
+@pytest.fixture
+def qcp_sandbox() -> Iterator[Served]:
+    """Every provider, played by one server on a port of this machine: `qcp_sandbox.url` and a provider's prefix."""
+    from qcp_sdk.sandbox.server import Sandbox, Served
+
+    with Served(Sandbox()) as served:
+        yield served

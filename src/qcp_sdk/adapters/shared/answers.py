@@ -69,6 +69,17 @@ class KeptAnswers:
             ) from error
         return answer
 
+    def forget(self, *, key: Key) -> None:
+        """Keep nothing under this key any more.
+
+        Raises:
+            Unavailable: The folder cannot be written.
+        """
+        try:
+            self._path(key).unlink(missing_ok=True)
+        except OSError as error:
+            raise Unavailable("the folder of kept answers cannot be written", mend="check its permissions") from error
+
     def _path(self, key: Key) -> Path:
         return self._directory / hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
 

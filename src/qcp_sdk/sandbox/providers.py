@@ -1,0 +1,33 @@
+"""Which providers there are, and how each is made; a module is loaded when its provider is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from qcp_sdk.ports.clock import Clock
+from qcp_sdk.sandbox.wsgi import Post, Provider
+
+Make = Callable[[Clock, Post], Provider]
+
+
+def _idnow(clock: Clock, post: Post) -> Provider:
+    from qcp_sdk.sandbox.idnow import IdnowSandbox
+
+    return IdnowSandbox(clock=clock, post=post)
+
+
+def _sms(clock: Clock, post: Post) -> Provider:
+    from qcp_sdk.sandbox.sms import SmsSandbox
+
+    return SmsSandbox(clock=clock, post=post)
+
+
+def _universign(clock: Clock, post: Post) -> Provider:
+    from qcp_sdk.sandbox.universign import UniversignSandbox
+
+    return UniversignSandbox(clock=clock, post=post)
+
+
+PROVIDERS: Final[Mapping[str, Make]] = {"idnow": _idnow, "sms": _sms, "universign": _universign}
+"""Prefix to factory."""

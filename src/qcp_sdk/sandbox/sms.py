@@ -1,0 +1,139 @@
+"""SMS gateways, played: the JSON shape of our own, Twilio's and Brevo's. `GET /inbox` shows what telephones received.
+
+`script`: `{"refuse": "+336…"}` takes no message for a number any more; `{"undelivered": "+336…"}` takes them and says
+later, by a signed receipt to `{"webhook": url}`, that they did not arrive. Twilio's own magic numbers work as well.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from attrs import frozen
+
+from qcp_sdk.adapters.shared.webhooks import StandardWebhooks
+from qcp_sdk.sandbox.wsgi import Answer, Failed, Provider, Request, answer_json, route
+from qcp_sdk.values import Secret
+
+TOKEN: Final = "sandbox-sms-token"  # noqa: S105  # a sandbox's secrets are known to everybody
+WEBHOOK_SECRET: Final = "whsec_" + base64.b64encode(b"the sandbox's SMS gateway").decode()
+MAGIC: Final = {"+15005550001": 21211, "+15005550009": 21614}
+"""Twilio's test numbers: not a number, not a mobile."""
+
+
+@frozen(kw_only=True)
+class Sms:
+    """One message, as a telephone shows it."""
+
+    to: str
+    text: str
+    gateway: str
+    reference: str = ""
+    valid_for: int | None = None
+
+    def told(self) -> dict[str, object]:
+        """Give it as JSON."""
+        return {"to": self.to, "text": self.text, "gateway": self.gateway, "reference": self.reference}
+
+
+class SmsSandbox(Provider):
+    """Plays the three gateways; they share one inbox."""
+
+    def reset(self) -> None:
+        """Forget every message."""
+        super().reset()
+        self.messages: list[Sms] = []
+        self.refused: set[str] = set()
+        self.undelivered: set[str] = set()
+        self.webhook = ""
+
+    @route("POST", "/messages")
+    def json_shape(self, request: Request) -> Answer:
+        """Take a message in our own shape, once for each reference."""
+        if request.headers.get("authorization") != f"Bearer {TOKEN}":
+            raise Failed(HTTPStatus.UNAUTHORIZED, "wrong token")
+        told = request.json()
+        to, text, reference = (_text(told, name) for name in ("to", "text", "reference"))
+        if request.headers.get("idempotency-key") != reference:
+            raise Failed(HTTPStatus.BAD_REQUEST, "Idempotency-Key and reference differ")
+        if to in self.refused:
+            raise Failed(HTTPStatus.UNPROCESSABLE_ENTITY, "not a number that can be written to")
+        if all(one.reference != reference or one.gateway != "json" for one in self.messages):
+            valid = told.get("valid_for")
+            self._take(Sms(to=to, text=text, gateway="json", reference=reference, valid_for=valid))
+        return answer_json({"id": reference}, HTTPStatus.ACCEPTED)
+
+    @route("POST", "/2010-04-01/Accounts/{account}/Messages.json")
+    def twilio(self, request: Request, account: str) -> Answer:
+        """Take a message as Twilio does."""
+        basic = base64.b64encode(f"{account}:{TOKEN}".encode()).decode()
+        if request.headers.get("authorization") != f"Basic {basic}":
+            raise Failed(HTTPStatus.UNAUTHORIZED, "Authenticate", word="20003")
+        form = request.form()
+        to, text = _text(form, "To"), _text(form, "Body")
+        if not form.get("From") and not form.get("MessagingServiceSid"):
+            raise Failed(HTTPStatus.BAD_REQUEST, "A 'From' phone number is required", word="21603")
+        if to in MAGIC or to in self.refused:
+            raise Failed(HTTPStatus.BAD_REQUEST, "Invalid 'To' Phone Number", word=str(MAGIC.get(to, 21211)))
+        period = form.get("ValidityPeriod")
+        if period is not None and not (period.isdecimal() and 1 <= int(period) <= 36_000):
+            raise Failed(HTTPStatus.BAD_REQUEST, "Invalid validity period value", word="90007")
+        self._take(Sms(to=to, text=text, gateway="twilio", valid_for=int(period) if period else None))
+        return answer_json({"sid": f"SM{len(self.messages):032x}", "status": "queued"}, HTTPStatus.CREATED)
+
+    @route("POST", "/v3/transactionalSMS/send")
+    def brevo(self, request: Request) -> Answer:
+        """Take a message as Brevo does."""
+        if request.headers.get("api-key") != TOKEN:
+            raise Failed(HTTPStatus.UNAUTHORIZED, "Key not found", word="unauthorized")
+        told = request.json()
+        to, text = "+" + _text(told, "recipient"), _text(told, "content")
+        if to in self.refused:
+            raise Failed(HTTPStatus.BAD_REQUEST, "Invalid telephone number", word="invalid_parameter")
+        self._take(Sms(to=to, text=text, gateway="brevo"))
+        return answer_json({"messageId": 1511882900176220 + len(self.messages)}, HTTPStatus.CREATED)
+
+    @route("GET", "/inbox")
+    def inbox(self, request: Request) -> Answer:
+        """Give what telephones received: `?to=+336…` of one."""
+        to = request.query.get("to", "").replace(" ", "+")
+        return answer_json([one.told() for one in self.messages if to in {"", one.to}])
+
+    def script(self, told: Mapping[str, Any]) -> object:
+        """Refuse a number, let messages to one get lost, or say where receipts go."""
+        self.refused |= {str(told["refuse"])} if "refuse" in told else set()
+        self.undelivered |= {str(told["undelivered"])} if "undelivered" in told else set()
+        self.webhook = str(told.get("webhook", self.webhook))
+        return len(self.messages)
+
+    def state(self) -> object:
+        """Give the inbox."""
+        return {"messages": [one.told() for one in self.messages], "webhook": self.webhook}
+
+    def failed(self, failure: Failed) -> Answer:
+        """Say a failure: all three have a code and a message."""
+        code: object = int(failure.word) if failure.word.isdecimal() else failure.word
+        return answer_json({"code": code, "message": failure.message, "status": failure.status}, failure.status)
+
+    def forged(self, headers: Mapping[str, str], body: bytes) -> tuple[dict[str, str], bytes]:
+        """Give a receipt about another message, under the old signature."""
+        return dict(headers), body.replace(b"undelivered", b"undelivered ")
+
+    def _take(self, sms: Sms) -> None:
+        if sms.to not in self.undelivered:
+            self.messages.append(sms)
+        elif self.webhook:
+            body = json.dumps({"type": "sms.undelivered", "data": {"reference": sms.reference}}).encode()
+            signatures = StandardWebhooks((Secret(WEBHOOK_SECRET),), clock=self.clock)
+            headers = signatures.sign(id=f"receipt-{sms.reference}", body=body)
+            self.post(self.webhook, {**headers, "Content-Type": "application/json"}, body)
+
+
+def _text(told: Mapping[str, Any], name: str) -> str:
+    value = told.get(name)
+    if not isinstance(value, str) or not value:
+        raise Failed(HTTPStatus.BAD_REQUEST, f"`{name}` is missing", word="missing_parameter")
+    return value
