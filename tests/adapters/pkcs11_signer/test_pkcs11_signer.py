@@ -153,9 +153,7 @@ def test_a_certificate_without_its_key_is_unknown(token: Pkcs11Token) -> None:
     assert gone.value.reason == "unknown_credential"
 
 
-def test_a_token_that_is_away_is_unavailable_and_comes_back(
-    token: Pkcs11Token, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_token_that_is_away_is_unavailable_and_comes_back(token: Pkcs11Token) -> None:
     fingerprint = put(token)
 
     class Pulled:
@@ -169,7 +167,7 @@ def test_a_token_that_is_away_is_unavailable_and_comes_back(
             raise pkcs11.DeviceRemoved
 
     session = token._session
-    monkeypatch.setattr(token, "_session", Pulled())
+    token._session = Pulled()
     with pytest.raises(Unavailable, match="does not answer"):
         token.find(fingerprint)
     assert token.find(fingerprint) is not None
@@ -216,6 +214,14 @@ def test_a_wrong_label_or_pin_says_no_pin(softhsm: str, token: Pkcs11Token) -> N
             with pytest.raises(Unavailable) as away:
                 other.find(Fingerprint("0" * 64))
             said += [other, away.value]
+
+
+def test_two_parts_of_a_process_share_a_token(softhsm: str, token: Pkcs11Token) -> None:
+    fingerprint = put(token)
+    other = Pkcs11Token(softhsm, label=token._label, pin=Secret("1234"))
+    assert other.find(fingerprint) == token.find(fingerprint)
+    other.close()
+    assert token.find(fingerprint) is not None
 
 
 def test_what_is_no_module_is_refused_at_once(tmp_path: Path) -> None:

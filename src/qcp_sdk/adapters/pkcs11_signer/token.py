@@ -107,7 +107,11 @@ class Pkcs11Token:
         if self._process != os.getpid():
             self._module.reinitialize()  # PKCS #11 v2.40 § 2.2: a child of a fork begins anew
             self._session, self._process = None, os.getpid()
-        self._session = self._module.get_token(token_label=self._label).open(user_pin=self._pin.reveal())
+        token = self._module.get_token(token_label=self._label)
+        try:
+            self._session = token.open(user_pin=self._pin.reveal())
+        except pkcs11.UserAlreadyLoggedIn:
+            self._session = token.open()  # by another part of this process: a login counts for all of them (§ 2.6)
 
     def _forget(self) -> None:
         session, self._session = self._session, None
