@@ -6,15 +6,16 @@ from datetime import timedelta
 
 import pytest
 
-from qcp_sdk.adapters.csc import CscClient
+from qcp_sdk.adapters.csc import Authorization, AuthorizationPending, CscClient
 from qcp_sdk.adapters.memory.clock import ManualClock
 from qcp_sdk.adapters.shared.http import Http
 from qcp_sdk.certificates import read
 from qcp_sdk.errors import Rejected
 from qcp_sdk.sandbox.csc import CscSandbox
 from qcp_sdk.sandbox.csc_state import CscRules
-from qcp_sdk.sandbox.wsgi import Failed
-from qcp_sdk.testing.conformance.examples import START
+from qcp_sdk.sandbox.server import Sandbox
+from qcp_sdk.sandbox.wsgi import Failed, Pace
+from qcp_sdk.testing.conformance.examples import START, digest
 
 
 @pytest.fixture
@@ -50,6 +51,45 @@ def test_a_script_enrols_disables_and_rules(sandbox: CscSandbox) -> None:
     assert client.create(policy="0.4.0.194112.1.0", subject=subject).certificates
 
 
+def test_what_takes_time_goes_at_the_sandbox_s_pace(sandbox: CscSandbox) -> None:
+    client = CscClient(Http("https://s.example.org", serve=sandbox), version="v2")
+    subject = {"givenName": "A", "surname": "B", "issuingCountry": "FR"}
+
+    def create() -> str:
+        made = client.create(policy="0.4.0.194112.1.0", subject=subject, client_data="mobile=+33639981316")
+        return made.id if not made.certificates else ""
+
+    def authorize(id: str) -> Authorization | AuthorizationPending:
+        client.get_challenge(id, authentication="OTP")
+        code = sandbox.latest("+33639981316")
+        return client.authorize(id, digests=[digest("one")], values={"OTP": code})
+
+    sandbox.pace = Pace.HAND
+    assert create() == "", "what takes no time takes none at any pace"
+    sandbox.script({"rules": {"issued_after": 3_600, "agrees_after": 60}})
+    id = create()
+    assert not client.credential(id).certificates
+    sandbox.script({"issue": id})
+    assert client.credential(id).certificates
+    pending = authorize(id)
+    assert isinstance(pending, AuthorizationPending)
+    sandbox.clock.advance(timedelta(days=1))  # type: ignore[attr-defined]
+    assert client.authorize_check(pending.handle) == pending
+    sandbox.script({"agree": pending.handle})
+    assert isinstance(client.authorize_check(pending.handle), Authorization)
+    sandbox.pace = Pace.NOW
+    assert create() == ""
+    assert isinstance(authorize(id), Authorization)
+
+
+def test_it_is_one_of_the_sandbox_s_providers() -> None:
+    whole = Sandbox(only=["csc"])
+    csc = whole.providers["csc"]
+    assert isinstance(csc, CscSandbox)
+    made = csc.enrol(given="A", last="B", mobile="+33639981316").id
+    assert CscClient(Http("https://s.example.org", serve=whole)).credentials() == (made,)
+
+
 @pytest.mark.parametrize(
     "told",
     [
@@ -57,6 +97,8 @@ def test_a_script_enrols_disables_and_rules(sandbox: CscSandbox) -> None:
         {"enrol": {"given": "A"}},
         {"enrol": "A"},
         {"disable": "never"},
+        {"agree": "never"},
+        {"issue": []},
         {"rules": {"multisign": "3"}},
         {"rules": {"nothing": 3}},
         {"rules": {"sad_lifetime": "soon"}},

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -39,6 +39,7 @@ _RSA: Final = ("1.2.840.113549.1.1.11", "1.2.840.113549.1.1.1")
 _ECDSA: Final = ("1.2.840.10045.4.3.2",)
 _IMPLIES_HASH: Final = frozenset({"1.2.840.113549.1.1.11", "1.2.840.10045.4.3.2"})
 _PAGE: Final = 50
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 _METHODS: Final[Mapping[str, tuple[str, ...]]] = {
     "v1": (
         "credentials/list",
@@ -158,6 +159,7 @@ class CscSandbox(CscOAuth):
                     {"id": one.id, "subject": one.held.subject, "disabled": one.disabled}
                     for one in self.credentials.values()
                 ],
+                "pending": [handle for handle, one in self.pending.items() if not one.sad],
                 "codes": [
                     {"mobile": one.mobile, "code": one.code.reveal(), "at": one.at.isoformat()} for one in self.sent
                 ],
@@ -165,7 +167,10 @@ class CscSandbox(CscOAuth):
             }
 
     def script(self, told: Mapping[str, Any]) -> object:
-        """Do what the control API asks: `enrol` {given, last, mobile}, `disable` id, `refuse_next` word, `rules` {…}.
+        """Do what the control API asks.
+
+        `enrol` {given, last, mobile, email?, user?, pin?, mode?}, `disable` id, `refuse_next` word, `rules` {name:
+        value; durations in seconds}; `agree` handle and `issue` id end a wait, whatever the pace.
 
         Raises:
             Failed: There is no such thing, or it makes no sense.
@@ -180,6 +185,10 @@ class CscSandbox(CscOAuth):
                             return {"credentialID": self.enrol(**named, pin=pin).id}
                         case "disable":
                             self.disable(value)
+                        case "agree":
+                            self.pending[value].due = self.clock.now()
+                        case "issue":
+                            self.credentials[value].ready_at = self.clock.now()
                         case "refuse_next":
                             self.refuse_next(str(value))
                         case "rules":
@@ -301,8 +310,9 @@ class CscSandbox(CscOAuth):
             digests=frozenset(digests) if digests is not None else None,
             ends=self.clock.now() + self.rules.sad_lifetime,
         )
-        if version == "v2" and self.rules.agrees_after != timedelta(0):
-            handle, after = secrets.token_urlsafe(18), self.rules.agrees_after
+        after = self._after(self.rules.agrees_after)
+        if version == "v2" and after != timedelta(0):
+            handle = secrets.token_urlsafe(18)
             due = None if after is None else self.clock.now() + after
             self.pending[handle] = Pending(grant=grant, due=due)
             return answer_json({"handle": handle}, HTTPStatus.ACCEPTED)
@@ -366,7 +376,8 @@ class CscSandbox(CscOAuth):
         signatures = [in_base64(sign_digest(credential.held.key, digest)) for digest in digests]
         if version == "v2" and asked.get("operationMode") == "A":
             response = secrets.token_urlsafe(12)
-            self.responses[response] = self.clock.now() + (self.rules.agrees_after or timedelta(0)), signatures
+            after = self._after(self.rules.agrees_after)
+            self.responses[response] = self.clock.now() + (after or timedelta(0)), signatures
             return answer_json({"responseID": response})
         return answer_json({"signatures": signatures})
 
@@ -417,7 +428,8 @@ class CscSandbox(CscOAuth):
             )
         except ValueError as error:  # what X.509 cannot hold
             raise refusal("Invalid object parameter subjectData") from error
-        made.ready_at = self.clock.now() + self.rules.issued_after
+        after = self._after(self.rules.issued_after)
+        made.ready_at = _NEVER if after is None else self.clock.now() + after
         told: dict[str, object] = {"credentialID": made.id}
         if asked.get("credentialInfo"):
             told["credentialInfo"] = self._described(made, asked, "v2")
@@ -431,6 +443,10 @@ class CscSandbox(CscOAuth):
         return Answer(status=HTTPStatus.NO_CONTENT)
 
     # What they have in common.
+
+    def _after(self, usual: timedelta | None) -> timedelta | None:
+        """Give how long something takes at this pace; what takes no time takes none at any pace."""
+        return self.wait(usual) if usual else usual
 
     def _asked(self, request: Request, version: str, *, scope: str = "service") -> dict[str, Any]:
         _known(version)
