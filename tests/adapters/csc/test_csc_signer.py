@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -14,16 +18,18 @@ from qcp_sdk.adapters.csc.client import Version
 from qcp_sdk.adapters.csc.signer import checked
 from qcp_sdk.adapters.memory.clock import ManualClock
 from qcp_sdk.adapters.shared.keystore import sign_digest
-from qcp_sdk.adapters.shared.notebook import FileNotebook, MemoryNotebook
+from qcp_sdk.adapters.shared.notebook import FileNotebook, MemoryNotebook, Notebook
 from qcp_sdk.certificates import fingerprint as fingerprint_of
 from qcp_sdk.errors import Rejected, Unavailable, Unconfirmed
+from qcp_sdk.ports.authority import Decision
 from qcp_sdk.ports.signer import HashAnswer, HashRefused, HashSigned, SigningChallenge, SigningPending
 from qcp_sdk.sandbox.csc_state import CscRules, SandboxCredential
-from qcp_sdk.subscription.facts import CertificateIssued
+from qcp_sdk.subscription.facts import CertificateIssued, CertificatePending
 from qcp_sdk.testing.conformance.examples import START, account, application, digest, name_of
 from qcp_sdk.values import ChallengeId, Fingerprint, Key, Secret
 from tests.adapters.csc.service import Service
 
+T = TypeVar("T")
 HUNDRED = tuple(digest(str(number)) for number in range(100))
 TWO = HUNDRED[:2]
 CHALLENGING, ACTIVATING, AGAIN = Key("c/5/0"), Key("c/6/0"), Key("c/7/0")
@@ -32,10 +38,17 @@ CHALLENGING, ACTIVATING, AGAIN = Key("c/5/0"), Key("c/6/0"), Key("c/7/0")
 class Desk:
     """A signer on a service, and one signatory."""
 
-    def __init__(self, folder: Path, version: Version = "v1", rules: CscRules | None = None, **named: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        version: Version = "v1",
+        rules: CscRules | None = None,
+        notebook: Notebook | None = None,
+        **named: Any,
+    ) -> None:
         self.clock, self.version, self.named = ManualClock(START), version, named
         self.service = Service(self.clock, rules)
-        self.notebook = FileNotebook(folder / "notebook.sqlite")
+        self.notebook = notebook or FileNotebook(folder / "notebook.sqlite")
         self.signer = self.restarted()
         self.pin: Secret | None = None
 
@@ -415,3 +428,89 @@ def test_a_revocation_whose_answer_was_lost_is_done(tmp_path: Path) -> None:
 def answered(told: tuple[HashAnswer, ...] | SigningPending) -> tuple[HashAnswer, ...]:
     assert isinstance(told, tuple)
     return told
+
+
+# --- any faults ---------------------------------------------------------------------------------------------------
+
+METHODS = (
+    "credentials/info", "credentials/list", "credentials/sendOTP", "credentials/getChallenge", "credentials/authorize",
+    "credentials/authorizeCheck", "credentials/extendTransaction", "signatures/signHash",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_whatever_is_lost_what_the_signer_says_is_true(tmp_path: Path, version: Version) -> None:
+    """With the right code: `Unavailable` leaves the code good, everything is signed or the code is spent, and no
+    refusal says that the code was wrong."""
+    chance, ends = random.Random(27), Counter[str]()
+    for round in range(120):
+        pending = version == "v2" and chance.random() < 0.3
+        rules = CscRules(per_call=2, agrees_after=timedelta(minutes=pending))
+        desk = Desk(tmp_path, version, rules, hashes_per_call=2, notebook=MemoryNotebook())
+        fingerprint, five = desk.enrol(), HUNDRED[:5]
+        for _ in range(chance.randrange(4)):
+            getattr(desk.service, chance.choice(("lose", "refuse")))(chance.choice(METHODS))
+        challenge = persistently(partial(desk.challenge, fingerprint, five))
+        end = ""
+        for _ in range(12):
+            if chance.random() < 0.1:
+                desk.signer = desk.restarted()
+            try:
+                answers = desk.activate(challenge, five)
+                while isinstance(answers, SigningPending):
+                    desk.clock.advance(timedelta(minutes=1))
+                    answers = persistently(partial(desk.signer.poll, handle=answers.handle))
+            except Unavailable:
+                assert desk.made.code is not None, f"{round}: the code was used, and nothing was said to have happened"
+            except Unconfirmed:
+                pass
+            except Rejected as refusal:
+                end = refusal.reason
+                assert desk.made.code is None or end == "spent"
+                break
+            else:
+                refused = {one.reason for one in answers if isinstance(one, HashRefused)}
+                end = "/".join(sorted(refused)) or "signed"
+                assert refused or desk.all_signed(answers, five)
+                assert desk.activate(challenge, five) == answers
+                break
+        assert end in {"signed", "spent", "sad_ended"}, f"{round}: {end}"
+        ends[end] += 1
+    assert min(ends["signed"], ends["spent"], ends["sad_ended"]) > 0, ends
+
+
+def test_whatever_is_lost_one_certificate_is_issued_and_revoked(tmp_path: Path) -> None:
+    chance = random.Random(28)
+    methods = [f"credentials/{name}" for name in ("create", "delete", "info", "list")]
+    for _ in range(80):
+        rules = CscRules(issued_after=timedelta(minutes=chance.randrange(2)))
+        desk = Desk(tmp_path, "v2", rules, notebook=MemoryNotebook())
+        for _ in range(chance.randrange(5)):
+            getattr(desk.service, chance.choice(("lose", "refuse")))(chance.choice(methods))
+        told = persistently(partial(submitted, desk))
+        if isinstance(told, CertificatePending):
+            desk.clock.advance(timedelta(minutes=1))
+            told = persistently(partial(authority(desk).ask, reference=told.reference))  # type: ignore[assignment]
+        assert isinstance(told, CertificateIssued)
+        assert len(desk.service.sandbox.credentials) == 1, "made twice"
+        fingerprint = told.certificate.fingerprint
+        revoke = partial(authority(desk).revoke, key=Key("r/1/0"), fingerprint=fingerprint, reason="superseded")
+        assert persistently(revoke) == persistently(revoke)
+        assert persistently(partial(authority(desk).status, fingerprint=fingerprint)).reason == "superseded"
+        assert not desk.service.sandbox.credentials
+
+
+def submitted(desk: Desk) -> Decision:
+    """Ask, ten seconds later than before."""
+    desk.clock.advance(timedelta(seconds=10))
+    return authority(desk).submit(key=Key("s/1/0"), application=application(), request=REQUEST)
+
+
+def persistently(call: Callable[[], T]) -> T:
+    """Call until it answers, as the engine does."""
+    for _ in range(20):
+        try:
+            return call()
+        except (Unavailable, Unconfirmed):
+            continue
+    pytest.fail("it never answers")

@@ -103,8 +103,10 @@ class CscAuthority:
     def _submitted(self, key: Key, intent: str, application: Application, known: Page | None) -> Page:
         try:
             created = self._lost(application, known) or self._created(application)
-        except Unavailable:
-            self._not_asked(key, intent, known)
+        except Unavailable as error:
+            if known is not None and known["asked"]:  # what the call before did is still not known
+                raise Unconfirmed(error.what, where=error.where, mend="ask again with the same key") from error
+            self._answered(key, intent, {"asked": False})
             raise
         except Rejected as refusal:
             return self._answered(key, intent, {"refused": _word(refusal)})
@@ -142,16 +144,20 @@ class CscAuthority:
                 f"there are {len(unwritten)} credentials that nobody wrote down",
                 mend="look among them for the applicant's by hand",
             )
+        nameless = False
         for credential in unwritten:
             try:
                 told = self._client.credential(credential)
                 held = read(told.certificates[0]) if told.certificates else None
             except (Rejected, CertificateError):
                 continue
+            nameless |= held is None and told.enabled
             if held is None or held.name is None or held.not_before < since:
                 continue
             if same_name(held.name, application.account.name):
                 return told
+        if nameless:  # it may be the one, whose certificate is still being made
+            raise Unconfirmed("a credential that nobody wrote down has no certificate yet", mend="ask again later")
         return None
 
     def _issued(self, created: CredentialInfo, account: Page) -> Page:
@@ -349,11 +355,6 @@ class CscAuthority:
         with self._notebook.open() as pages:
             remember(pages, key=key, meant=intent, answer=answer)
         return answer
-
-    def _not_asked(self, key: Key, intent: str, known: Page | None) -> None:
-        """Nothing was created now; what an earlier call did is still not known."""
-        if known is None or not known["asked"]:
-            self._answered(key, intent, {"asked": False})
 
     def _lock(self, name: str) -> threading.Lock:
         return self._locks[hash(name) % _LOCKS]

@@ -181,7 +181,10 @@ class CscSigner:
                 raise Rejected(known["what"], reason=known["rejected"])
             if asked is not None:
                 known = self._activated(key, intent, challenge, asked, digests, code, again="again" in known)
-        return self.poll(handle=known["handle"])
+        try:
+            return self.poll(handle=known["handle"])
+        except Unavailable as error:  # not of the activation, which was accepted
+            return SigningPending(handle=known["handle"], note=error.what)
 
     def _may_activate(
         self, pages: Pages, key: Key, intent: str, challenge: ChallengeId, digests: Sequence[bytes], *, again: bool
@@ -238,9 +241,10 @@ class CscSigner:
                     values=self._values(credential, fingerprint, code),
                     description=self._description,
                 )
-            except Unavailable:
-                if not again:
-                    self._not_asked(key)
+            except Unavailable as error:
+                if again:  # nothing was done now; what was done before is still not known
+                    raise Unconfirmed(error.what, where=error.where, mend="ask again with the same key") from error
+                self._not_asked(key)
                 raise
             except Rejected as refusal:
                 raise self._refused(key, intent, challenge, refusal, again=again) from refusal
