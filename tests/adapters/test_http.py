@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import socket
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ import pytest
 from qcp_sdk.adapters.shared.fields import Fields
 from qcp_sdk.adapters.shared.http import Answer, Http, Limits, segment
 from qcp_sdk.errors import ConfigurationError, PortError, Rejected, Unavailable, Unconfirmed
+from qcp_sdk.testing.conformance.base import at_once, only_port_errors
 from qcp_sdk.testing.conformance.discretion import unspoken
 from qcp_sdk.values import Secret
 
@@ -274,13 +277,31 @@ def wire(act: Callable[[socket.socket], None]) -> Iterator[str]:
             except OSError:
                 pass
 
-        thread = threading.Thread(target=serve)
+        thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
-            listener.close()
-            thread.join()
+            with contextlib.suppress(OSError):  # nobody came, perhaps: let it go
+                socket.create_connection(listener.getsockname(), timeout=1).close()
+            thread.join(10)
+
+
+class Watch:
+    """A watch that is put forward, in the place of the module `time`."""
+
+    ahead = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
+    watch = Watch()
+    for module in ("http", "http_wire"):
+        monkeypatch.setattr(f"qcp_sdk.adapters.shared.{module}.time", watch)
+    return watch
 
 
 def heard(answer: bytes) -> Callable[[socket.socket], None]:
@@ -291,13 +312,6 @@ def heard(answer: bytes) -> Callable[[socket.socket], None]:
     return act
 
 
-def trickle(connection: socket.socket) -> None:
-    connection.recv(65_536)
-    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
-    while True:
-        connection.sendall(b" ")
-
-
 @pytest.mark.parametrize(
     ("act", "limits"),
     [
@@ -306,9 +320,8 @@ def trickle(connection: socket.socket) -> None:
         (heard(b"SSH-2.0-OpenSSH_9.2\r\n"), Limits()),
         (heard(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), Limits()),
         (lambda connection: connection.recv(65_536) and connection.recv(65_536), Limits(wait=0.05)),
-        (trickle, Limits(total=0.05)),
     ],
-    ids=["nothing", "cut short", "another protocol", "bad chunk", "silent", "trickling"],
+    ids=["nothing", "cut short", "another protocol", "bad chunk", "silent"],
 )
 def test_an_answer_lost_on_the_wire_may_have_acted(act: Callable[[socket.socket], None], limits: Limits) -> None:
     for acts, kind in ((True, Unconfirmed), (False, Unavailable)):
@@ -319,6 +332,55 @@ def test_an_answer_lost_on_the_wire_may_have_acted(act: Callable[[socket.socket]
             http.close()
         assert type(told.value) is kind
         assert CODE.reveal() not in "".join(traceback.format_exception(told.value))
+
+
+@pytest.mark.parametrize(
+    "beginning", [b"HTTP/1.1 200 OK\r\nX-Long: ", b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"]
+)
+def test_a_service_cannot_stretch_a_request(watch: Watch, beginning: bytes) -> None:
+    """It sends byte after byte, headers or body, and each comes long before anybody would call it silent."""
+
+    def drip(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        connection.sendall(beginning)
+        while True:
+            connection.sendall(b"x")
+            watch.ahead += 1
+            time.sleep(0.001)
+
+    with wire(drip) as address:
+        http = Http(address, plain=True, limits=Limits(total=60))
+        with pytest.raises(Unconfirmed):
+            http.ask("POST", "/", acts=True)
+        http.close()
+    assert watch.ahead >= 60, "it was given up too early"
+
+
+def test_a_proxy_is_asked_with_its_own_credentials() -> None:
+    heard_of = []
+
+    def act(connection: socket.socket) -> None:
+        heard_of.append(connection.recv(65_536))
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    with wire(act) as address:
+        proxy = address.replace("http://", "http://user:secret@")
+        http = Http("http://service.example.org/api", plain=True, proxy=proxy)
+        assert http.ask("GET", "/x", acts=False).json() == {}
+        http.close()
+    assert heard_of[0].startswith(b"GET http://service.example.org/api/x HTTP/1.1")
+    assert b"Proxy-Authorization: Basic dXNlcjpzZWNyZXQ=" in heard_of[0]
+
+
+def test_many_threads_have_a_deadline_each() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:  # takes connections, and says nothing
+        http = Http(f"http://127.0.0.1:{listener.getsockname()[1]}", plain=True, limits=Limits(wait=3_600, total=0.2))
+
+        def ask() -> PortError | Answer:
+            return only_port_errors(lambda: http.ask("POST", "/", acts=True))
+
+        assert all(isinstance(told, PortError) for told in at_once(ask, times=6))
+        http.close()
 
 
 def test_a_service_that_is_not_there_was_not_asked() -> None:

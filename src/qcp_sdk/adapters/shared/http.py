@@ -23,9 +23,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import quote, urlencode, urlsplit
 
+import httpcore
 import httpx
 from attrs import field, frozen
 
+from qcp_sdk.adapters.shared.http_wire import Wire
 from qcp_sdk.errors import ConfigurationError, PortError, Rejected, Unavailable, Unconfirmed
 from qcp_sdk.values import Secret
 
@@ -51,7 +53,7 @@ _WORDS: Final = (
 """Where services put their words in JSON, in the order in which they are told; the rest of an answer is not quoted."""
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
 
-NOT_ASKED: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+NOT_ASKED: Final = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout, httpcore.ProxyError)
 """After these the service has seen nothing of the request."""
 NOTHING_DONE: Final = frozenset({401, 403, 404, 405, 407, 408, 421, 425, 426, 429, 431, 503})
 """Statuses by which a service or what stands before it says that it did nothing: mend the configuration, or wait."""
@@ -61,13 +63,24 @@ _MENDS: Final[Mapping[int, str]] = {
     404: "check the service's address",
     407: "check the proxy's credentials",
 }
+_NO_ANSWER: Final = (
+    httpcore.TimeoutException,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.UnsupportedProtocol,
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    httpx.StreamError,
+    ValueError,  # what the codecs and sockets below let through, this and the next
+    OSError,
+)
 _TALKATIVE: Final = ("httpx", "httpcore")
 """Loggers that tell addresses and headers, which may hold codes and names."""
 
 
 @frozen(kw_only=True)
 class Limits:
-    """How long and how much, seconds and bytes. `total` is looked at whenever something arrives."""
+    """How long and how much, seconds and bytes. `total` is the whole of a request; no service can stretch it."""
 
     connect: float = 5.0
     wait: float = 30.0
@@ -182,6 +195,7 @@ class Http:
         self._lock, self._client, self._process = threading.Lock(), None, 0
 
     _client: httpx.Client | None
+    _wire: Wire | None = None
 
     def __repr__(self) -> str:
         return f"Http({self._where})"
@@ -262,7 +276,10 @@ class Http:
         lost = Unconfirmed if acts else Unavailable
         ends = time.monotonic() + self._limits.total
         try:
-            with self._ready().stream(method, url, content=content, headers=headers) as response:
+            client, wire = self._ready()
+            if wire is not None:
+                wire.deadline.ends = ends
+            with client.stream(method, url, content=content, headers=headers) as response:
                 told = {name.lower(): value for name, value in response.headers.items()}
                 answer = Answer(
                     status=response.status_code, headers=told, body=b"", acts=acts, where=self._where, secrets=secrets
@@ -282,8 +299,7 @@ class Http:
                 where=self._where,
                 mend="ask again later; check the address and the network",
             ) from _cause(error, secrets)
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError, OSError) as error:
-            # ValueError and OSError: what httpx lets through of the codecs and sockets below it.
+        except _NO_ANSWER as error:
             raise lost(
                 f"the service gave no answer ({type(error).__name__})",
                 where=self._where,
@@ -293,12 +309,12 @@ class Http:
             status=answer.status, headers=told, body=bytes(body), acts=acts, where=self._where, secrets=secrets
         )
 
-    def _ready(self) -> httpx.Client:
+    def _ready(self) -> tuple[httpx.Client, Wire | None]:
         with self._lock:
             if self._client is None or self._process != os.getpid():
                 # Connections are not shared with a parent process: a worker that was forked opens its own.
                 self._client, self._process = self._opened(), os.getpid()
-            return self._client
+            return self._client, self._wire
 
     def _opened(self) -> httpx.Client:
         for name in _TALKATIVE:
@@ -307,17 +323,19 @@ class Http:
                 logger.setLevel(logging.WARNING)
         limits = self._limits
         forgetful = http.cookiejar.CookieJar(policy=http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+        transport: httpx.BaseTransport
+        if self._serve is not None:
+            transport = httpx.WSGITransport(app=self._serve, raise_app_exceptions=False)
+        else:
+            tls = self._tls if self._tls is not None else httpx.create_ssl_context(trust_env=False)
+            transport = self._wire = Wire(tls=tls, connections=limits.connections, proxy=self._proxy)
         return httpx.Client(
             timeout=httpx.Timeout(limits.wait, connect=limits.connect),
-            limits=httpx.Limits(max_connections=limits.connections),
             follow_redirects=False,
             trust_env=False,
             cookies=forgetful,
             headers={"accept-encoding": "identity", "accept": "application/json, */*;q=0.1", "user-agent": "qcp_sdk"},
-            # Nothing is verified where nothing is opened: reading the usual authorities takes a while.
-            verify=self._tls if self._tls is not None else self._serve is None,
-            proxy=self._proxy or None,
-            transport=httpx.WSGITransport(app=self._serve, raise_app_exceptions=False) if self._serve else None,
+            transport=transport,
         )
 
 
