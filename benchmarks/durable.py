@@ -27,10 +27,11 @@ from qcp_sdk.adapters.sql.database import ticks
 from qcp_sdk.adapters.sql.engines import sqlite_engine
 from qcp_sdk.adapters.sql.store import SqlStore
 from qcp_sdk.ports.store import Batch
+from qcp_sdk.testing.scene import Scene
 
 ROUNDS: Final = 40
 AT_ONCE: Final = 64
-GOAL_BY_HAND, GOAL_AT_ONCE, GOAL_SYNCS, GOAL_WAIT = 0.7, 4.0, 1.2, 1.0
+GOAL_BY_HAND, GOAL_AT_ONCE, GOAL_SYNCS, GOAL_COMMITS, GOAL_WAIT = 0.7, 4.0, 1.2, 1.0, 1.0
 
 
 class ByHand:
@@ -167,6 +168,26 @@ def syncs(folder: Path) -> float | None:
     return (counts[1] - counts[0]) / (100 * STEPS)
 
 
+def commits() -> tuple[float, float]:
+    """Give the commits a fact of a whole journey that is performed as it goes: those that keep a fact, and all of them.
+
+    The others mark what has no answer (a notice that was sent). Taking what is due, and putting back what is asked
+    again, are transactions of their own and not counted.
+    """
+    scene = Scene()
+    kept: list[Batch] = []
+    commit = scene.world.store.commit
+
+    def counted(*, batch: Batch) -> None:
+        commit(batch=batch)
+        kept.append(batch)
+
+    scene.world.store.commit = counted  # type: ignore[method-assign]
+    view = scene.subscribe(scene.jessica)
+    recorded = len(scene.qcp.records.history(view.id))
+    return sum(bool(batch.journal) for batch in kept) / recorded, len(kept) / recorded
+
+
 def longest_wait(folder: Path, processes: int = 2, seconds: float = 5.0) -> float:
     """Give the longest that a commit took, in seconds, with so many processes writing all the time."""
     path = folder / "two.db"
@@ -208,6 +229,9 @@ def main() -> int:
     told(f"{AT_ONCE} callers at once against one, commits only, best of 3", max(bare))
     if count is not None:
         met.append(goal("disk syncs a step", count, count <= GOAL_SYNCS))
+    with_facts, every = commits()
+    met.append(goal("commits a fact of a whole journey, that keep one", with_facts, with_facts <= GOAL_COMMITS))
+    told("and with the marks on notices that were sent", every)
     return 0 if all(met) else 1
 
 
