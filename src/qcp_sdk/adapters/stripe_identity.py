@@ -13,6 +13,7 @@ from typing import Final
 
 from qcp_sdk.adapters.shared.fields import Fields
 from qcp_sdk.adapters.shared.http import Answer, Http, segment
+from qcp_sdk.adapters.shared.probing import told_time
 from qcp_sdk.adapters.shared.sessions import Means, Sessions, Verdict, told
 from qcp_sdk.adapters.shared.webhooks import (
     TOLERANCE,
@@ -164,6 +165,14 @@ class StripeIdentity:
                 headers={**self._headers, "idempotency-key": event_id(key)},
                 expect=frozenset({400, 404}),
             )
+
+    def probe(self) -> datetime | None:
+        """List one session at Stripe and give its time. Nothing is changed.
+
+        Raises:
+            Unavailable: It was not reached, or does not know us.
+        """
+        return told_time(self._http.ask("GET", PATH, acts=False, query={"limit": "1"}, headers=self._headers))
 
     def _created(self, key: Key, subscription: SubscriptionId) -> tuple[SessionId, str, datetime]:
         form = {

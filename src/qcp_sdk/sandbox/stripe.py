@@ -72,6 +72,13 @@ class StripeSandbox(Provider):
             self.keys[key] = request.body, id
         return answer_json(self._shown(self.sessions[id], request.base_url))
 
+    @route("GET", SESSIONS)
+    def list(self, request: Request) -> Answer:
+        """Give the newest sessions."""
+        self._authorised(request)
+        newest = [*self.sessions.values()][::-1][:10]
+        return answer_json({"object": "list", "data": [self._shown(one, request.base_url) for one in newest]})
+
     @route("GET", SESSIONS + "/{id}")
     def retrieve(self, request: Request, id: str) -> Answer:
         """Give a session."""

@@ -15,6 +15,7 @@ from attrs import frozen
 from qcp_sdk.adapters.idnow.results import judged, proven
 from qcp_sdk.adapters.shared.fields import Fields
 from qcp_sdk.adapters.shared.http import Answer, Http, segment
+from qcp_sdk.adapters.shared.probing import told_time
 from qcp_sdk.adapters.shared.sessions import Means, Sessions, Verdict, told
 from qcp_sdk.errors import ConfigurationError, PortError, Rejected, Unavailable
 from qcp_sdk.identity import IdentityEvidence, Proofing
@@ -160,6 +161,14 @@ class IdnowIdentity:
             self._sessions.settled(session, Verdict(Means.ABANDONED))
             self._signed_in("DELETE", session)
 
+    def probe(self) -> datetime | None:
+        """Log in at IDnow and give its time. Nothing is changed.
+
+        Raises:
+            Unavailable: It was not reached, or does not know us.
+        """
+        return told_time(self._logged_in())
+
     # IDnow's side.
 
     def _started(
@@ -220,11 +229,12 @@ class IdnowIdentity:
         with self._lock:
             if self._token is not None and self._token is not stale:
                 return self._token
-            answer = self._http.ask(
-                "POST", f"/api/v1/{self._company}/login", acts=False, json={"apiKey": self._api_key}
-            )
+            answer = self._logged_in()
             self._token = Secret(Fields.of(answer).text("authToken"))
             return self._token
+
+    def _logged_in(self) -> Answer:
+        return self._http.ask("POST", f"/api/v1/{self._company}/login", acts=False, json={"apiKey": self._api_key})
 
 
 def session_of(key: Key) -> SessionId:
