@@ -11,6 +11,12 @@ from qcp_sdk.sandbox.wsgi import Post, Provider
 Make = Callable[[Clock, Post], Provider]
 
 
+def _csc(clock: Clock, post: Post) -> Provider:
+    from qcp_sdk.sandbox.csc import CscSandbox
+
+    return CscSandbox(clock=clock, post=post)
+
+
 def _idnow(clock: Clock, post: Post) -> Provider:
     from qcp_sdk.sandbox.idnow import IdnowSandbox
 
@@ -35,5 +41,11 @@ def _stripe(clock: Clock, post: Post) -> Provider:
     return StripeSandbox(clock=clock, post=post)
 
 
-PROVIDERS: Final[Mapping[str, Make]] = {"idnow": _idnow, "sms": _sms, "stripe": _stripe, "universign": _universign}
+PROVIDERS: Final[Mapping[str, Make]] = {
+    "csc": _csc,
+    "idnow": _idnow,
+    "sms": _sms,
+    "stripe": _stripe,
+    "universign": _universign,
+}
 """Prefix to factory."""
