@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV ?= .venv
 # Tests at a time; with two workers the suite takes under six minutes on two cores.
 JOBS ?= 2
-# Your own document for the demo: make demo PDF=contract.pdf
+# Your own document for the demo: make demo PDF=contract.pdf; over HTTP, in both plans: make demo PROVIDERS=sandbox
 PDF ?=
 # Said to pytest as it is: make test PYTEST="tests/core -k money"
 PYTEST ?=
@@ -60,7 +60,7 @@ $(VENV)/.bench: $(VENV)/.dev
 
 .PHONY: demo
 demo: $(VENV)/.demo ## the whole journey, from nothing, without a screen; writes demo-output/
-	@$(BIN)/python -m qcp_sdk.demo $(if $(PDF),--pdf '$(PDF)')
+	@$(BIN)/python -m qcp_sdk.demo $(if $(PDF),--pdf '$(PDF)') $(if $(PROVIDERS),--providers '$(PROVIDERS)')
 
 .PHONY: test
 test: $(VENV)/.dev ## the tests

@@ -20,10 +20,12 @@ the mailbox for anybody to read: `production=True` refuses every one of these ad
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
+
+from attrs import frozen
 
 from qcp_sdk.effects import Alert
 from qcp_sdk.errors import ConfigurationError
@@ -31,6 +33,9 @@ from qcp_sdk.levels import CertificateLevel
 from qcp_sdk.offers import Offer, Offers
 from qcp_sdk.policy.shapes import Issuer, Policy
 from qcp_sdk.ports.clock import Clock
+from qcp_sdk.ports.codes import Codes
+from qcp_sdk.ports.keys import Keys
+from qcp_sdk.ports.notices import Notices
 from qcp_sdk.sdk import Qcp
 from qcp_sdk.values import EmailAddress, Secret
 
@@ -39,7 +44,7 @@ if TYPE_CHECKING:
     from qcp_sdk.adapters.local_trust_centre import LocalTrustCentre
     from qcp_sdk.adapters.mailbox import Mailbox
     from qcp_sdk.adapters.pdf_envelope import PadesLevel
-    from qcp_sdk.adapters.shared.messages import Links
+    from qcp_sdk.adapters.shared.messages import Links, Renderer
     from qcp_sdk.adapters.simulated_identity import SimulatedIdentity
     from qcp_sdk.adapters.simulated_registration import SimulatedRegistration
     from qcp_sdk.adapters.sql.ledger import SqlLedger
@@ -47,6 +52,22 @@ if TYPE_CHECKING:
 KeyType = Literal["p256", "rsa-2048", "rsa-3072"]
 LIST_LIFE: Final = timedelta(days=90)
 """How long a published local list is fresh; opening the folder publishes it anew."""
+
+
+@frozen(kw_only=True)
+class Parts:
+    """What an installation in a folder is made of, for whoever replaces some of it."""
+
+    path: Path
+    clock: Clock
+    keys: Keys
+    renderer: Renderer
+    codes: Codes
+    notices: Notices
+
+
+Replace: TypeAlias = Callable[[Parts], Mapping[str, object]]
+"""Gives collaborators that take the place of the folder's own, by their name in `Qcp` (`identity`, `codes` …)."""
 
 
 class LocalQcp(Qcp):
@@ -88,11 +109,13 @@ def open_local(
     decision_after: timedelta = timedelta(0),
     production: bool = False,
     on_alert: Callable[[Alert], None] | None = None,
+    replace: Replace | None = None,
 ) -> LocalQcp:
     """Open the installation of this folder, and make it first if there is none.
 
     `verdict_after` is how long the simulated identity provider takes, `decision_after` how long the local
-    authority does. `level` is the PAdES level of signatures (B-LT by default).
+    authority does. `level` is the PAdES level of signatures (B-LT by default). `replace` puts other adapters in the
+    place of the folder's: those of real providers, or of the sandbox.
 
     Raises:
         ConfigurationError: The folder cannot be used, or the extra `local` is not installed.
@@ -100,7 +123,7 @@ def open_local(
     try:
         return _open(
             path, clock, offer, policy, links, platform, level, key_type, verdict_after, decision_after, production,
-            on_alert,
+            on_alert, replace,
         )  # fmt: skip
     except ModuleNotFoundError as missing:
         raise ConfigurationError(
@@ -121,6 +144,7 @@ def _open(
     decision_after: timedelta,
     production: bool,
     on_alert: Callable[[Alert], None] | None,
+    replace: Replace | None,
 ) -> LocalQcp:
     from qcp_sdk.adapters.file_accounts import FileAccounts
     from qcp_sdk.adapters.keyring import KeyRing
@@ -180,23 +204,26 @@ def _open(
     registration = SimulatedRegistration(
         path / "registration.sqlite", authority=authority, clock=clock, verdict_after=verdict_after
     )
-    made = LocalQcp(
-        store=store,
-        clock=clock,
-        ids=UuidIds(clock),
-        keys=keys,
-        accounts=accounts,
-        ledger=ledger,
-        codes=codes,
-        notices=notices,
-        documents=documents,
-        authority=authority,
-        lcp=centre.authority(CertificateLevel.LCP),
-        policy=policy or default_policy().trusting(*_local_issuers(centre)),
-        identity=identity,
-        registration=registration,
-        signer=centre.signer(codes=codes, keys=keys),
-        envelope=PdfEnvelope(
+    parts = Parts(path=path, clock=clock, keys=keys, renderer=renderer, codes=codes, notices=notices)
+    replaced = replace(parts) if replace is not None else {}
+    sending = cast("Codes", replaced.get("codes", codes))
+    own: dict[str, object] = {
+        "store": store,
+        "clock": clock,
+        "ids": UuidIds(clock),
+        "keys": keys,
+        "accounts": accounts,
+        "ledger": ledger,
+        "codes": codes,
+        "notices": notices,
+        "documents": documents,
+        "authority": authority,
+        "lcp": centre.authority(CertificateLevel.LCP),
+        "policy": policy or default_policy().trusting(*_local_issuers(centre)),
+        "identity": identity,
+        "registration": registration,
+        "signer": centre.signer(codes=sending, keys=keys),
+        "envelope": PdfEnvelope(
             documents=shelf,
             timestamps=timestamps,
             revocation=centre,
@@ -204,11 +231,12 @@ def _open(
             level=level or PadesLevel.B_LT,
             answers=KeptAnswers(path / "documents" / "embedded"),
         ),
-        offer=offer,
-        evidence=EvidenceSeal(credential=credential, signing=signing, timestamps=timestamps, revocation=centre),
-        production=production,
-        on_alert=on_alert,
-    )
+        "offer": offer,
+        "evidence": EvidenceSeal(credential=credential, signing=signing, timestamps=timestamps, revocation=centre),
+        "production": production,
+        "on_alert": on_alert,
+    }
+    made = LocalQcp(**{**own, **replaced})  # type: ignore[arg-type]  # each under the name that `Qcp` gives it
     made.mailbox, made.centre, made.identity, made.registration = Mailbox(folder), centre, identity, registration
     made.ledger, made.accounts, made.clock, made.trust_directory = ledger, accounts, clock, path / "trust"
     made.publish_trust()

@@ -96,6 +96,14 @@ class SmtpNotices:
         self._sender, self._renderer, self._clock = sender, renderer, clock
         self._documents, self._by_sms = documents, by_sms
 
+    def probe(self) -> None:
+        """Connect to the server and log in; nothing is sent.
+
+        Raises:
+            Unavailable: It cannot be used.
+        """
+        self._post.probe()
+
     def send(self, *, key: Key, to: Recipient, notice: Notice, attachments: tuple[Attachment, ...] = ()) -> None:
         """Hand the message over to the server, in the recipient's language. The same key carries the same Message-ID.
 
@@ -140,6 +148,14 @@ class SmtpCodes:
     ) -> None:
         self._post = _Post(server, remember)
         self._sender, self._renderer, self._clock, self._sms = sender, renderer, clock, sms
+
+    def probe(self) -> None:
+        """Connect to the server and log in; nothing is sent.
+
+        Raises:
+            Unavailable: It cannot be used.
+        """
+        self._post.probe()
 
     def send(
         self,
@@ -215,6 +231,11 @@ class _Post:
                 ) from error
             _accepted(answer, refused_for_good=Rejected)
         self.note(key, meant)
+
+    def probe(self) -> None:
+        """Connect, and say goodbye."""
+        with self._connected():
+            pass
 
     def note(self, key: Key, meant: tuple[str, ...]) -> None:
         """Remember that this key has left."""

@@ -19,6 +19,7 @@ from qcp_sdk.adapters.shared.answers import KeptAnswers
 from qcp_sdk.adapters.shared.fields import Fields
 from qcp_sdk.adapters.shared.http import Answer, Explain, Http, segment
 from qcp_sdk.adapters.shared.messages import Renderer
+from qcp_sdk.adapters.shared.probing import told_time
 from qcp_sdk.adapters.shared.webhooks import StandardWebhooks, event_id, json_object, text_at
 from qcp_sdk.errors import PortError, Rejected, Unavailable
 from qcp_sdk.notices import Attachment, Notice, Recipient
@@ -95,6 +96,15 @@ class TwilioGateway:
             form["StatusCallback"] = self._receipts
         self._http.ask("POST", self._path, acts=True, form=form, headers=self._headers, explain=self._explained)
 
+    def probe(self) -> datetime | None:
+        """Ask Twilio for our account and give its time. Nothing is changed.
+
+        Raises:
+            Unavailable: It was not reached, or does not know us.
+        """
+        path = self._path.removesuffix("/Messages.json") + ".json"
+        return told_time(self._http.ask("GET", path, acts=False, headers=self._headers))
+
     def _explained(self, answer: Answer) -> PortError | None:
         if answer.status != 400:
             return None
@@ -125,6 +135,14 @@ class BrevoGateway:
             hide=(Secret(to.text),),
             explain=self._explained,
         )
+
+    def probe(self) -> datetime | None:
+        """Ask Brevo for our account and give its time. Nothing is changed.
+
+        Raises:
+            Unavailable: It was not reached, or does not know us.
+        """
+        return told_time(self._http.ask("GET", "/v3/account", acts=False, headers=self._headers))
 
     def _explained(self, answer: Answer) -> PortError | None:
         if answer.status == 402:
@@ -193,6 +211,11 @@ class SmsCodes:
             self._gateway.hand_over(id=self._once.name(key), to=to, text=message.sms, seconds=ceil(left))
             self._once.note(key, meant)
 
+    @property
+    def parts(self) -> tuple[object, ...]:
+        """What this is made of, for whoever looks whether all of it works."""
+        return self._gateway, self._otherwise
+
 
 class SmsNotices:
     """Sends those notices by SMS that are made for a telephone, and the others through `otherwise`."""
@@ -218,6 +241,11 @@ class SmsNotices:
             else:
                 self._otherwise.send(key=key, to=to, notice=notice, attachments=attachments)
             self._once.note(key, meant)
+
+    @property
+    def parts(self) -> tuple[object, ...]:
+        """What this is made of, for whoever looks whether all of it works."""
+        return self._gateway, self._otherwise
 
 
 class SmsReceipts:

@@ -21,6 +21,7 @@ from qcp_sdk.adapters.shared import sealed
 from qcp_sdk.adapters.shared.answers import KeptAnswers
 from qcp_sdk.adapters.shared.fields import Fields
 from qcp_sdk.adapters.shared.http import Answer, Http, segment
+from qcp_sdk.adapters.shared.probing import told_time
 from qcp_sdk.errors import ConfigurationError, PortError, Rejected
 from qcp_sdk.levels import CertificateLevel
 from qcp_sdk.people import Account
@@ -80,6 +81,16 @@ class UniversignCertificates:
             "POST", "/v1/certificates/match", acts=False, form=form, headers=self._headers, explain=_plainly
         )
         return Fields.of(answer).flag("match_found")
+
+    def probe(self) -> datetime | None:
+        """Ask for a certificate that nobody holds and give its time. Nothing is changed.
+
+        Raises:
+            Unavailable: It was not reached, or does not know us.
+        """
+        form = {"email": "doctor@example.org"}
+        answer = self._http.ask("POST", "/v1/certificates/match", acts=False, form=form, headers=self._headers)
+        return told_time(answer)
 
     def ask(self, method: str, path: str, *, acts: bool, form: dict[str, str | Secret] | None = None) -> Fields:
         """Ask anything else of the API."""
@@ -177,6 +188,14 @@ class UniversignRegistration:
             known = SessionId(json.loads(kept)["session"])
             told = self.ask(session=known)
             return self._settled(known, "expired") if isinstance(told, Pending) else told
+
+    def probe(self) -> datetime | None:
+        """Ask Universign for a certificate that nobody holds and give its time. Nothing is changed.
+
+        Raises:
+            Unavailable: It was not reached, or does not know us.
+        """
+        return self._certificates.probe()
 
     # Universign's side.
 

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from qcp_sdk.cli import certificates, custody, sandbox
+from qcp_sdk.cli import certificates, custody, doctor, sandbox
 from qcp_sdk.cli.answers import NO, UNANSWERED, YES
 from qcp_sdk.errors import InvalidInput, QcpError
 from qcp_sdk.values import Key
@@ -215,6 +215,7 @@ def build_parser() -> argparse.ArgumentParser:
         command.set_defaults(run=custody.KEY_RING[name])
 
     sandbox.add(commands)
+    doctor.add(commands, _asks_for_installation)
     simulate = commands.add_parser(
         "simulate", help="let many people subscribe while things go wrong; needs the extra `testing`"
     )

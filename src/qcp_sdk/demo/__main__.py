@@ -13,6 +13,7 @@ import textwrap
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +22,8 @@ from rich.table import Table
 
 from qcp_sdk import codec, journal_file
 from qcp_sdk.adapters.shared.books import Movement
-from qcp_sdk.demo.journey import CABINET, Journey, Teller, patiently, read_document
+from qcp_sdk.demo import sandboxed
+from qcp_sdk.demo.journey import CABINET, Hands, Journey, LocalHands, Teller, patiently, read_document
 from qcp_sdk.demo.texts import TEXTS
 from qcp_sdk.errors import InvalidInput, QcpError
 from qcp_sdk.evidence.sealing import anchors
@@ -29,6 +31,7 @@ from qcp_sdk.evidence.verifying import verify as verify_dossier
 from qcp_sdk.local import LocalQcp
 from qcp_sdk.policy.decision import Decision
 from qcp_sdk.sdk import Qcp
+from qcp_sdk.subscription.stages import Stage
 from qcp_sdk.values import Cents, Fingerprint
 from qcp_sdk.verification.trust import TrustStore
 from qcp_sdk.verification.verify import verify
@@ -43,6 +46,7 @@ def main() -> int:
     parser.add_argument("--pdf", type=Path, help="your own PDF to be signed")
     parser.add_argument("--output", type=Path, default=Path("demo-output"), help="where results are written")
     default = "fr" if os.environ.get("LANG", "").lower().startswith("fr") else "en"
+    parser.add_argument("--providers", choices=("local", "sandbox"), default="local", help="who plays the providers")
     parser.add_argument("--language", choices=("fr", "en"), default=default)
     asked = parser.parse_args()
     # The journey's own words are on the terminal; libraries' logs would only repeat them.
@@ -50,14 +54,17 @@ def main() -> int:
     try:
         if asked.pdf is not None and not asked.pdf.is_file():
             raise InvalidInput(f"`{asked.pdf.name}` is not a file", where="PDF", mend="give the path of a PDF")
+        if asked.providers == "sandbox":
+            with sandboxed.serving() as served:
+                return run(asked.output, asked.pdf, asked.language, sandbox=served.url)
         return run(asked.output, asked.pdf, asked.language)
     except (QcpError, TimeoutError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
 
 
-def run(output: Path, pdf: Path | None, language: str) -> int:
-    """Do it all and write it down."""
+def run(output: Path, pdf: Path | None, language: str, *, sandbox: str = "") -> int:
+    """Do it all and write it down; with the address of a sandbox, over HTTP and in both plans."""
     start = time.monotonic()
     console = Console(highlight=False)
     texts = TEXTS[language]
@@ -69,9 +76,14 @@ def run(output: Path, pdf: Path | None, language: str) -> int:
             output / "installation",
             verdict_after=timedelta(seconds=3),
             decision_after=timedelta(seconds=2),
+            offer=sandboxed.offers if sandbox else None,
+            replace=partial(sandboxed.replacing, sandbox) if sandbox else None,
         )
     tell = _teller(console, texts.__getitem__)
-    journey = Journey(qcp=qcp, tell=tell, language=language)
+    hands: Hands = sandboxed.SandboxHands(sandbox) if sandbox else LocalHands(qcp)
+    if sandbox:
+        tell.say("sandbox", names=", ".join(sandboxed.PROVIDERS), url=sandbox)
+    journey = Journey(qcp=qcp, tell=tell, language=language, hands=hands)
     journey.prepare()
 
     content, name = read_document(pdf, qcp)
@@ -88,6 +100,7 @@ def run(output: Path, pdf: Path | None, language: str) -> int:
 
     view = journey.subscribe(journey.a, stumble=True)
     journey.subscribe(journey.b, stumble=False)
+    hosted = sandboxed.subscribe_hosted(journey, sandboxed.SandboxHands(sandbox)) if sandbox else None
     tell.head("collecte_title")
     collecte = journey.collecte("after", kept, name)
     decision = qcp.collectes.enforce(collecte)
@@ -142,6 +155,8 @@ def run(output: Path, pdf: Path | None, language: str) -> int:
     console.print(table)
     seconds = f"{time.monotonic() - start:.0f}"
     console.print(texts["done"].format(seconds=seconds, contract=contract, trust=trust), soft_wrap=True)
+    if hosted is not None and hosted.stage is not Stage.ACTIVE:
+        return 1
     as_promised = levels == ["NIVEAU_3", "NIVEAU_3"] and taken == [view.show.price] * 2 and qcp.ledger.check().balanced
     return 0 if as_promised else 1
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from attrs import define, field, frozen
 
@@ -79,6 +79,32 @@ class Teller:
     head: Callable[..., None]
 
 
+class Hands(Protocol):
+    """What people do outside of the platform: on their telephones, and on providers' pages."""
+
+    def capture(self, view: SubscriptionView) -> None:
+        """Show a document and a face where the view sends the person."""
+
+    def sms_code(self, account: Account, purpose: Purpose) -> Code:
+        """Read the newest code on the telephone."""
+
+
+@frozen
+class LocalHands:
+    """The folder's own simulation: nobody asks anything over a network."""
+
+    qcp: LocalQcp
+
+    def capture(self, view: SubscriptionView) -> None:
+        """Let the simulated telephone capture."""
+        session = next(one for one in reversed(self.qcp.identity.sessions()) if one.subscription == view.id)
+        self.qcp.identity.capture(session.id)
+
+    def sms_code(self, account: Account, purpose: Purpose) -> Code:
+        """Read the mailbox."""
+        return Code(self.qcp.mailbox.latest_code(to=account.mobile, purpose=purpose))
+
+
 @define(kw_only=True)
 class Journey:
     """One run: an installation, a teller, and what came of it."""
@@ -86,6 +112,7 @@ class Journey:
     qcp: LocalQcp
     tell: Teller
     language: str
+    hands: Hands
     a: Account = field(init=False)
     b: Account = field(init=False)
 
@@ -155,8 +182,7 @@ class Journey:
         for text in CONSENTS:
             view = view.say(ConsentGiven(text=text, version=CONSENT_VERSION, hash=consent_hash(text)))
         tell.say("details")
-        session = next(one for one in reversed(qcp.identity.sessions()) if one.subscription == view.id)
-        qcp.identity.capture(session.id)
+        self.hands.capture(view)
         tell.say("capture")
         tell.wait("verdict_wait", lambda: qcp.subscriptions.refresh(view.id).stage is Stage.CONFIRMING_IDENTITY)
         view = qcp.subscriptions.get(view.id).say(IdentityConfirmed())
@@ -165,7 +191,7 @@ class Journey:
         view = view.say(RequestAccepted(hash=view.show.request))
         tell.say("request", hash=view.show.request[7:19] if view.show.request else "")
         view = view.say(CodeRequested())
-        view = view.say(Code(qcp.mailbox.latest_code(to=account.mobile, purpose=Purpose.REQUEST)))
+        view = view.say(self.hands.sms_code(account, Purpose.REQUEST))
         tell.say("sms_code", to=account.mobile.masked)
         tell.wait("issue_wait", lambda: qcp.subscriptions.refresh(view.id).stage is Stage.ACTIVE)
         view = qcp.subscriptions.get(view.id)
@@ -193,7 +219,7 @@ class Journey:
                     where=collecte.documents[0].name,
                     mend="give another PDF",
                 )
-            code = Code(qcp.mailbox.latest_code(to=account.mobile, purpose=Purpose.SIGN))
+            code = self.hands.sms_code(account, Purpose.SIGN)
             tell.say("consented", to=account.mobile.masked)
             done = view.say(code)
             signed = done.show.documents[0].signed

@@ -53,6 +53,11 @@ class Dossiers:
     def __init__(self, engine: Engine, records: Records, seal: EvidenceSeal | None) -> None:
         self._engine, self._records, self._seal = engine, records, seal
 
+    @property
+    def seal(self) -> EvidenceSeal | None:
+        """What dossiers are sealed with; None: nothing."""
+        return self._seal
+
     def export(self, id: str) -> bytes:
         """Give the dossier of a subscription or ceremony as it stands now; at most 512 MB.
 

@@ -35,5 +35,17 @@ def _universign(clock: Clock, post: Post) -> Provider:
     return UniversignSandbox(clock=clock, post=post)
 
 
-PROVIDERS: Final[Mapping[str, Make]] = {"csc": _csc, "idnow": _idnow, "sms": _sms, "universign": _universign}
+def _stripe(clock: Clock, post: Post) -> Provider:
+    from qcp_sdk.sandbox.stripe import StripeSandbox
+
+    return StripeSandbox(clock=clock, post=post)
+
+
+PROVIDERS: Final[Mapping[str, Make]] = {
+    "csc": _csc,
+    "idnow": _idnow,
+    "sms": _sms,
+    "stripe": _stripe,
+    "universign": _universign,
+}
 """Prefix to factory."""

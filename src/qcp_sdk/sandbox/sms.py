@@ -96,6 +96,21 @@ class SmsSandbox(Provider):
         self._take(Sms(to=to, text=text, gateway="brevo"))
         return answer_json({"messageId": 1511882900176220 + len(self.messages)}, HTTPStatus.CREATED)
 
+    @route("GET", "/2010-04-01/Accounts/{account}.json")
+    def twilio_account(self, request: Request, account: str) -> Answer:
+        """Say who an account is."""
+        basic = base64.b64encode(f"{account}:{TOKEN}".encode()).decode()
+        if request.headers.get("authorization") != f"Basic {basic}":
+            raise Failed(HTTPStatus.UNAUTHORIZED, "Authenticate", word="20003")
+        return answer_json({"sid": account, "status": "active"})
+
+    @route("GET", "/v3/account")
+    def brevo_account(self, request: Request) -> Answer:
+        """Say who an account is."""
+        if request.headers.get("api-key") != TOKEN:
+            raise Failed(HTTPStatus.UNAUTHORIZED, "Key not found", word="unauthorized")
+        return answer_json({"plan": []})
+
     @route("GET", "/inbox")
     def inbox(self, request: Request) -> Answer:
         """Give what telephones received: `?to=+336…` of one."""

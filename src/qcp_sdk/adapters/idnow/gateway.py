@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -14,10 +12,11 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
-from qcp_sdk.adapters.idnow.results import Means, Verdict, judged, proven
-from qcp_sdk.adapters.shared.answers import KeptAnswers
+from qcp_sdk.adapters.idnow.results import judged, proven
 from qcp_sdk.adapters.shared.fields import Fields
 from qcp_sdk.adapters.shared.http import Answer, Http, segment
+from qcp_sdk.adapters.shared.probing import told_time
+from qcp_sdk.adapters.shared.sessions import Means, Sessions, Verdict, told
 from qcp_sdk.errors import ConfigurationError, PortError, Rejected, Unavailable
 from qcp_sdk.identity import IdentityEvidence, Proofing
 from qcp_sdk.people import Account
@@ -26,14 +25,10 @@ from qcp_sdk.ports.clock import Clock
 from qcp_sdk.ports.identity import Verdict as Told
 from qcp_sdk.subscription.facts import (
     CaptureFinished,
-    FraudSuspected,
-    IdentityAbandoned,
     IdentityApproved,
     IdentityOpened,
-    IdentityRefused,
-    IdentityRetryable,
 )
-from qcp_sdk.values import Key, Secret, SessionId, SubscriptionId, joined
+from qcp_sdk.values import Key, Secret, SessionId, SubscriptionId
 
 SESSION_LIFE: Final = timedelta(days=7)
 """IDnow's answer names no end; this is how long the person has [inferred]."""
@@ -96,7 +91,8 @@ class IdnowIdentity:
         if urlsplit(go).scheme not in {"http", "https"}:
             raise ConfigurationError("the pages' address is none", where="idnow.go", mend="use Places.go")
         self._http, self._go, self._company = http, go.rstrip("/"), segment(company)
-        self._api_key, self._clock, self._kept = api_key, clock, KeptAnswers(remember)
+        self._api_key, self._clock = api_key, clock
+        self._sessions = Sessions(remember, provider="idnow")
         self._product, self._proofing, self._life, self._case = product, proofing, session_life, test_case
         self._token: Secret | None = None
         self._lock = threading.Lock()
@@ -111,30 +107,12 @@ class IdnowIdentity:
             Unavailable: IDnow was not reached, or did nothing.
             Unconfirmed: It may have opened it; the same key opens the same.
         """
-        meant = (str(attempt), subscription, _intent(person))
-        kept = self._kept.get(key=key, meant=meant)
-        if kept is None:
-            session = session_of(key)
-            expires = self._clock.now() + self._life
-            answer = self._http.ask(
-                "POST",
-                f"/api/v1/{self._company}/identifications/{segment(session)}/start",
-                acts=True,
-                json=self._data(subscription, person),
-                headers={"x-api-key": self._api_key},
-                expect=FINISHED,
-                explain=_data_refused,
-            )
-            url = self._url(session, "" if answer.status in FINISHED else Fields.of(answer).text("id"))
-            self._kept.put(key=_about("opened", session), answer=expires.isoformat())
-            told = json.dumps({"session": session, "url": url, "expires": expires.isoformat()})
-            kept = self._kept.put(key=key, answer=told, meant=meant)
-        opened = json.loads(kept)
-        return IdentityOpened(
+        return self._sessions.opened(
+            key=key,
             attempt=attempt,
-            session=SessionId(opened["session"]),
-            url=opened["url"],
-            expires=datetime.fromisoformat(opened["expires"]),
+            subscription=subscription,
+            person=person,
+            open=lambda: self._started(session_of(key), subscription, person),
         )
 
     def ask(self, *, session: SessionId) -> Told | CaptureFinished | Pending:
@@ -144,29 +122,29 @@ class IdnowIdentity:
             Rejected: `unknown_session`.
             Unavailable: IDnow was not reached, or its answer cannot be used.
         """
-        expires = self._kept.get(key=_about("opened", session))
+        expires = self._sessions.expires(session)
         if expires is None:
             raise Rejected("no such session", reason="unknown_session")
-        before = self._kept.get(key=_about("verdict", session))
-        if before is not None and (verdict := _verdict(before)).means is not Means.APPROVED:
-            return _told(session, verdict)
-        told = self._fetched(session)
-        if told is None:
-            if self._clock.now() < datetime.fromisoformat(expires):
+        before = self._sessions.verdict(session)
+        if before is not None and before.means is not Means.APPROVED:
+            return told(session, before)
+        answer = self._fetched(session)
+        if answer is None:
+            if self._clock.now() < expires:
                 return Pending(note="the person has not finished")
-            return _told(session, self._settled(session, Verdict(Means.ABANDONED)))
-        verdict = judged(told.inner("identificationprocess"))
+            return told(session, self._sessions.settled(session, Verdict(Means.ABANDONED)))
+        verdict = judged(answer.inner("identificationprocess"))
         if verdict.means is Means.UNDECIDED:
             return CaptureFinished(session=session)
         if verdict.means is not Means.APPROVED:
-            return _told(session, self._settled(session, verdict))
-        identity = proven(told)
+            return told(session, self._sessions.settled(session, verdict))
+        identity = proven(answer)
         if identity is None:
-            return _told(session, self._settled(session, Verdict(Means.RETRYABLE, UNREADABLE_DOCUMENT)))
-        verdict = self._settled(session, verdict)
+            return told(session, self._sessions.settled(session, Verdict(Means.RETRYABLE, UNREADABLE_DOCUMENT)))
+        verdict = self._sessions.settled(session, verdict)
         if verdict.means is not Means.APPROVED:  # cancelled at the same time
-            return _told(session, verdict)
-        reference = told.inner("identificationprocess").text("id", session)
+            return told(session, verdict)
+        reference = answer.inner("identificationprocess").text("id", session)
         evidence = IdentityEvidence(provider="IDnow", reference=reference, proofing=self._proofing)
         return IdentityApproved(session=session, identity=identity, evidence=evidence)
 
@@ -176,21 +154,37 @@ class IdnowIdentity:
         Raises:
             Unavailable: IDnow was not reached: nothing is cancelled yet.
         """
-        if self._kept.get(key=_about("opened", session)) is None:
+        if self._sessions.expires(session) is None:
             return
         if isinstance(self.ask(session=session), Pending | CaptureFinished):
             # From here on it is over for us, whether or not IDnow forgets it.
-            self._settled(session, Verdict(Means.ABANDONED))
+            self._sessions.settled(session, Verdict(Means.ABANDONED))
             self._signed_in("DELETE", session)
 
-    # What is remembered.
+    def probe(self) -> datetime | None:
+        """Log in at IDnow and give its time. Nothing is changed.
 
-    def _settled(self, session: SessionId, verdict: Verdict) -> Verdict:
-        """Write a verdict down before it is told, and give the one that was first."""
-        text = json.dumps([verdict.means.value, verdict.reason])
-        return _verdict(self._kept.put(key=_about("verdict", session), answer=text))
+        Raises:
+            Unavailable: It was not reached, or does not know us.
+        """
+        return told_time(self._logged_in())
 
     # IDnow's side.
+
+    def _started(
+        self, session: SessionId, subscription: SubscriptionId, person: Account
+    ) -> tuple[SessionId, str, datetime]:
+        expires = self._clock.now() + self._life
+        answer = self._http.ask(
+            "POST",
+            f"/api/v1/{self._company}/identifications/{segment(session)}/start",
+            acts=True,
+            json=self._data(subscription, person),
+            headers={"x-api-key": self._api_key},
+            expect=FINISHED,
+            explain=_data_refused,
+        )
+        return session, self._url(session, "" if answer.status in FINISHED else Fields.of(answer).text("id")), expires
 
     def _data(self, subscription: SubscriptionId, person: Account) -> dict[str, str]:
         told = {
@@ -235,43 +229,17 @@ class IdnowIdentity:
         with self._lock:
             if self._token is not None and self._token is not stale:
                 return self._token
-            answer = self._http.ask(
-                "POST", f"/api/v1/{self._company}/login", acts=False, json={"apiKey": self._api_key}
-            )
+            answer = self._logged_in()
             self._token = Secret(Fields.of(answer).text("authToken"))
             return self._token
+
+    def _logged_in(self) -> Answer:
+        return self._http.ask("POST", f"/api/v1/{self._company}/login", acts=False, json={"apiKey": self._api_key})
 
 
 def session_of(key: Key) -> SessionId:
     """Name the transaction of a key: derived, so that an opening whose answer was lost finds it again."""
     return SessionId(f"qcp-{hashlib.sha256(key.encode(errors='surrogatepass')).hexdigest()[:32]}")
-
-
-def _about(what: str, session: SessionId) -> Key:
-    return Key(joined("idnow", what, session))
-
-
-def _intent(person: Account) -> str:
-    said = (person.id, person.name.given, person.name.last, person.name.birth_name, person.email.text)
-    return hashlib.sha256(joined(*said, person.mobile.text).encode(errors="surrogatepass")).hexdigest()
-
-
-def _verdict(kept: str) -> Verdict:
-    means, reason = json.loads(kept)
-    return Verdict(Means(means), reason)
-
-
-_FACTS: Final[Mapping[Means, type[IdentityRetryable] | type[IdentityRefused]]] = {
-    Means.RETRYABLE: IdentityRetryable,
-    Means.REFUSED: IdentityRefused,
-}
-
-
-def _told(session: SessionId, verdict: Verdict) -> Told:
-    if verdict.means is Means.FRAUD:
-        return FraudSuspected(reason=verdict.reason)
-    fact = _FACTS.get(verdict.means)
-    return fact(session=session, reason=verdict.reason) if fact else IdentityAbandoned(session=session)
 
 
 def _says_who_are_you(answer: Answer) -> bool:

@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 from datetime import date
-from enum import StrEnum
 from typing import Final
 
-from attrs import frozen
-
 from qcp_sdk.adapters.shared.fields import Fields
+from qcp_sdk.adapters.shared.sessions import Means, Verdict
 from qcp_sdk.errors import InvalidValue
 from qcp_sdk.identity import DocumentKind, ProvenIdentity
 from qcp_sdk.values import BirthDate, PersonName
 
-
-class Means(StrEnum):
-    """What a result comes to. Values are stored."""
-
-    APPROVED = "approved"
-    UNDECIDED = "undecided"
-    """The person is done; IDnow is not."""
-    FRAUD = "fraud"
-    RETRYABLE = "retryable"
-    REFUSED = "refused"
-    ABANDONED = "abandoned"
-    REASON = "reason"
-    """Its reason says which."""
-
-
-RESULTS: Final = {
+RESULTS: Final[dict[str, Means | None]] = {
     "SUCCESS": Means.APPROVED,
     "SUCCESS_DATA_CHANGED": Means.APPROVED,
     "SUCCESS_DATA_CHANGE": Means.APPROVED,  # as one table of the PDF prints it
@@ -36,11 +19,11 @@ RESULTS: Final = {
     "REVIEW_PENDING": Means.UNDECIDED,
     "FRAUD_SUSPICION_PENDING": Means.UNDECIDED,  # may end well: test case FRAUDOK
     "CHECK_PENDING": Means.UNDECIDED,
-    "ABORTED": Means.REASON,  # during the identification
-    "CANCELED": Means.REASON,  # at the review
-    "CANCELLED": Means.REASON,  # as the test case is spelt
+    "ABORTED": None,  # during the identification
+    "CANCELED": None,  # at the review
+    "CANCELLED": None,  # as the test case is spelt
 }
-"""Results of § 14.5 [read]; CHECK_PENDING is from a public client's types."""
+"""Results of § 14.5 [read]; None: its reason says. CHECK_PENDING is from a public client's types."""
 
 _VIDEO: Final = {
     # § 14.5.3: those that it calls permanent …
@@ -128,14 +111,6 @@ DOCUMENTS: Final = {
 """A driving licence (DRIVERS_LICENSE) is not among those that the journey accepts (C2)."""
 
 
-@frozen
-class Verdict:
-    """What an identification comes to, and our word for why."""
-
-    means: Means
-    reason: str = ""
-
-
 def judged(process: Fields) -> Verdict:
     """Read `identificationprocess`.
 
@@ -143,10 +118,10 @@ def judged(process: Fields) -> Verdict:
         Unavailable: Its result is none that we know: nobody is approved or refused for it.
     """
     result = process.text("result")
-    means = RESULTS.get(result)
-    if means is None:
+    if result not in RESULTS:
         raise process.answer.unreadable("its result is not known to this release")
-    if means is Means.REASON:
+    means = RESULTS[result]
+    if means is None:
         return Verdict(*REASONS.get(process.text("reason", ""), OTHERWISE))
     return Verdict(means, "fraud_suspicion_confirmed" if means is Means.FRAUD else "")
 

@@ -1,0 +1,166 @@
+"""The demonstration on the sandbox: providers are asked over HTTP, and people act on the providers' own pages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import httpx
+from attrs import frozen
+
+from qcp_sdk.demo.journey import CONSENT_VERSION, Journey, consent_hash
+from qcp_sdk.errors import NotFound
+from qcp_sdk.facts import CodeRequested
+from qcp_sdk.host.saying import Code
+from qcp_sdk.host.subscriptions import SubscriptionView
+from qcp_sdk.identity import Proofing
+from qcp_sdk.local import Parts
+from qcp_sdk.offers import Offer
+from qcp_sdk.otp import Purpose
+from qcp_sdk.people import Account, Cabinet
+from qcp_sdk.subscription.facts import ConsentGiven, DetailsConfirmed
+from qcp_sdk.subscription.stages import Plan, Stage
+from qcp_sdk.subscription.state import CONSENTS
+from qcp_sdk.values import (
+    AccountId,
+    CabinetId,
+    Cents,
+    EmailAddress,
+    Key,
+    PersonName,
+    PhoneNumber,
+    Secret,
+    TenantId,
+)
+
+if TYPE_CHECKING:
+    from qcp_sdk.sandbox.server import Sandbox, Served
+
+PROVIDERS: Final = ("idnow", "sms", "universign")
+HOSTED: Final = Cabinet(id=CabinetId("valmont"), name="Cabinet Valmont")
+"""A cabinet whose members subscribe on Universign's pages."""
+VERDICT_AFTER: Final = timedelta(seconds=3)
+
+
+def offers(_tenant: TenantId, cabinet: CabinetId) -> Offer:
+    """Give each cabinet its plan."""
+    return Offer(plan=Plan.HOSTED if cabinet == HOSTED.id else Plan.ASSEMBLED)
+
+
+@contextmanager
+def serving() -> Iterator[Served]:
+    """Serve the providers on a port of this machine; they take seconds instead of minutes."""
+    from qcp_sdk.sandbox.idnow import IdnowSandbox
+    from qcp_sdk.sandbox.server import Sandbox, Served
+    from qcp_sdk.sandbox.universign import UniversignSandbox
+
+    sandbox: Sandbox = Sandbox(only=PROVIDERS)
+    for provider in sandbox.providers.values():
+        if isinstance(provider, IdnowSandbox | UniversignSandbox):
+            provider.verdict_after = VERDICT_AFTER
+    with Served(sandbox) as served:
+        yield served
+
+
+def replacing(url: str, parts: Parts) -> Mapping[str, object]:
+    """Give the adapters of the sandbox at this address; other addresses and keys make them those of the real ones."""
+    from qcp_sdk.adapters.idnow import IdnowIdentity
+    from qcp_sdk.adapters.shared.http import Http
+    from qcp_sdk.adapters.sms_gateways import JsonGateway, SmsCodes
+    from qcp_sdk.adapters.universign import UniversignRegistration
+    from qcp_sdk.sandbox import idnow, sms, universign
+
+    gateway = JsonGateway(Http(f"{url}/sms", plain=True), token=Secret(sms.TOKEN))
+    return {
+        "identity": IdnowIdentity(
+            http=Http(f"{url}/idnow", plain=True),
+            go=f"{url}/idnow/go",
+            company="demo",
+            api_key=Secret(idnow.API_KEY),
+            clock=parts.clock,
+            remember=parts.path / "idnow",
+            proofing=Proofing.EXTENDED,
+        ),
+        "registration": UniversignRegistration(
+            http=Http(f"{url}/universign", plain=True),
+            api_key=Secret(universign.API_KEY),
+            keys=parts.keys,
+            clock=parts.clock,
+            remember=parts.path / "universign",
+            redirect_url="https://signature.example.org/certificates",
+        ),
+        "codes": SmsCodes(
+            gateway=gateway,
+            renderer=parts.renderer,
+            clock=parts.clock,
+            remember=parts.path / "sms",
+            otherwise=parts.codes,
+        ),
+    }
+
+
+@frozen
+class SandboxHands:
+    """A telephone: opens links and presses the one button there, shows its SMS."""
+
+    url: str
+
+    def capture(self, view: SubscriptionView) -> None:
+        """Show a document on IDnow's page."""
+        assert view.show.identity is not None
+        self._press(view.show.identity.url)
+
+    def register(self, view: SubscriptionView) -> None:
+        """Do everything on Universign's page."""
+        self._press(view.show.registration_url)
+
+    def sms_code(self, account: Account, purpose: Purpose) -> Code:  # noqa: ARG002  # the newest is the one
+        """Read the newest SMS: the code stands in its last line, for browsers to fill in.
+
+        Raises:
+            NotFound: There is none.
+        """
+        received = httpx.get(f"{self.url}/sms/inbox", params={"to": account.mobile.text}, timeout=10).json()
+        found = re.search(r"^@\S+ #(\d+)$", received[-1]["text"].strip().splitlines()[-1]) if received else None
+        if found is None:
+            raise NotFound("no code was sent to this number", mend="ask for one first")
+        return Code(Secret(found[1]))
+
+    def _press(self, url: str) -> None:
+        httpx.post(url, timeout=10)
+
+
+def subscribe_hosted(journey: Journey, hands: SandboxHands) -> SubscriptionView:
+    """The hosted plan, for one person of another cabinet: Universign does identity, request and issuance."""
+    qcp, tell = journey.qcp, journey.tell
+    account = Account(
+        id=AccountId("camille"),
+        name=PersonName(given="Camille", last="Durand"),
+        email=EmailAddress("camille.durand@valmont.example"),
+        mobile=PhoneNumber("+33 6 39 98 44 05"),
+        language=journey.language,
+        cabinets=(HOSTED,),
+    )
+    qcp.accounts.put(account)
+    qcp.centre.enrol(account)
+    qcp.ledger.credit(key=Key("demo/credit/hosted"), cabinet=HOSTED.id, amount=Cents(2_000), memo="prepaid credit")
+    tell.head("subscribing_hosted", name=account.name.full)
+    view = qcp.subscriptions.open(account=account.id, cabinet=HOSTED.id)
+    price = view.show.price.text(journey.language)
+    tell.say("opened", price=price, cabinet=HOSTED.name)
+    view = view.say(CodeRequested())
+    view = view.say(Code(qcp.mailbox.latest_code(to=account.email, purpose=Purpose.OPEN)))
+    tell.say("email_code", to=account.email.masked)
+    view = view.say(DetailsConfirmed())
+    for text in CONSENTS:
+        view = view.say(ConsentGiven(text=text, version=CONSENT_VERSION, hash=consent_hash(text)))
+    tell.say("details")
+    hands.register(view)
+    tell.say("registered")
+    tell.wait("hosted_wait", lambda: qcp.subscriptions.refresh(view.id).stage is Stage.ACTIVE)
+    view = qcp.subscriptions.get(view.id)
+    tell.say("attested", provider=view.show.attested_by, price=price)
+    return view
