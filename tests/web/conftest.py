@@ -1,4 +1,4 @@
-"""Somebody who walks through the pages as a browser without scripts does: follows links, fills in forms, is redirected."""
+"""Somebody who walks through the pages as a browser without scripts does: fills in forms, is redirected."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Visitor:
             assert name in named, f"{name} is no field of {action}: {named}"
             sent[name] = [value] if isinstance(value, str) else value
         assert sent["csrf"] == ["token"]
-        answer = self.ask("POST", form.get("action"), sent)
+        answer = self.ask("POST", str(form.get("action")), sent)
         return (
             self.get(answer.headers["Location"])
             if answer.status == 303 and answer.headers["Location"].startswith(ROOT)
@@ -89,7 +89,7 @@ class Visitor:
         sent["answer"] = [button]
         for name, value in values.items():
             sent[name] = [value] if isinstance(value, str) else value
-        answer = self.ask("POST", form.get("action"), sent)
+        answer = self.ask("POST", str(form.get("action")), sent)
         return self.get(answer.headers["Location"]) if answer.status == 303 else answer
 
     @property

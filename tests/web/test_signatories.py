@@ -30,7 +30,8 @@ class Form:
         self.send("GET", {})
 
     def build(self, signatories: tuple[Signatory, ...], order: Order) -> Collecte:
-        return evolve(self.walk.scene.collecte(self.walk.scene.jessica), signatories=signatories, order=order)
+        collecte: Collecte = self.walk.scene.collecte(self.walk.scene.jessica)
+        return evolve(collecte, signatories=signatories, order=order)
 
     def send(self, method: str, form: dict[str, list[str]]) -> None:
         me = self.walk.scene.jessica

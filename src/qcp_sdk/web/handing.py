@@ -13,7 +13,7 @@ from qcp_sdk.web.subscriptions import open_identity, origin
 from qcp_sdk.web.views import View
 
 
-def look(site: Site, request: PageRequest, token: str) -> View:
+def look(site: Site, _request: PageRequest, token: str) -> View:
     """Say what is behind the code, with the button that goes there."""
     url = _behind(site, token)
     if not site.hand_offs.is_good(token, url):
@@ -21,7 +21,7 @@ def look(site: Site, request: PageRequest, token: str) -> View:
     return View(template="hand_off_phone", context={"token": token}, form_action=origin(url))
 
 
-def go(site: Site, request: PageRequest, token: str) -> View:
+def go(site: Site, _request: PageRequest, token: str) -> View:
     """Use the token up, and go to the provider."""
     url = _behind(site, token)
     if not site.hand_offs.use(token, url):
@@ -29,7 +29,7 @@ def go(site: Site, request: PageRequest, token: str) -> View:
     return View(status=303, redirect=url)
 
 
-def done(site: Site, request: PageRequest) -> View:
+def done(_site: Site, _request: PageRequest) -> View:
     """Say that the phone has done its part: go on at the computer."""
     return View(template="hand_off_done")
 

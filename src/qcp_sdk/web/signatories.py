@@ -85,8 +85,9 @@ class Signatories:
     def answer(
         self, request: PageRequest, *, me: Account, members: Sequence[Account], action: str, build: Build
     ) -> SignatoriesStep:
-        """Show the step, or take what was filled in. `action` is the host's own address that shows it. With "validate", the levels are enforced: the step then has a
-        collecte and a decision, or says for every signatory what stands in the way.
+        """Show the step, or take what was filled in. `action` is the host's own address that shows it. With "validate",
+        the levels are enforced: the step then has a collecte and a decision, or says for every signatory what stands
+        in the way.
         """
         known = {one.id: one for one in members}
         draft = _read(request, me, known) if request.method == "POST" else Draft()

@@ -139,6 +139,7 @@ def give_consents(site: Site, request: PageRequest, id: str) -> View:
         return shown(site, request, view, "text_changed")
     if set(CONSENTS) - set(request.all("agree")):
         return shown(site, request, view, "both_texts")
+    after = to(request, "subscription", id=id)
     for one in texts:
         if one.name in view.show.consents_needed:
             after = said(site, request, id, ConsentGiven(text=one.name, version=one.version, hash=one.hash))
