@@ -1,1 +1,1 @@
-"""The journey in a Django project: an application with pages, a store on the ORM, checks, commands and a read-only admin."""
+"""The journey in a Django project: pages, a store on the ORM, checks, commands and a read-only admin."""

@@ -11,7 +11,6 @@ from django.utils.translation import gettext_lazy as _
 
 from qcp_sdk.web.django.models import Effect, Entry, Stream
 
-
 if TYPE_CHECKING:
     _Admin = admin.ModelAdmin[Any]
 else:
@@ -23,15 +22,15 @@ class ReadOnly(_Admin):
 
     actions = None
 
-    def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:
+    def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:  # noqa: ARG002
         """Never."""
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         """Never."""
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         """Never: `qcp_erase` does, on record."""
         return False
 

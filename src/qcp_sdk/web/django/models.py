@@ -19,16 +19,16 @@ WAITING, DONE, PARKED = "waiting", "done", "parked"
 class Stream(models.Model):
     """One subscription, ceremony, or record of attempts."""
 
-    ordinal = models.BigAutoField(primary_key=True)
-    name = models.TextField(_("id"), unique=True)
-    kind = models.TextField(_("kind"))
-    version = models.BigIntegerField(_("facts"))
-    stage = models.TextField(_("stage"))
-    data_key = models.BinaryField()
-    state = models.BinaryField()
-    head = models.BinaryField()
-    indexed = models.TextField(default="[]")
-    wrapped_by = models.TextField(_("wrapped by"), default="")
+    ordinal: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
+    name: models.TextField[str, str] = models.TextField(_("id"), unique=True)
+    kind: models.TextField[str, str] = models.TextField(_("kind"))
+    version: models.BigIntegerField[int, int] = models.BigIntegerField(_("facts"))
+    stage: models.TextField[str, str] = models.TextField(_("stage"))
+    data_key: models.BinaryField[bytes, bytes] = models.BinaryField()
+    state: models.BinaryField[bytes, bytes] = models.BinaryField()
+    head: models.BinaryField[bytes, bytes] = models.BinaryField()
+    indexed: models.TextField[str, str] = models.TextField(default="[]")
+    wrapped_by: models.TextField[str, str] = models.TextField(_("wrapped by"), default="")
 
     objects: ClassVar[models.Manager[Stream]]
 
@@ -43,30 +43,28 @@ class Stream(models.Model):
 class Mark(models.Model):
     """One keyed hash under which a stream is found."""
 
-    ordinal = models.BigAutoField(primary_key=True)
-    index = models.TextField()
-    value = models.TextField()
-    stream = models.TextField()
+    ordinal: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
+    index: models.TextField[str, str] = models.TextField()
+    value: models.TextField[str, str] = models.TextField()
+    stream: models.TextField[str, str] = models.TextField()
 
     objects: ClassVar[models.Manager[Mark]]
 
     class Meta:
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["index", "value", "stream"], name="qcp_mark_once")
-        ]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["index", "value", "stream"], name="qcp_mark_once")]
         indexes: ClassVar = [Index(fields=["stream"], name="qcp_mark_stream")]
 
 
 class Entry(models.Model):
     """One recorded fact; `hash` chains it to the one before."""
 
-    ordinal = models.BigAutoField(primary_key=True)
-    stream = models.TextField(_("id"))
-    sequence = models.BigIntegerField(_("sequence"))
-    at = models.BigIntegerField()
-    kind = models.TextField(_("fact"))
-    payload = models.BinaryField()
-    hash = models.BinaryField()
+    ordinal: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
+    stream: models.TextField[str, str] = models.TextField(_("id"))
+    sequence: models.BigIntegerField[int, int] = models.BigIntegerField(_("sequence"))
+    at: models.BigIntegerField[int, int] = models.BigIntegerField()
+    kind: models.TextField[str, str] = models.TextField(_("fact"))
+    payload: models.BinaryField[bytes, bytes] = models.BinaryField()
+    hash: models.BinaryField[bytes, bytes] = models.BinaryField()
 
     objects: ClassVar[models.Manager[Entry]]
 
@@ -81,18 +79,18 @@ class Entry(models.Model):
 class Effect(models.Model):
     """One effect: still to be done, parked, or done (then only its mark is left)."""
 
-    ordinal = models.BigAutoField(primary_key=True)
-    key = models.TextField(_("key"), unique=True)
-    stream = models.TextField(_("id"))
-    kind = models.TextField(_("effect"))
-    due = models.BigIntegerField()
-    ready = models.BigIntegerField()
-    leased_until = models.BigIntegerField(null=True)
-    token = models.BigIntegerField(default=0)
-    attempts = models.BigIntegerField(_("attempts"), default=0)
-    state = models.TextField(_("state"), default=WAITING)
-    note = models.TextField(_("reason"), default="")
-    payload = models.BinaryField()
+    ordinal: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
+    key: models.TextField[str, str] = models.TextField(_("key"), unique=True)
+    stream: models.TextField[str, str] = models.TextField(_("id"))
+    kind: models.TextField[str, str] = models.TextField(_("effect"))
+    due: models.BigIntegerField[int, int] = models.BigIntegerField()
+    ready: models.BigIntegerField[int, int] = models.BigIntegerField()
+    leased_until: models.BigIntegerField[int | None, int | None] = models.BigIntegerField(null=True)
+    token: models.BigIntegerField[int, int] = models.BigIntegerField(default=0)
+    attempts: models.BigIntegerField[int, int] = models.BigIntegerField(_("attempts"), default=0)
+    state: models.TextField[str, str] = models.TextField(_("state"), default=WAITING)
+    note: models.TextField[str, str] = models.TextField(_("reason"), default="")
+    payload: models.BinaryField[bytes, bytes] = models.BinaryField()
 
     objects: ClassVar[models.Manager[Effect]]
 
@@ -111,9 +109,9 @@ class Effect(models.Model):
 class Claim(models.Model):
     """A name that one stream owns."""
 
-    ordinal = models.BigAutoField(primary_key=True)
-    name = models.TextField(unique=True)
-    owner = models.TextField(db_index=True)
+    ordinal: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
+    name: models.TextField[str, str] = models.TextField(unique=True)
+    owner: models.TextField[str, str] = models.TextField(db_index=True)
 
     objects: ClassVar[models.Manager[Claim]]
 
@@ -121,8 +119,8 @@ class Claim(models.Model):
 class Message(models.Model):
     """The id of a message that was seen."""
 
-    ordinal = models.BigAutoField(primary_key=True)
-    name = models.TextField(unique=True)
-    kept_until = models.BigIntegerField(db_index=True)
+    ordinal: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
+    name: models.TextField[str, str] = models.TextField(unique=True)
+    kept_until: models.BigIntegerField[int, int] = models.BigIntegerField(db_index=True)
 
     objects: ClassVar[models.Manager[Message]]

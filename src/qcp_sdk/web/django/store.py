@@ -198,9 +198,10 @@ class DjangoStore:
                 free &= Q(stream=stream)
             with self._asked():
                 rows = list(
-                    self._of(Effect).filter(free).exclude(ordinal__in=passed).order_by("ready", "ordinal")[
-                        : limit - len(taken)
-                    ]
+                    self._of(Effect)
+                    .filter(free)
+                    .exclude(ordinal__in=passed)
+                    .order_by("ready", "ordinal")[: limit - len(taken)]
                 )
             if not rows:
                 break
@@ -212,7 +213,7 @@ class DjangoStore:
 
     def _take(self, row: Effect, at: int, end: int, _about: object) -> bool:
         mine = self._of(Effect).filter(ordinal=row.ordinal, token=row.token, state=WAITING, ready__lte=at)
-        return mine.update(token=row.token + 1, attempts=row.attempts + 1, leased_until=end, ready=end) == 1
+        return bool(mine.update(token=row.token + 1, attempts=row.attempts + 1, leased_until=end, ready=end))
 
     def postpone(self, *, key: Key, token: int, due: datetime, note: str) -> None:
         """Give a leased effect back, to be tried again then. A token that is no longer current changes nothing."""
@@ -252,7 +253,7 @@ class DjangoStore:
             raise _not_parked(key)
 
     def _changed(self, which: Q, **values: object) -> bool:
-        return self._write(lambda _about: self._of(Effect).filter(which).update(**values) == 1)
+        return self._write(lambda _about: bool(self._of(Effect).filter(which).update(**values)))
 
     def outstanding(self, *, stream: str) -> tuple[OutboxRow, ...]:
         """Give the effects of a stream that are not done, parked ones included, in key order."""
@@ -275,8 +276,10 @@ class DjangoStore:
     def backlog(self, *, now: datetime) -> Backlog:
         """Say what waits."""
         with self._asked():
-            due = self._of(Effect).filter(state=WAITING, ready__lte=_ticks(now)).aggregate(
-                count=Count("ordinal"), oldest=Min("due")
+            due = (
+                self._of(Effect)
+                .filter(state=WAITING, ready__lte=_ticks(now))
+                .aggregate(count=Count("ordinal"), oldest=Min("due"))
             )
             parked = self._of(Effect).filter(state=PARKED).count()
         oldest = due["oldest"]
@@ -300,19 +303,18 @@ class DjangoStore:
         """Give the ids of the streams that carry this index value, oldest first."""
         with self._asked():
             ids = self._of(Mark).filter(index=index, value=value).values("stream")
-            return tuple(
-                self._of(Stream).filter(name__in=ids).order_by("ordinal").values_list("name", flat=True)
-            )
+            return tuple(self._of(Stream).filter(name__in=ids).order_by("ordinal").values_list("name", flat=True))
 
     def owner(self, *, claim: str) -> str | None:
         """Say who owns a claim."""
         with self._asked():
-            return self._of(Claim).filter(name=claim).values_list("owner", flat=True).first()
+            owner: str | None = self._of(Claim).filter(name=claim).values_list("owner", flat=True).first()
+        return owner
 
     def seen(self, *, message: str) -> bool:
         """Say whether a message id is in the inbox."""
         with self._asked():
-            return self._of(Message).filter(name=message).exists()
+            return bool(self._of(Message).filter(name=message).exists())
 
     # --- data keys ------------------------------------------------------------------------------------------
 
@@ -322,9 +324,10 @@ class DjangoStore:
             return ()
         with self._asked():
             rows = list(
-                self._of(Stream).filter(wrapped_by=wrapped_by, name__gt=after).exclude(data_key=GONE).order_by("name")[
-                    :limit
-                ]
+                self._of(Stream)
+                .filter(wrapped_by=wrapped_by, name__gt=after)
+                .exclude(data_key=GONE)
+                .order_by("name")[:limit]
             )
         return tuple(
             WrappedKey(stream=one.name, data_key=bytes(one.data_key), wrapped_by=one.wrapped_by) for one in rows
@@ -336,7 +339,7 @@ class DjangoStore:
 
     def _rewrapped(self, one: Rewrapping) -> int:
         there = self._of(Stream).filter(name=one.before.stream, data_key=one.before.data_key).exclude(data_key=GONE)
-        return there.update(data_key=one.data_key, wrapped_by=one.wrapped_by)
+        return int(there.update(data_key=one.data_key, wrapped_by=one.wrapped_by))
 
     def wrappings(self) -> Mapping[str, int]:
         """Count the data keys by the key that wrapped them."""
@@ -350,7 +353,7 @@ class DjangoStore:
         return model.objects.using(self._using)  # type: ignore[attr-defined]
 
     def _write(self, act: Callable[[list[tuple[str, str]]], T]) -> T:
-        """Do this in a transaction, or a savepoint of the host's; what it is about is for a unique key that is taken."""
+        """Do this in a transaction, or a savepoint of the host's. It notes what it is about: a key may be taken."""
         about, done = [("", "")], False
         nested = connections[self._using].in_atomic_block
         try:

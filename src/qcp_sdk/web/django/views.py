@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
@@ -91,9 +90,7 @@ def respond(request: HttpRequest, answer: PageResponse) -> HttpResponse:
     return HttpResponse(body, status=answer.status, headers=dict(answer.headers))
 
 
-def signatories(
-    request: HttpRequest, *, action: str, members: Sequence[Account], build: Build
-) -> SignatoriesStep:
+def signatories(request: HttpRequest, *, action: str, members: Sequence[Account], build: Build) -> SignatoriesStep:
     """Show or take the signatories' step of a collecte, within a view of the project's own at `action`; which has to be
     protected against forged forms, as Django's views are.
 
@@ -104,5 +101,4 @@ def signatories(
     if asked.account is None:
         raise NobodySignedIn
     me = held.qcp.ports.accounts.account(id=asked.account)
-    step: Any = Signatories(held.journey).answer(asked, me=me, members=members, action=action, build=build)
-    return step
+    return Signatories(held.journey).answer(asked, me=me, members=members, action=action, build=build)

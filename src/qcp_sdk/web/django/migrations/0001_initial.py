@@ -4,99 +4,105 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Claim',
+            name="Claim",
             fields=[
-                ('ordinal', models.BigAutoField(primary_key=True, serialize=False)),
-                ('name', models.TextField(unique=True)),
-                ('owner', models.TextField(db_index=True)),
+                ("ordinal", models.BigAutoField(primary_key=True, serialize=False)),
+                ("name", models.TextField(unique=True)),
+                ("owner", models.TextField(db_index=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Message',
+            name="Message",
             fields=[
-                ('ordinal', models.BigAutoField(primary_key=True, serialize=False)),
-                ('name', models.TextField(unique=True)),
-                ('kept_until', models.BigIntegerField(db_index=True)),
+                ("ordinal", models.BigAutoField(primary_key=True, serialize=False)),
+                ("name", models.TextField(unique=True)),
+                ("kept_until", models.BigIntegerField(db_index=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Effect',
+            name="Effect",
             fields=[
-                ('ordinal', models.BigAutoField(primary_key=True, serialize=False)),
-                ('key', models.TextField(unique=True, verbose_name='key')),
-                ('stream', models.TextField(verbose_name='id')),
-                ('kind', models.TextField(verbose_name='effect')),
-                ('due', models.BigIntegerField()),
-                ('ready', models.BigIntegerField()),
-                ('leased_until', models.BigIntegerField(null=True)),
-                ('token', models.BigIntegerField(default=0)),
-                ('attempts', models.BigIntegerField(default=0, verbose_name='attempts')),
-                ('state', models.TextField(default='waiting', verbose_name='state')),
-                ('note', models.TextField(default='', verbose_name='reason')),
-                ('payload', models.BinaryField()),
+                ("ordinal", models.BigAutoField(primary_key=True, serialize=False)),
+                ("key", models.TextField(unique=True, verbose_name="key")),
+                ("stream", models.TextField(verbose_name="id")),
+                ("kind", models.TextField(verbose_name="effect")),
+                ("due", models.BigIntegerField()),
+                ("ready", models.BigIntegerField()),
+                ("leased_until", models.BigIntegerField(null=True)),
+                ("token", models.BigIntegerField(default=0)),
+                ("attempts", models.BigIntegerField(default=0, verbose_name="attempts")),
+                ("state", models.TextField(default="waiting", verbose_name="state")),
+                ("note", models.TextField(default="", verbose_name="reason")),
+                ("payload", models.BinaryField()),
             ],
             options={
-                'verbose_name': 'effect',
-                'verbose_name_plural': 'effects',
-                'indexes': [models.Index(condition=models.Q(('state', 'waiting')), fields=['ready', 'ordinal'], name='qcp_effect_ready'), models.Index(condition=models.Q(('state', 'done'), _negated=True), fields=['stream'], name='qcp_effect_open'), models.Index(condition=models.Q(('state', 'parked')), fields=['ordinal'], name='qcp_effect_parked')],
+                "verbose_name": "effect",
+                "verbose_name_plural": "effects",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "waiting")), fields=["ready", "ordinal"], name="qcp_effect_ready"
+                    ),
+                    models.Index(
+                        condition=models.Q(("state", "done"), _negated=True), fields=["stream"], name="qcp_effect_open"
+                    ),
+                    models.Index(condition=models.Q(("state", "parked")), fields=["ordinal"], name="qcp_effect_parked"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Entry',
+            name="Entry",
             fields=[
-                ('ordinal', models.BigAutoField(primary_key=True, serialize=False)),
-                ('stream', models.TextField(verbose_name='id')),
-                ('sequence', models.BigIntegerField(verbose_name='sequence')),
-                ('at', models.BigIntegerField()),
-                ('kind', models.TextField(verbose_name='fact')),
-                ('payload', models.BinaryField()),
-                ('hash', models.BinaryField()),
+                ("ordinal", models.BigAutoField(primary_key=True, serialize=False)),
+                ("stream", models.TextField(verbose_name="id")),
+                ("sequence", models.BigIntegerField(verbose_name="sequence")),
+                ("at", models.BigIntegerField()),
+                ("kind", models.TextField(verbose_name="fact")),
+                ("payload", models.BinaryField()),
+                ("hash", models.BinaryField()),
             ],
             options={
-                'verbose_name': 'recorded fact',
-                'verbose_name_plural': 'recorded facts',
-                'constraints': [models.UniqueConstraint(fields=('stream', 'sequence'), name='qcp_entry_once')],
+                "verbose_name": "recorded fact",
+                "verbose_name_plural": "recorded facts",
+                "constraints": [models.UniqueConstraint(fields=("stream", "sequence"), name="qcp_entry_once")],
             },
         ),
         migrations.CreateModel(
-            name='Mark',
+            name="Mark",
             fields=[
-                ('ordinal', models.BigAutoField(primary_key=True, serialize=False)),
-                ('index', models.TextField()),
-                ('value', models.TextField()),
-                ('stream', models.TextField()),
+                ("ordinal", models.BigAutoField(primary_key=True, serialize=False)),
+                ("index", models.TextField()),
+                ("value", models.TextField()),
+                ("stream", models.TextField()),
             ],
             options={
-                'indexes': [models.Index(fields=['stream'], name='qcp_mark_stream')],
-                'constraints': [models.UniqueConstraint(fields=('index', 'value', 'stream'), name='qcp_mark_once')],
+                "indexes": [models.Index(fields=["stream"], name="qcp_mark_stream")],
+                "constraints": [models.UniqueConstraint(fields=("index", "value", "stream"), name="qcp_mark_once")],
             },
         ),
         migrations.CreateModel(
-            name='Stream',
+            name="Stream",
             fields=[
-                ('ordinal', models.BigAutoField(primary_key=True, serialize=False)),
-                ('name', models.TextField(unique=True, verbose_name='id')),
-                ('kind', models.TextField(verbose_name='kind')),
-                ('version', models.BigIntegerField(verbose_name='facts')),
-                ('stage', models.TextField(verbose_name='stage')),
-                ('data_key', models.BinaryField()),
-                ('state', models.BinaryField()),
-                ('head', models.BinaryField()),
-                ('indexed', models.TextField(default='[]')),
-                ('wrapped_by', models.TextField(default='', verbose_name='wrapped by')),
+                ("ordinal", models.BigAutoField(primary_key=True, serialize=False)),
+                ("name", models.TextField(unique=True, verbose_name="id")),
+                ("kind", models.TextField(verbose_name="kind")),
+                ("version", models.BigIntegerField(verbose_name="facts")),
+                ("stage", models.TextField(verbose_name="stage")),
+                ("data_key", models.BinaryField()),
+                ("state", models.BinaryField()),
+                ("head", models.BinaryField()),
+                ("indexed", models.TextField(default="[]")),
+                ("wrapped_by", models.TextField(default="", verbose_name="wrapped by")),
             ],
             options={
-                'verbose_name': 'subscription or ceremony',
-                'verbose_name_plural': 'subscriptions and ceremonies',
-                'indexes': [models.Index(fields=['wrapped_by', 'name'], name='qcp_wrapped')],
+                "verbose_name": "subscription or ceremony",
+                "verbose_name_plural": "subscriptions and ceremonies",
+                "indexes": [models.Index(fields=["wrapped_by", "name"], name="qcp_wrapped")],
             },
         ),
     ]
