@@ -68,7 +68,7 @@ test: $(VENV)/.dev ## the tests
 
 .PHONY: full
 full: $(VENV)/.dev ## the tests and what is too long for CI: every crash, large worlds, mutants, a soak
-	@QCP_HYPOTHESIS=full $(BIN)/python -m pytest -n $(JOBS) -m 'full or not full' $(PYTEST)
+	@QCP_HYPOTHESIS=full $(BIN)/python -m pytest -n $(JOBS) -m 'not browser' $(PYTEST)
 	@$(MAKE) --no-print-directory mutants soak
 
 .PHONY: mutants

@@ -16,6 +16,8 @@ EXTRAS = {
     "aiosmtpd", "celery", "hypothesis", "jwt", "lxml", "opentelemetry", "procrastinate", "psycopg", "pytest", "rich",
     "aiosmtpd", "celery", "click", "django", "flask", "hypothesis", "lxml", "opentelemetry", "procrastinate", "psycopg", "pytest", "rich", "segno",
     "signxml", "sqlalchemy", "typst", "xsdata",
+    "aiosmtpd", "celery", "click", "django", "flask", "hypothesis", "lxml", "opentelemetry", "procrastinate", "psycopg",
+    "pytest", "rich", "segno", "signxml", "sqlalchemy", "typst", "werkzeug", "xsdata",
 }  # fmt: skip
 """What only the extras bring: a module that needs one of these may refuse to be imported here."""
 
