@@ -111,28 +111,28 @@ PAGES: Final[Mapping[str, Callable[[Scene], str]]] = {
 
 def look(page: Any, axe: str) -> list[str]:
     """Give what axe finds on the page that is shown."""
-    page.evaluate(axe)
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(axe)
     found = page.evaluate("tags => axe.run({runOnly: tags})", TAGS)
     return [
         f"{one['id']}: {node['target']} {node['failureSummary']}" for one in found["violations"] for node in one["nodes"]
     ]
 
 
-@pytest.mark.parametrize("language", ["fr", "en"])
 @pytest.mark.parametrize("name", PAGES)
-def test_axe_finds_nothing(host: Any, browse: Any, axe: str, name: str, language: str) -> None:
-    path = PAGES[name](host.scene)
-    for scheme in ("light", "dark"):
-        for width in (1280, 360):
-            page = browse(color_scheme=scheme, viewport={"width": width, "height": 800}, locale=language)
-            page.goto(f"{host.url}/login/jessica/{language}")
-            page.goto(f"{host.url}/signature/{path}")
-            for summary in page.locator("summary").all():
-                summary.click()
-            assert look(page, axe) == [], (scheme, width)
+def test_axe_finds_nothing(host: Any, browse: Any, axe: str, name: str) -> None:
+    path, page = PAGES[name](host.scene), browse()
+    for language in ("fr", "en"):
+        page.goto(f"{host.url}/login/jessica/{language}")
+        page.goto(f"{host.url}/signature/{path}")
+        for summary in page.locator("summary").all():
+            summary.click()
+        for scheme, width in (("light", 1280), ("dark", 360)):
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size({"width": width, "height": 800})
+            assert look(page, axe) == [], (language, scheme, width)
             sideways = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert sideways <= 0, f"scrolls sideways by {sideways} at {width}"
-            page.context.close()
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])
