@@ -73,9 +73,7 @@ class Host:
             step = current.signatories(
                 action="/collectes/new",
                 members=[self.scene.irene],
-                build=lambda who, order: evolve(
-                    self.scene.collecte(self.scene.jessica), signatories=who, order=order
-                ),
+                build=lambda who, order: evolve(self.scene.collecte(self.scene.jessica), signatories=who, order=order),
             )
             if step.collecte is None:
                 return respond(step.response)

@@ -115,7 +115,9 @@ def look(page: Any, axe: str) -> list[str]:
         page.evaluate(axe)
     found = page.evaluate("tags => axe.run({runOnly: tags})", TAGS)
     return [
-        f"{one['id']}: {node['target']} {node['failureSummary']}" for one in found["violations"] for node in one["nodes"]
+        f"{one['id']}: {node['target']} {node['failureSummary']}"
+        for one in found["violations"]
+        for node in one["nodes"]
     ]
 
 
