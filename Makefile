@@ -12,6 +12,9 @@ PDF ?=
 # Said to pytest as it is: make test PYTEST="tests/core -k money"
 PYTEST ?=
 
+# Where npm puts axe-core, for `make browser`
+AXE ?= build/axe
+
 # Some rooms only: make mutants ROOMS="otp values"
 ROOMS ?=
 
@@ -65,6 +68,13 @@ demo: $(VENV)/.demo ## the whole journey, from nothing, without a screen; writes
 .PHONY: test
 test: $(VENV)/.dev ## the tests
 	@$(BIN)/python -m pytest -n $(JOBS) $(PYTEST)
+
+.PHONY: browser
+browser: $(VENV)/.dev ## the pages in a real browser: needs chromium and npm
+	@$(PIP) install 'playwright>=1.49'
+	@npm install --silent --no-audit --no-fund --prefix '$(AXE)' 'axe-core@^4.10'
+	@QCP_BROWSER=$$(command -v chromium) QCP_AXE='$(AXE)/node_modules/axe-core/axe.min.js' \
+	  $(BIN)/python -m pytest -n $(JOBS) -m browser tests/browser $(PYTEST)
 
 .PHONY: full
 full: $(VENV)/.dev ## the tests and what is too long for CI: every crash, large worlds, mutants, a soak
