@@ -93,6 +93,7 @@ def test_the_journey_begins_and_its_code_is_entered(scene: Scene) -> None:
     assert page.headers["Content-Security-Policy"].startswith("default-src 'self'")
     form = {"csrfmiddlewaretoken": token(page.text), "cabinet": "cabinet"}
     where = browser.post("/signature/open", form).headers["Location"]
+    form["stage"] = "verifying_email"
     browser.post(f"{where}/code", form)
     code = scene.code(scene.jessica, Purpose.OPEN).text.reveal()
     assert browser.post(f"{where}/enter", {**form, "code": code}).status_code == 303
@@ -127,13 +128,21 @@ def test_a_wrong_code_is_counted_whatever_the_project_does_with_transactions(
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
     view = scene.subscribe(scene.jessica, until=Stage.VERIFYING_EMAIL)
     scene.qcp.subscriptions.act(view.id, CodeRequested())
+    act, within = scene.qcp.subscriptions.act, list[bool]()
+
+    def acted(*args: Any) -> None:
+        within.append(connection.in_atomic_block)
+        act(*args)
+
+    monkeypatch.setattr(scene.qcp.subscriptions, "act", acted)
     browser = client()
     where = f"/signature/s/{view.id}"
-    form = {"csrfmiddlewaretoken": token(browser.get(where).text), "code": "AAAAAA"}
+    form = {"csrfmiddlewaretoken": token(browser.get(where).text), "stage": "verifying_email", "code": "AAAAAA"}
     assert browser.post(f"{where}/enter", form).status_code == 422
     shown = scene.qcp.subscriptions.get(view.id).show.code
     assert shown is not None
     assert shown.tries_left == 4
+    assert within == [False]  # a page that then failed would have rolled the count back
 
 
 def test_pages_take_the_projects_layout(scene: Scene, tmp_path: Path) -> None:

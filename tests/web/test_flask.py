@@ -65,7 +65,7 @@ def test_a_subscription_is_opened_and_its_code_entered(qcp_scene: Scene) -> None
     where = opened.headers["Location"]
     page = client.get(where)
     assert "Check your e-mail" in page.text
-    csrf = {"qcp_csrf": token(page.text)}
+    csrf = {"qcp_csrf": token(page.text), "stage": "verifying_email"}
     assert client.post(f"{where}/code", data=csrf).status_code == 303
     code = qcp_scene.code(qcp_scene.jessica, Purpose.OPEN).text.reveal()
     client.post(f"{where}/enter", data={**csrf, "code": code})

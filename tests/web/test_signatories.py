@@ -181,6 +181,9 @@ def test_documents_are_read_agreed_to_and_signed(walk: Any, signing: Any, langua
     signing.get(f"{ROOT}c/{view.id}")
     assert ceremony(walk, signing).stage is CeremonyStage.SIGNED
     assert len(signing.tree.xpath("//li//a")) == 2
+    for page in ("enter", "code"):  # clicked twice
+        again = signing.ask("POST", f"{ROOT}c/{view.id}/{page}", {"code": ["1234567"]})
+        assert (again.status, again.headers["Location"]) == (303, f"{ROOT}c/{view.id}")
 
 
 def test_every_document_must_be_read_as_it_is(walk: Any, signing: Any) -> None:

@@ -148,7 +148,7 @@ def _read(request: PageRequest, me: Account, members: dict[AccountId, Account]) 
             typed = {name: request.one(f"{name}-{key}").strip()[:200] for name in TYPED}
             rows.append(Row(key=key, typed=typed, level=level, wrong=_wrong(typed)))
     order = Order.PARALLEL if request.one("order") == Order.PARALLEL else Order.SEQUENTIAL
-    return Draft(rows=tuple(rows[:MOST]), order=order)
+    return Draft(rows=tuple(rows), order=order)
 
 
 def _changed(

@@ -64,12 +64,19 @@ def consent(site: Site, request: PageRequest, id: str) -> View:
 
 def ask_code(site: Site, request: PageRequest, id: str) -> View:
     """Have a code sent, or another one."""
-    return _said(site, request, ceremony(site, request, id), CodeRequested())
+    return _with_codes(site, request, id, CodeRequested())
 
 
 def enter_code(site: Site, request: PageRequest, id: str) -> View:
     """Sign with the code that was typed."""
-    return _said(site, request, ceremony(site, request, id), Code(request.one("code")))
+    return _with_codes(site, request, id, Code(request.one("code")))
+
+
+def _with_codes(site: Site, request: PageRequest, id: str, what: Fact | Code) -> View:
+    view = ceremony(site, request, id)
+    if view.stage is not S.AWAITING_CODE:  # a second click: the first has signed
+        return to(request, "signing", id=id)
+    return _said(site, request, view, what)
 
 
 def decline(site: Site, request: PageRequest, id: str) -> View:

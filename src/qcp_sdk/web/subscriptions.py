@@ -110,11 +110,15 @@ def said(site: Site, request: PageRequest, id: str, what: Fact | Code) -> View:
 
 def ask_code(site: Site, request: PageRequest, id: str) -> View:
     """Send a code, or another one."""
+    if request.one("stage") != subscription(site, request, id).stage:
+        return to(request, "subscription", id=id)
     return said(site, request, id, CodeRequested())
 
 
 def enter_code(site: Site, request: PageRequest, id: str) -> View:
-    """Try the code that was typed."""
+    """Try the code that was typed; one that was sent twice is no answer to what is asked for now."""
+    if request.one("stage") != subscription(site, request, id).stage:
+        return to(request, "subscription", id=id)
     return said(site, request, id, Code(request.one("code")))
 
 
