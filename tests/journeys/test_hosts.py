@@ -39,8 +39,8 @@ def test_a_full_journey_runs_through_the_hosts_own_addresses(host: str, tmp_path
 def test_a_host_is_thirty_lines_from_having_it(before: list[str], after: list[str]) -> None:
     changed = 0
     for old, new in zip(before, after, strict=True):
-        texts = [(EXAMPLES / name).read_text("utf-8").splitlines() for name in (old, new)]
-        lines = [line for line in difflib.ndiff(*texts) if line[:1] in "+-" and line[2:].strip()]
+        was, now = ((EXAMPLES / name).read_text("utf-8").splitlines() for name in (old, new))
+        lines = [line for line in difflib.ndiff(was, now) if line[:1] in "+-" and line[2:].strip()]
         changed += sum(line.startswith("+") for line in lines)
         assert sum(line.startswith("-") for line in lines) <= 8
     assert 0 < changed <= MOST

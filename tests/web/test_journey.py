@@ -255,8 +255,8 @@ def test_whatever_an_old_tab_sends_leads_to_the_present_page(walk: Any, stage: S
     id = walk.id(her)
     before = [one.fact.kind for one in walk.scene.qcp.records.history(id)]
     old = {
-        Stage.VERIFYING_EMAIL: ("enter", {"code": ["AAAAAA"], "stage": ["verifying_email"]}), Stage.CONFIRMING_DETAILS: (
-            "details", {"confirm": ["document", "mobile"]}),
+        Stage.VERIFYING_EMAIL: ("enter", {"code": ["AAAAAA"], "stage": ["verifying_email"]}),
+        Stage.CONFIRMING_DETAILS: ("details", {"confirm": ["document", "mobile"]}),
         Stage.CONSENTING: ("consents", {}), Stage.PROVING_IDENTITY: ("link", {}),
         Stage.CONFIRMING_IDENTITY: ("identity", {"answer": ["right"]}), Stage.READING_REQUEST: ("request", {}),
     }  # fmt: skip

@@ -23,7 +23,6 @@ from qcp_sdk.errors import ConfigurationError, WebhookRefused
 from qcp_sdk.ports.clock import Clock
 from qcp_sdk.ports.webhooks import Delivery
 from qcp_sdk.values import Key, Secret
-from qcp_sdk.values import Secret
 
 TOLERANCE: Final = timedelta(minutes=5)
 """How far a delivery's time may be from ours, either way (Standard Webhooks, and Stripe's default)."""
