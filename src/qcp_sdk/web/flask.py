@@ -59,6 +59,7 @@ from qcp_sdk.web.views import PageResponse
 from qcp_sdk.web.webhooks import WebhookDesk
 
 LARGEST_FORM: Final = 256 * 1024
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 TOKEN: Final = "qcp_csrf"  # noqa: S105  # the name of a field, and of its place in the session
 
 
@@ -145,8 +146,10 @@ class Qcp:
         app.extensions["qcp"] = State(app.config)
         pages = Blueprint("qcp", __name__, url_prefix=app.config["QCP_URL_PREFIX"].rstrip("/"), cli_group=None)
         pages.add_url_rule("/hooks/<provider>", "webhook", _webhook, methods=["POST"])
-        pages.add_url_rule("/", "certificates", _page, methods=["GET", "POST"], defaults={"path": ""})
-        pages.add_url_rule("/<path:path>", "page", _page, methods=["GET", "POST"])
+        # Every method comes to the journey, which says itself what each page allows.
+        every = {"methods": METHODS, "provide_automatic_options": False}
+        pages.add_url_rule("/", "certificates", _page, defaults={"path": ""}, **every)
+        pages.add_url_rule("/<path:path>", "page", _page, **every)
         if (wtf := app.extensions.get("csrf")) is not None:
             wtf.exempt(_webhook)
         app.register_blueprint(pages)
@@ -183,6 +186,8 @@ def page_request(path: str) -> PageRequest:
         origin=request.host_url.rstrip("/"),
         csrf=_csrf(),
         form=request.form.to_dict(flat=False),
+        body=request.get_data() if request.mimetype == "application/json" else b"",
+        content_type=request.content_type or "",
         seen=request.headers.get("If-None-Match", ""),
     )
 
@@ -214,7 +219,7 @@ def _check_form() -> None:
     """Refuse a form that is not from here, and one that is too long. Flask-WTF, where it is used, has looked before."""
     request.max_content_length = LARGEST_FORM
     if request.method == "POST" and "csrf" not in current_app.extensions:
-        given, ours = request.form.get(TOKEN, ""), session.get(TOKEN, "")
+        given, ours = request.headers.get("X-CSRFToken") or request.form.get(TOKEN, ""), session.get(TOKEN, "")
         if not ours or not secrets.compare_digest(given.encode(), str(ours).encode()):
             abort(400, "this form is not from here: go back, reload the page, and send it again")
 

@@ -9,7 +9,7 @@ from typing import Concatenate, Final
 
 from qcp_sdk.errors import Conflict, NotFound, Rejected, Unavailable, Unconfirmed
 from qcp_sdk.sdk import Qcp
-from qcp_sdk.web import certificates, handing, revocation, signing, subscriptions
+from qcp_sdk.web import api, certificates, handing, revocation, signing, subscriptions
 from qcp_sdk.web.consents import VERSION, ConsentTexts
 from qcp_sdk.web.rendering import STATIC, Renderer
 from qcp_sdk.web.requests import PageRequest
@@ -61,6 +61,14 @@ HANDLERS: Final[Mapping[str, Mapping[str, Handler]]] = MappingProxyType(
         "signing_enter": {"POST": signing.enter_code},
         "signing_decline": {"POST": signing.decline},
         "signing_state": {"GET": signing.state},
+        "api": {"GET": api.description},
+        "api_session": {"GET": api.session},
+        "api_certificates": {"GET": api.certificates},
+        "api_subscriptions": {"POST": api.open_subscription},
+        "api_subscription": {"GET": api.subscription},
+        "api_subscription_actions": {"POST": api.act_on_subscription},
+        "api_ceremony": {"GET": api.ceremony},
+        "api_ceremony_actions": {"POST": api.act_on_ceremony},
     }
 )
 """Page and method to what answers. A GET changes nothing, anywhere."""
@@ -120,21 +128,28 @@ class Journey:
     def view(self, request: PageRequest) -> View:
         """Decide, without rendering. Raises as `answer`."""
         found = find(request.path)
+        for_scripts = request.path.startswith("api/")
         if found is None:
-            return _sorry(404, "unknown")
+            return api.error(404, "not_found") if for_scripts else _sorry(404, "unknown")
         page, ids = found
         method = "GET" if request.method == "HEAD" else request.method
         handler = HANDLERS[page].get(method)
+        if method == "OPTIONS":
+            return View(status=204, content_type="text/plain", headers={"Allow": _allowed(page)})
         if handler is None:
-            return View(status=405, template="sorry", context={"what": "unknown"}, headers={"Allow": _allowed(page)})
+            allowed = {"Allow": _allowed(page)}
+            return api.error(405, "method", allowed) if for_scripts else _sorry(405, "unknown", allowed)
         try:
+            if for_scripts:
+                return api.answered(handler, self.site, request, **ids)
             return handler(self.site, request, **ids)
         except NotFound:
             return _sorry(404, "unknown")
         except Rejected:
             return _sorry(404, "unknown")
         except (Unavailable, Unconfirmed, Conflict):
-            return _sorry(503, "busy", {"Retry-After": "30"})
+            later = {"Retry-After": "30"}
+            return api.error(503, "unavailable", later) if for_scripts else _sorry(503, "busy", later)
 
     def finish(self, view: View, request: PageRequest) -> PageResponse:
         """Render a view, with the headers that every answer has."""
@@ -157,4 +172,4 @@ def _sorry(status: int, what: str, headers: Mapping[str, str] = MappingProxyType
 
 def _allowed(page: str) -> str:
     methods = HANDLERS[page]
-    return ", ".join((*methods, "HEAD") if "GET" in methods else methods)
+    return ", ".join((*methods, "HEAD", "OPTIONS") if "GET" in methods else (*methods, "OPTIONS"))

@@ -33,6 +33,9 @@ class PageRequest:
     """Scheme and host as people reach them (`https://sign.example`), for links that leave this page."""
     csrf: tuple[str, str] = field(default=("", ""), repr=False)
     form: Mapping[str, Sequence[str]] = field(default=NOTHING, repr=False)
+    body: bytes = field(default=b"", repr=False)
+    """The body as it came, where it is no form."""
+    content_type: str = ""
     seen: str = ""
     """The `If-None-Match` header."""
 

@@ -39,6 +39,14 @@ ADDRESSES: Final[Mapping[str, str]] = MappingProxyType(
         "signing_enter": "c/{id}/enter",
         "signing_decline": "c/{id}/decline",
         "signing_state": "c/{id}/state",
+        "api": "api/openapi.json",
+        "api_session": "api/session",
+        "api_certificates": "api/certificates",
+        "api_subscriptions": "api/subscriptions",
+        "api_subscription": "api/subscriptions/{id}",
+        "api_subscription_actions": "api/subscriptions/{id}/actions",
+        "api_ceremony": "api/ceremonies/{id}",
+        "api_ceremony_actions": "api/ceremonies/{id}/actions",
     }
 )
 """Page to address. What stands in braces is one segment: an id, a token, the name of a file."""

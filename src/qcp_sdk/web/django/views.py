@@ -74,6 +74,8 @@ def page_request(request: HttpRequest, path: str) -> PageRequest:
         origin=f"{request.scheme}://{request.get_host()}",
         csrf=("csrfmiddlewaretoken", get_token(request)),
         form=dict(request.POST.lists()),
+        body=request.body if request.content_type == "application/json" else b"",
+        content_type=request.content_type or "",
         seen=request.headers.get("If-None-Match", ""),
     )
 
