@@ -13,7 +13,7 @@ from qcp_sdk.web.routes import ADDRESSES, address
 from qcp_sdk.web.site import NobodySignedIn
 
 ROOT = "/sign/"
-OPEN_TO_ALL = {"static", "hand_off", "hand_off_done"}
+OPEN_TO_ALL = {"static", "hand_off", "hand_off_done", "api"}
 FORM = {
     "code": ["AAAAAA"], "answer": ["wrong"], "confirm": ["document", "mobile"], "accept": ["1"], "sure": ["1"],
     "reason": ["superseded"], "agree": ["identity_processing", "personal_data"], "cabinet": ["cabinet"],
@@ -64,9 +64,15 @@ def test_whoever_is_not_signed_in_is_sent_to_the_login(walk: Any, page: str) -> 
     ids = {"id": walk.id(hers)}
     if page.startswith("signing"):
         ids = {"id": walk.scene.start(walk.scene.collecte(walk.scene.jessica))[0].id}
+    if page.startswith("api_ceremony"):
+        ids = {"id": walk.scene.start(walk.scene.collecte(walk.scene.jessica))[0].id}
     for method in HANDLERS[page]:
+        path = address(ROOT, page, **ids, document="doc-0")
+        if page.startswith("api_"):  # a script is told so
+            assert walk.visitor(None).ask(method, path, FORM).status == 401
+            continue
         with pytest.raises(NobodySignedIn):
-            walk.visitor(None).ask(method, address(ROOT, page, **ids, document="doc-0"), FORM)
+            walk.visitor(None).ask(method, path, FORM)
 
 
 def test_a_code_for_another_is_worth_nothing(walk: Any) -> None:

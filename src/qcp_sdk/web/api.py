@@ -31,6 +31,7 @@ from qcp_sdk.subscription.facts import (
     RequestAccepted,
     RevocationRequested,
 )
+from qcp_sdk.subscription.state import CONSENTS
 from qcp_sdk.values import CabinetId, DocumentId, content_hash
 from qcp_sdk.web import revocation, site, subscriptions
 from qcp_sdk.web.plain import plain
@@ -60,7 +61,7 @@ SUBSCRIPTION_ACTIONS: Final[Mapping[str, tuple[Mapping[str, Any], Said]]] = Mapp
         ),
         "consent_given": (
             {
-                "text": {"type": "string", "enum": list(subscriptions.CONSENTS)},
+                "text": {"type": "string", "enum": list(CONSENTS)},
                 "version": {"type": "string", "minLength": 1, "maxLength": 100},
                 "hash": {"type": "string", "pattern": HASH},
             },

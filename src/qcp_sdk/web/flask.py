@@ -147,9 +147,10 @@ class Qcp:
         pages = Blueprint("qcp", __name__, url_prefix=app.config["QCP_URL_PREFIX"].rstrip("/"), cli_group=None)
         pages.add_url_rule("/hooks/<provider>", "webhook", _webhook, methods=["POST"])
         # Every method comes to the journey, which says itself what each page allows.
-        every = {"methods": METHODS, "provide_automatic_options": False}
-        pages.add_url_rule("/", "certificates", _page, defaults={"path": ""}, **every)
-        pages.add_url_rule("/<path:path>", "page", _page, **every)
+        pages.add_url_rule(
+            "/", "certificates", _page, defaults={"path": ""}, methods=METHODS, provide_automatic_options=False
+        )
+        pages.add_url_rule("/<path:path>", "page", _page, methods=METHODS, provide_automatic_options=False)
         if (wtf := app.extensions.get("csrf")) is not None:
             wtf.exempt(_webhook)
         app.register_blueprint(pages)
