@@ -9,7 +9,7 @@
     def create_app():
         app = Flask(__name__)
         app.config.update(
-            QCP_INSTALLATION="platform.qcp:installation",  # a function that gives the `qcp_sdk.Qcp`
+            QCP_INSTALLATION="letters.qcp:installation",  # a function that gives the `qcp_sdk.Qcp`
             QCP_ACCOUNT=lambda: session.get("account"),     # who is signed in; None: nobody
             QCP_PLATFORM="My platform",
         )

@@ -3,7 +3,7 @@
 ::
 
     QCP = {
-        "BACKEND": "platform.qcp.installation",   # a function that gives the `qcp_sdk.Qcp`
+        "BACKEND": "letters.qcp.installation",   # a function that gives the `qcp_sdk.Qcp`
         "OPTIONS": {"folder": BASE_DIR / "qcp"},  # given to it by name
         "PLATFORM": "My platform",
     }
