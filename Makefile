@@ -12,6 +12,9 @@ PDF ?=
 # Said to pytest as it is: make test PYTEST="tests/core -k money"
 PYTEST ?=
 
+# Where `make portal` listens
+PORT ?= 8000
+
 # Where npm puts axe-core, for `make browser`
 AXE ?= build/axe
 
@@ -68,6 +71,10 @@ demo: $(VENV)/.demo ## the whole journey, from nothing, without a screen; writes
 .PHONY: test
 test: $(VENV)/.dev ## the tests
 	@$(BIN)/python -m pytest -n $(JOBS) $(PYTEST)
+
+.PHONY: portal
+portal: $(VENV)/.dev ## a small platform to walk through in your browser, on this machine; PORT=8000
+	@$(BIN)/python -m qcp_sdk.demo.portal --port $(PORT)
 
 .PHONY: browser
 browser: $(VENV)/.dev ## the pages in a real browser: needs chromium and npm

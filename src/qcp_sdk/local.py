@@ -88,11 +88,13 @@ def open_local(
     decision_after: timedelta = timedelta(0),
     production: bool = False,
     on_alert: Callable[[Alert], None] | None = None,
+    identity_url: str = "https://identity.simulated.invalid",
 ) -> LocalQcp:
     """Open the installation of this folder, and make it first if there is none.
 
     `verdict_after` is how long the simulated identity provider takes, `decision_after` how long the local
-    authority does. `level` is the PAdES level of signatures (B-LT by default).
+    authority does. `level` is the PAdES level of signatures (B-LT by default). `identity_url` is where the simulated
+    provider's sessions wait, for a host that plays the phone.
 
     Raises:
         ConfigurationError: The folder cannot be used, or the extra `local` is not installed.
@@ -100,7 +102,7 @@ def open_local(
     try:
         return _open(
             path, clock, offer, policy, links, platform, level, key_type, verdict_after, decision_after, production,
-            on_alert,
+            on_alert, identity_url,
         )  # fmt: skip
     except ModuleNotFoundError as missing:
         raise ConfigurationError(
@@ -121,6 +123,7 @@ def _open(
     decision_after: timedelta,
     production: bool,
     on_alert: Callable[[Alert], None] | None,
+    identity_url: str,
 ) -> LocalQcp:
     from qcp_sdk.adapters.file_accounts import FileAccounts
     from qcp_sdk.adapters.keyring import KeyRing
@@ -176,7 +179,9 @@ def _open(
         shelf=shelf, seal=seal, answers=path / "documents" / "answers", platform=platform, issuer=authority.issuer
     )
     notices = MailboxNotices(directory=folder, sender=sender, renderer=renderer, clock=clock, documents=documents)
-    identity = SimulatedIdentity(path / "identity.sqlite", clock=clock, verdict_after=verdict_after)
+    identity = SimulatedIdentity(
+        path / "identity.sqlite", clock=clock, verdict_after=verdict_after, base_url=identity_url
+    )
     registration = SimulatedRegistration(
         path / "registration.sqlite", authority=authority, clock=clock, verdict_after=verdict_after
     )

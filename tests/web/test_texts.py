@@ -21,7 +21,7 @@ TABLES = {
     language: tomllib.loads((TEMPLATES / "texts" / f"pages.{language}.toml").read_text("utf-8"))
     for language in LANGUAGES
 }
-PAGES = "\n".join(path.read_text("utf-8") for path in (TEMPLATES / "pages").glob("*.html"))
+PAGES = "\n".join(path.read_text("utf-8") for name in ("pages", "portal") for path in (TEMPLATES / name).glob("*.html"))
 LOOKED_UP = {"states", "fields", "openings", "problems", "signatories_problems"}
 """Tables from which `phrase` takes a sentence by a word of ours."""
 
@@ -49,7 +49,7 @@ def test_every_sentence_is_used() -> None:
         if not re.search(rf"""(\.|\["){re.escape(key)}\b""", PAGES)
     ]
     # Those that are chosen by a stage, a field or an order: `t.waiting[stage ~ "_why"]`.
-    chosen = ("waiting.", "ended.", "signing.", "sorry.", "signatories.")
+    chosen = ("waiting.", "ended.", "signing.", "sorry.", "signatories.", "portal.")
     assert [one for one in unused if not one.startswith(chosen)] == []
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import urlencode
 
-from django.contrib.auth.views import redirect_to_login
+from django.conf import settings
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.middleware.csrf import get_token
+from django.shortcuts import resolve_url
 from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
 from django.urls import reverse
@@ -45,7 +47,9 @@ def page(request: HttpRequest, path: str = "") -> HttpResponse:
     try:
         return respond(request, installation().journey.answer(page_request(request, path)))
     except NobodySignedIn:
-        return redirect_to_login(request.get_full_path())
+        # Not `redirect_to_login`: its module needs Django's own users, which a host may do without.
+        login, back = resolve_url(settings.LOGIN_URL), urlencode({"next": request.get_full_path()}, safe="/")
+        return HttpResponseRedirect(f"{login}{'&' if '?' in login else '?'}{back}")
 
 
 @transaction.non_atomic_requests
