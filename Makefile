@@ -12,6 +12,12 @@ PDF ?=
 # Said to pytest as it is: make test PYTEST="tests/core -k money"
 PYTEST ?=
 
+# Where `make portal` listens
+PORT ?= 8000
+
+# Where npm puts axe-core, for `make browser`
+AXE ?= build/axe
+
 # Some rooms only: make mutants ROOMS="otp values"
 ROOMS ?=
 
@@ -66,9 +72,20 @@ demo: $(VENV)/.demo ## the whole journey, from nothing, without a screen; writes
 test: $(VENV)/.dev ## the tests
 	@$(BIN)/python -m pytest -n $(JOBS) $(PYTEST)
 
+.PHONY: portal
+portal: $(VENV)/.dev ## a small platform to walk through in your browser, on this machine; PORT=8000
+	@$(BIN)/python -m qcp_sdk.demo.portal --port $(PORT)
+
+.PHONY: browser
+browser: $(VENV)/.dev ## the pages in a real browser: needs chromium and npm
+	@$(PIP) install 'playwright>=1.49'
+	@npm install --silent --no-audit --no-fund --prefix '$(AXE)' 'axe-core@^4.10'
+	@QCP_BROWSER=$$(command -v chromium) QCP_AXE='$(AXE)/node_modules/axe-core/axe.min.js' \
+	  $(BIN)/python -m pytest -n $(JOBS) -m browser tests/browser $(PYTEST)
+
 .PHONY: full
 full: $(VENV)/.dev ## the tests and what is too long for CI: every crash, large worlds, mutants, a soak
-	@QCP_HYPOTHESIS=full $(BIN)/python -m pytest -n $(JOBS) -m 'full or not full' $(PYTEST)
+	@QCP_HYPOTHESIS=full $(BIN)/python -m pytest -n $(JOBS) -m 'not browser' $(PYTEST)
 	@$(MAKE) --no-print-directory mutants soak
 
 .PHONY: mutants

@@ -110,12 +110,14 @@ def open_local(
     production: bool = False,
     on_alert: Callable[[Alert], None] | None = None,
     replace: Replace | None = None,
+    identity_url: str = "https://identity.simulated.invalid",
 ) -> LocalQcp:
     """Open the installation of this folder, and make it first if there is none.
 
     `verdict_after` is how long the simulated identity provider takes, `decision_after` how long the local
-    authority does. `level` is the PAdES level of signatures (B-LT by default). `replace` puts other adapters in the
-    place of the folder's: those of real providers, or of the sandbox.
+    authority does. `level` is the PAdES level of signatures (B-LT by default). `identity_url` is where the simulated
+    provider's sessions wait, for a host that plays the phone. `replace` puts other adapters in the place of the
+    folder's: those of real providers, or of the sandbox.
 
     Raises:
         ConfigurationError: The folder cannot be used, or the extra `local` is not installed.
@@ -123,7 +125,7 @@ def open_local(
     try:
         return _open(
             path, clock, offer, policy, links, platform, level, key_type, verdict_after, decision_after, production,
-            on_alert, replace,
+            on_alert, replace, identity_url,
         )  # fmt: skip
     except ModuleNotFoundError as missing:
         raise ConfigurationError(
@@ -145,6 +147,7 @@ def _open(
     production: bool,
     on_alert: Callable[[Alert], None] | None,
     replace: Replace | None,
+    identity_url: str,
 ) -> LocalQcp:
     from qcp_sdk.adapters.file_accounts import FileAccounts
     from qcp_sdk.adapters.keyring import KeyRing
@@ -200,7 +203,9 @@ def _open(
         shelf=shelf, seal=seal, answers=path / "documents" / "answers", platform=platform, issuer=authority.issuer
     )
     notices = MailboxNotices(directory=folder, sender=sender, renderer=renderer, clock=clock, documents=documents)
-    identity = SimulatedIdentity(path / "identity.sqlite", clock=clock, verdict_after=verdict_after)
+    identity = SimulatedIdentity(
+        path / "identity.sqlite", clock=clock, verdict_after=verdict_after, base_url=identity_url
+    )
     registration = SimulatedRegistration(
         path / "registration.sqlite", authority=authority, clock=clock, verdict_after=verdict_after
     )

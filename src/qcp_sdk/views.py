@@ -16,6 +16,7 @@ from qcp_sdk.errors import CodeRefused
 from qcp_sdk.levels import SignatureLevel
 from qcp_sdk.people import Cabinet
 from qcp_sdk.subscription.opening import PURPOSES
+from qcp_sdk.subscription.proving import MOST_LINKS, MOST_RETRIES
 from qcp_sdk.subscription.stages import Stage
 from qcp_sdk.subscription.state import CONSENTS, Subscription
 from qcp_sdk.values import Cents, ContentHash, DocumentId
@@ -63,6 +64,14 @@ class IdentityShown:
     url: str = field(default="", repr=False)
     expires: datetime | None = None
     captured: bool = False
+    attempt: int = 1
+    """Which session this is, the first being 1."""
+    retries: int = 0
+    """How many verdicts asked for another try."""
+    tries_left: int = 0
+    """How many tries remain, this one included."""
+    links_left: int = 0
+    """How often the link may still be sent to the mobile."""
     given_names: str = field(default="", repr=False)
     last_name: str = field(default="", repr=False)
     birth_date: date | None = field(default=None, repr=False)
@@ -80,6 +89,8 @@ class CertificateShown:
     fingerprint: str
     state: str
     """`usable`, `revoking`, `revoked`, `expired` or `unknown`."""
+    subscription: str = ""
+    """On the certificates page: the subscription in whose care it is; empty: in none's, `adopt` it first."""
 
 
 @frozen(kw_only=True)
@@ -126,6 +137,10 @@ def show_subscription(s: Subscription, now: datetime) -> SubscriptionShown:
             url=i.url,
             expires=i.expires,
             captured=i.captured,
+            attempt=i.attempt,
+            retries=i.retries,
+            tries_left=MOST_RETRIES + 1 - i.retries,
+            links_left=MOST_LINKS - i.links,
             given_names=i.proven.name.given if i.proven else "",
             last_name=i.proven.name.last if i.proven else "",
             birth_date=i.proven.birth_date.day if i.proven else None,
@@ -275,3 +290,5 @@ class CertificatesShown:
     cabinets: tuple[CabinetShown, ...]
     differences: tuple[str, ...] = ()
     """Fields in which the account differs from the LCP certificate: to be corrected before subscribing (A4)."""
+    renewable: bool = False
+    """Whether the qualified certificate that is held ends so soon that another may be subscribed to."""

@@ -44,6 +44,8 @@ class CeremonyView:
     """What the signatory may say now. Where it holds `ActivationAsked`, say `Code(text)` instead."""
     show: CeremonyShown
     signatory: SignatoryId
+    account: AccountId | None
+    """Whose account signs; None: somebody without one, who is known by the link that was sent to them."""
     _collectes: Collectes
 
     def say(self, what: Fact | Code) -> CeremonyView:
@@ -254,6 +256,7 @@ class Collectes:
             can=machine.sayable(c),
             show=show_ceremony(c, self._ports.clock.now()),
             signatory=c.opened.signatory,
+            account=c.signatory.account,
             collectes=self,
         )
 

@@ -93,6 +93,7 @@ class Subscriptions:
                 for balance in (self._balance(offers[one.id], one.id),)
             ),
             differences=matching.differing_fields(person, lcp) if lcp else (),
+            renewable=qcp is not None and now >= qcp.certificate.not_after - offer.waits.reminder,
         )
 
     def open(self, *, account: AccountId, cabinet: CabinetId, tenant: TenantId = TenantId("")) -> SubscriptionView:
@@ -363,11 +364,10 @@ def _next_slot(held: list[Subscription], issuer: str) -> int:
 def _shown(holding: Holding, mine: list[Subscription], now: datetime) -> CertificateShown:
     """Lay out a certificate; while we have it revoked, its issuer's word that it is good is no longer the last."""
     shown, fingerprint = show_holding(holding, now), holding.certificate.fingerprint
-    revoking = any(
-        one.stage is Stage.REVOKING and one.certificate is not None and one.certificate.fingerprint == fingerprint
-        for one in mine
-    )
-    return evolve(shown, state=Stage.REVOKING.value) if revoking else shown
+    ours = [one for one in mine if one.certificate is not None and one.certificate.fingerprint == fingerprint]
+    if ours:
+        shown = evolve(shown, subscription=ours[0].id)
+    return evolve(shown, state=Stage.REVOKING.value) if any(one.stage is Stage.REVOKING for one in ours) else shown
 
 
 def _refuse_if_too_late(after: Subscription, what: Fact) -> None:

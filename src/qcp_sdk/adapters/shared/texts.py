@@ -1,6 +1,7 @@
-"""The words of one language: sentences, dates, hours and levels, by the tables of `templates/texts/<language>.toml`.
+"""The words of one language: sentences, dates, hours and levels, by the tables of `templates/texts/<language>.toml`
+for messages and `pages.<language>.toml` for pages.
 
-A host's own folder may hold a `texts/<language>.toml` too: what stands there replaces ours, key by key.
+A host's own folder may hold files of the same names: what stands there replaces ours, key by key.
 """
 
 from __future__ import annotations
@@ -127,15 +128,18 @@ def load_texts(language: str, zone: ZoneInfo, overrides: Path | None = None) -> 
     """
     if language not in LANGUAGES:
         raise ConfigurationError(f"`{language}` is not a language we write", where="language", mend="use `fr` or `en`")
-    tables = _read(TEMPLATES / "texts" / f"{language}.toml", language)
-    own = overrides / "texts" / f"{language}.toml" if overrides is not None else None
-    if own is not None and own.exists():
-        for name, words in _read(own, language).items():
-            if name not in tables:
-                raise ConfigurationError(
-                    f"there is no table `{name}`", where=own.name, mend="see our own file for names"
-                )
-            tables[name] = {**tables[name], **words}
+    tables: dict[str, dict[str, str]] = {}
+    for file in (f"{language}.toml", f"pages.{language}.toml"):
+        ours = _read(TEMPLATES / "texts" / file, language)
+        own = overrides / "texts" / file if overrides is not None else None
+        if own is not None and own.exists():
+            for name, words in _read(own, language).items():
+                if name not in ours:
+                    raise ConfigurationError(
+                        f"there is no table `{name}`", where=own.name, mend="see our own file for names"
+                    )
+                ours[name] = {**ours[name], **words}
+        tables |= ours
     return Texts(language, zone, tables)
 
 

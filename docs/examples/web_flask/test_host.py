@@ -1,0 +1,49 @@
+"""A full journey through the platform's own addresses: a collecte refused, a subscription, a collecte signed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import after
+import installation
+from walker import Walker, subscribe
+
+from qcp_sdk import AccountId
+from qcp_sdk.otp import Purpose
+
+
+def test_a_collecte_is_refused_a_subscription_completed_and_a_collecte_signed(tmp_path: Path, monkeypatch: Any) -> None:
+    qcp: Any = installation.build(str(tmp_path / "qcp-data"))
+    monkeypatch.setattr(after, "build", lambda: qcp)
+    client = after.create_app().test_client()
+    client.post("/login", data={"user": "ada"})
+    walker = Walker(
+        lambda path: ((answer := client.get(path)).status_code, answer.text, answer.headers.get("Location")),
+        lambda path, form: (
+            (answer := client.post(path, data=form)).status_code,
+            answer.text,
+            answer.headers.get("Location"),
+        ),
+    )
+    walker.open("/letters/new")
+    walker.send("/letters/new", do="me")
+    walker.send("/letters/new", do="validate", **{"level-oneself": "3"})
+    assert walker.status == 422
+    assert after.LETTERS == {}
+
+    ada = qcp.ports.accounts.account(id=AccountId("ada"))
+    subscribe(walker, qcp, ada.email, ada.mobile)
+    assert qcp.subscriptions.page(account=ada.id).qcp.state == "usable"
+
+    walker.open("/letters/new")
+    walker.send("/letters/new", do="me")
+    walker.send("/letters/new", do="validate", **{"level-oneself": "3"})
+    assert after.LETTERS == {"ada": ["Lettre de mission"]}
+
+    invitation = next(one for one in reversed(qcp.mailbox.messages()) if "/signature/c/" in one.text)
+    walker.open("/signature/c/" + invitation.text.split("/signature/c/")[1].split()[0])
+    walker.send("/consent")
+    walker.send("/enter", code=qcp.mailbox.latest_code(to=ada.mobile, purpose=Purpose.SIGN).reveal())
+    walker.open(walker.path)
+    assert "/d/letter" in walker.text
