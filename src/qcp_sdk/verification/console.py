@@ -24,7 +24,11 @@ def _lines(report: Report, language: str) -> Iterator[str]:
     yield from _row("verified_at", _moment(report.verified_at.isoformat(), language), language)
     sign, expired = say("number", language), f" ({say('expired', language)})"
     lists = [f"{one.territory} {sign}\u00a0{one.sequence}{expired if one.expired else ''}" for one in report.lists]
+    above = report.list_of_lists
+    if above is not None:
+        lists.insert(0, f"{above.territory} {sign}\u00a0{above.sequence}{expired if above.expired else ''}")
     yield from _row("lists", ", ".join(lists) or say("no_lists", language), language)
+    yield from _row("snapshot", f"{report.trust_snapshot[:16]}…", language)
     for one in report.reasons:
         yield from _bullet(one.text(language))
     for number, signature in enumerate(report.signatures, start=1):

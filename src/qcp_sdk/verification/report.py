@@ -197,6 +197,21 @@ class ListUsed:
 
 
 @frozen(kw_only=True)
+class ListOfListsUsed(ListUsed):
+    """The list of lists through which the lists were found. Where it is `expired`, so are they all."""
+
+    signed_by: Fingerprint
+    """The certificate that verified it."""
+    pinned_on_first_use: bool
+    """True: that certificate was taken from the list itself, and nobody compared it with the Official Journal."""
+
+    def to_json(self) -> dict[str, object]:
+        """Give the JSON form."""
+        own = {"signed_by": self.signed_by, "pinned_on_first_use": self.pinned_on_first_use}
+        return {**ListUsed.to_json(self), **own}
+
+
+@frozen(kw_only=True)
 class Report:
     """What was found in one document, at one moment, by one set of trusted lists."""
 
@@ -205,6 +220,8 @@ class Report:
     trust_snapshot: str
     """SHA-256 over the trusted lists that were at hand: the same name, the same lists."""
     lists: tuple[ListUsed, ...] = ()
+    list_of_lists: ListOfListsUsed | None = None
+    """None where the lists were given one by one."""
     signatures: tuple[SignatureReport, ...] = ()
     """In the order in which they were applied."""
     timestamps: tuple[TimestampReport, ...] = ()
@@ -224,6 +241,7 @@ class Report:
             "verified_at": self.verified_at.isoformat(),
             "trust_snapshot": self.trust_snapshot,
             "lists": [one.to_json() for one in self.lists],
+            "list_of_lists": self.list_of_lists.to_json() if self.list_of_lists else None,
             "level_reached": self.level_reached.name if self.level_reached else None,
             "signatures": [one.to_json() for one in self.signatures],
             "timestamps": [one.to_json() for one in self.timestamps],

@@ -236,6 +236,8 @@ class TrustedList:
     """One trusted list whose signature was verified."""
 
     territory: str
+    type: str
+    """The URI of its TSLType."""
     operator: str
     sequence: int
     issued_at: datetime

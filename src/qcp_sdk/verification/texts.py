@@ -80,6 +80,12 @@ REASONS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "Trusted list {territory} no. {sequence} was to be replaced before {date}: it is no longer taken into "
             "account. Get the present one.",
         ),
+        "pinned_on_first_use": (
+            "Le signataire de la liste des listes de confiance a été repris de cette liste elle-même : personne ne l’a "
+            "comparé au Journal officiel de l’Union européenne.",
+            "The signer of the list of trusted lists was taken from that very list: nobody compared it with the "
+            "Official Journal of the European Union.",
+        ),
         "seal_certificate": (
             "Il s’agit du cachet d’une organisation, non de la signature d’une personne.",
             "This is an organisation’s seal, not a person’s signature.",
@@ -215,6 +221,7 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "document": ("Document", "Document"),
         "verified_at": ("Vérifié le", "Verified on"),
         "lists": ("Listes de confiance", "Trusted lists"),
+        "snapshot": ("Instantané", "Snapshot"),
         "no_lists": ("aucune", "none"),
         "number": ("n°", "no."),
         "expired": ("périmée", "expired"),

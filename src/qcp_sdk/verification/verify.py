@@ -76,8 +76,8 @@ def verify(
         )
     expired = tuple(
         reason("list_expired", territory=one.territory, sequence=str(one.sequence), date=one.next_update.isoformat())
-        for one in trust.used(moment)
-        if one.expired
+        for one in (trust.used_list_of_lists(moment), *trust.used(moment))
+        if one is not None and one.next_update <= moment  # by itself: what a stale list of lists takes with it, it says
     )
     extra = (*expired, *((reason("revocation_source_silent"),) if knowledge.silent else ()))
     return Report(
@@ -85,11 +85,13 @@ def verify(
         verified_at=moment,
         trust_snapshot=trust.snapshot,
         lists=trust.used(moment),
+        list_of_lists=trust.used_list_of_lists(moment),
         signatures=tuple(_signature(one, services, moment, extra) for one in found.signatures),
         timestamps=tuple(_timestamp(one, services) for one in found.timestamps),
         reasons=(
             *((reason("no_signature"),) if not found.signatures else ()),
             *((reason("read_leniently"),) if lenient else ()),
+            *((reason("pinned_on_first_use"),) if trust.on_first_use else ()),
             *expired,
         ),
     )
