@@ -162,7 +162,7 @@ class Pki:
         )
         return answer.public_bytes(serialization.Encoding.DER)
 
-    def crl(self, *, issuer: bytes) -> bytes | None:
+    def crl(self, *, issuer: bytes, certificate: bytes | None = None) -> bytes | None:
         self.asked += 1
         if self.silent:
             return None

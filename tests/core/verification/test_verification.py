@@ -313,7 +313,7 @@ class Source:
             raise Unavailable("no answer")
         return self.answer
 
-    def crl(self, *, issuer: bytes) -> bytes | None:
+    def crl(self, *, issuer: bytes, certificate: bytes | None = None) -> bytes | None:
         return None
 
     def issuer(self, *, certificate: bytes) -> bytes | None:
