@@ -26,11 +26,13 @@ from qcp_sdk.adapters.local_trust_centre import LocalTrustCentre
 from qcp_sdk.adapters.memory.clock import ManualClock
 from qcp_sdk.adapters.memory.codes import MemoryCodes
 from qcp_sdk.adapters.memory.keys import MemoryKeys
+from qcp_sdk.adapters.pdf_archive import PdfArchive
 from qcp_sdk.adapters.pdf_envelope import PadesLevel, PdfEnvelope
 from qcp_sdk.adapters.shared.fetching import Fetcher
 from qcp_sdk.adapters.shared.rfc3161 import TimeStampResp
 from qcp_sdk.adapters.shelf import FileShelf
-from qcp_sdk.errors import ConfigurationError, Rejected, Unavailable
+from qcp_sdk.cli import main
+from qcp_sdk.errors import ConfigurationError, DocumentError, Rejected, Unavailable
 from qcp_sdk.levels import CertificateLevel, SignatureLevel
 from qcp_sdk.ports.signer import HashSigned
 from qcp_sdk.testing.conformance.examples import START, account
@@ -51,12 +53,17 @@ class Web:
     clock: ManualClock
     address: str = ""
     asked: list[str] = field(factory=list)
+    opened: tuple[ManualClock, LocalTrustCentre] | None = field(default=None, repr=False)
     broken: Callable[[str], bytes | None] = lambda _path: None
     """What to answer instead, by path."""
 
     @property
     def centre(self) -> LocalTrustCentre:
-        return LocalTrustCentre(self.folder, clock=self.clock, passphrase=PASSPHRASE, base_url=self.address)
+        """Opened once for each clock: stretching a passphrase takes its time on purpose."""
+        if self.opened is None or self.opened[0] is not self.clock:
+            made = LocalTrustCentre(self.folder, clock=self.clock, passphrase=PASSPHRASE, base_url=self.address)
+            self.opened = (self.clock, made)
+        return self.opened[1]
 
     def answer(self, path: str, body: bytes) -> bytes | None:
         self.asked.append(path)
@@ -114,7 +121,7 @@ def serving(web: Web) -> Iterator[Web]:
 @pytest.fixture(scope="module")
 def _served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     with serving(Web(folder=tmp_path_factory.mktemp("centre"), clock=ManualClock(START))) as web:
-        assert web.centre.certificates()
+        assert web.centre.certificates().root
         yield web
 
 
@@ -130,8 +137,8 @@ def revocation() -> HttpRevocation:
     return HttpRevocation(FETCHER, keep=timedelta())
 
 
-def stamping(web: Web, **options: Secret) -> HttpTimestamps:
-    return HttpTimestamps(f"{web.address}/tsa", **options)
+def stamping(web: Web, authorization: Secret | None = None) -> HttpTimestamps:
+    return HttpTimestamps(f"{web.address}/tsa", authorization=authorization)
 
 
 class TestHttpTimestamps(TimestampsConformance):
@@ -219,7 +226,7 @@ def signed(web: Web, shelf: FileShelf, revocation: HttpRevocation, number: int, 
     return envelope.embed(key=Key(f"{number}/4"), prepared=prepared, credential=credential, value=answers[0].value)
 
 
-def trust(web: Web, directory: Path) -> TrustStore:
+def trust(web: Web, directory: Path, *, at: datetime = START) -> TrustStore:
     made, operator, since = web.centre.certificates(), web.centre.operator(), START - timedelta(days=1)
     publish(
         directory,
@@ -232,8 +239,8 @@ def trust(web: Web, directory: Path) -> TrustStore:
                 ("TSU", ServiceType.QTST, made.timestamps),
             )
         ],
-        now=START,
-        next_update=START + timedelta(days=30),
+        now=at,
+        next_update=at + timedelta(days=30),
         sequence=1,
     )
     return TrustStore.load(directory)
@@ -321,16 +328,123 @@ class TestHttpRevocation:
 
     @pytest.mark.parametrize("certificate", [b"", b"\x30\x03\x02\x01\x01"], ids=["empty", "short"])
     def test_what_is_no_certificate_is_unavailable(self, revocation: HttpRevocation, certificate: bytes) -> None:
-        for ask in (
-            lambda: revocation.ocsp(certificate=certificate, issuer=certificate),
-            lambda: revocation.crl(issuer=certificate, certificate=certificate),
-            lambda: revocation.issuer(certificate=certificate),
-        ):
-            with pytest.raises(Unavailable):
-                ask()
+        with pytest.raises(Unavailable):
+            revocation.ocsp(certificate=certificate, issuer=certificate)
+        with pytest.raises(Unavailable):
+            revocation.crl(issuer=certificate, certificate=certificate)
+        with pytest.raises(Unavailable):
+            revocation.issuer(certificate=certificate)
 
     def test_private_addresses_in_a_certificate_are_not_asked(self, web: Web) -> None:
         made = web.centre.certificates()
         with pytest.raises(Unavailable):
             HttpRevocation().crl(issuer=made.root, certificate=made.qcp)
         assert web.asked == []
+
+
+class TestExtending:
+    """Archive renewal: a year later, from a document that another process signed."""
+
+    @pytest.fixture
+    def archive(self, web: Web, revocation: HttpRevocation) -> PdfArchive:
+        return PdfArchive(timestamps=stamping(web), revocation=revocation, clock=web.clock)
+
+    def test_a_year_later_the_proof_is_renewed(self, revocation: HttpRevocation, tmp_path: Path) -> None:
+        """By then the responders have new certificates, younger than the signature."""
+        later = START + timedelta(days=365)
+        with serving(Web(folder=tmp_path / "centre", clock=ManualClock(START))) as web:
+            shelf, sources = FileShelf(tmp_path / "shelf"), {}
+            for level in (PadesLevel.B_T, PadesLevel.B_LTA):
+                sources[level] = shelf.path(document=signed(web, shelf, revocation, level, level))
+            web.clock = ManualClock(later)
+            archive = PdfArchive(timestamps=stamping(web), revocation=revocation, clock=web.clock)
+            lists = trust(web, tmp_path / "trust", at=later)
+            for level, source in sources.items():
+                before = source.read_bytes()
+                archive.extend(source, tmp_path / f"{level.name}.pdf")
+                content = (tmp_path / f"{level.name}.pdf").read_bytes()
+                assert content.startswith(before)
+                assert source.read_bytes() == before
+                report = verify(content, trust=lists, now=later + timedelta(minutes=1))
+                (signature,) = report.signatures
+                assert signature.level_reached is SignatureLevel.NIVEAU_3
+                assert signature.format == "PAdES-B-LTA"
+                assert [one.time for one in report.timestamps][-1] == later
+                assert len(report.timestamps) == (2 if level is PadesLevel.B_LTA else 1)
+                assert {one.indication.value for one in report.timestamps} == {"PASSED"}
+            (online,) = verify(
+                sources[PadesLevel.B_T], trust=lists, now=later + timedelta(minutes=1), revocation=revocation
+            ).signatures
+            assert online.level_reached is SignatureLevel.NIVEAU_3
+            assert online.best_signature_time == START
+
+    def test_the_shelf_keeps_both(self, web: Web, revocation: HttpRevocation, tmp_path: Path) -> None:
+        shelf = FileShelf(tmp_path / "shelf")
+        document = signed(web, shelf, revocation, 30, PadesLevel.B_LTA)
+        envelope = PdfEnvelope(
+            documents=shelf, timestamps=stamping(web), revocation=revocation, level=PadesLevel.B_LTA, clock=web.clock
+        )
+        extended = envelope.extend(document=document)
+        assert shelf.read(document=extended).startswith(shelf.read(document=document))
+        assert extended != document
+
+    def test_what_no_longer_holds_is_not_made_to_look_as_if_it_did(
+        self, web: Web, revocation: HttpRevocation, archive: PdfArchive, tmp_path: Path
+    ) -> None:
+        shelf = FileShelf(tmp_path / "shelf")
+        content = shelf.read(document=signed(web, shelf, revocation, 31, PadesLevel.B_LTA))
+        place = content.index(b"stream") + 20
+        files = {
+            "altered": content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :],
+            "unsigned": typst.compile(b"Nothing", timestamp=0),
+            "noise": b"%PDF-1.7 noise",
+            "empty": b"",
+        }
+        for name, bad in files.items():
+            (tmp_path / name).write_bytes(bad)
+            with pytest.raises(DocumentError) as refusal:
+                archive.extend(tmp_path / name, tmp_path / "never.pdf")
+            assert refusal.value.mend, name
+        assert not (tmp_path / "never.pdf").exists()
+        assert not list(tmp_path.glob(".qcp-*"))
+
+    def test_after_the_last_timestamps_end_it_is_too_late(
+        self, web: Web, revocation: HttpRevocation, archive: PdfArchive, tmp_path: Path
+    ) -> None:
+        shelf = FileShelf(tmp_path / "shelf")
+        source = shelf.path(document=signed(web, shelf, revocation, 32, PadesLevel.B_LTA))
+        archive._clock = ManualClock(START + timedelta(days=365 * 40))
+        with pytest.raises(Rejected) as refusal:
+            archive.extend(source, tmp_path / "never.pdf")
+        assert refusal.value.reason == "certificate_expired"
+
+    def test_a_file_of_that_name_is_left_alone(self, archive: PdfArchive, tmp_path: Path) -> None:
+        (tmp_path / "a").write_bytes(b"mine")
+        with pytest.raises(DocumentError):
+            archive.extend(tmp_path / "b", tmp_path / "a")
+        assert (tmp_path / "a").read_bytes() == b"mine"
+
+
+class TestCommandLine:
+    def test_trust_update_show_verify_extend(
+        self, web: Web, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def say(*words: str) -> tuple[int, str]:
+            code = main(["--language", "en", *words])
+            out = capsys.readouterr()
+            return code, out.out + out.err
+
+        home = str(tmp_path / "trust")
+        assert say("trust", "show") == (2, "qcp-sdk: no trust directory is named; give --trust, or set QCP_TRUST\n")
+        code, text = say("trust", "update", "--trust", home, "--lotl", f"{web.address}/lists/root.crl", "--first-use")
+        assert (code, "not a public one" in text) == (2, True)
+        web.broken = lambda path: b"<noise/>" if path == "/lotl.xml" else None
+        code, text = say(
+            "trust", "update", "--trust", home, "--lotl", f"{web.address}/lotl.xml", "--allow", "127.0.0.0/8"
+        )
+        assert (code, "not a trusted list" in text) == (2, True)
+        (tmp_path / "plain.pdf").write_bytes(typst.compile(b"Nothing", timestamp=0))
+        code, text = say(
+            "extend", str(tmp_path / "plain.pdf"), "--tsa", f"{web.address}/tsa", "--output", str(tmp_path / "x")
+        )
+        assert (code, "no signature" in text) == (2, True)

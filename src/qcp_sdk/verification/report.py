@@ -115,6 +115,32 @@ class TimestampReport:
 
 
 @frozen(kw_only=True)
+class QualifiedAt:
+    """What the trusted lists say of the certificate at one instant (TS 119 615 § 4.4 and § 4.5)."""
+
+    at: datetime
+    qualified: bool
+    """Qualified for electronic signatures."""
+    qscd: bool
+    """And its key is in a qualified device."""
+    service: str = ""
+    territory: str = ""
+    reasons: tuple[Reason, ...] = ()
+    """Why it is not qualified."""
+
+    def to_json(self) -> dict[str, object]:
+        """Give the JSON form."""
+        return {
+            "at": self.at.isoformat(),
+            "qualified": self.qualified,
+            "qscd": self.qscd,
+            "service": self.service or None,
+            "territory": self.territory or None,
+            "reasons": [one.to_json() for one in self.reasons],
+        }
+
+
+@frozen(kw_only=True)
 class SignatureReport:
     """One signature of the document, and the level that it reached."""
 
@@ -132,6 +158,10 @@ class SignatureReport:
     certificate_level: CertificateLevel | None = None
     """What the certificate says of itself; the trusted list has the last word."""
     issuer: str = ""
+    at_issuance: QualifiedAt | None = None
+    """When the certificate was issued; None where no path leads to a list."""
+    at_signing: QualifiedAt | None = None
+    """At the best signature time; the same."""
     format: str = ""
     """`PAdES-B-B`, `-B-T`, `-B-LT`, `-B-LTA`, or `CMS` for a signature that is not PAdES."""
     best_signature_time: datetime | None = None
@@ -158,6 +188,8 @@ class SignatureReport:
             "certificate": self.certificate,
             "certificate_level": self.certificate_level.name if self.certificate_level else None,
             "issuer": self.issuer or None,
+            "at_issuance": self.at_issuance.to_json() if self.at_issuance else None,
+            "at_signing": self.at_signing.to_json() if self.at_signing else None,
             "format": self.format or None,
             "best_signature_time": self.best_signature_time.isoformat() if self.best_signature_time else None,
             "time_source": self.time_source.value,

@@ -139,7 +139,7 @@ class Fetcher:
         raise Rejected("it redirects too often", reason="refused", where=_url(request.address).host)
 
     def _exchanged(self, request: _Request, url: httpx.URL, size: int, deadline: float) -> bytes | _Elsewhere:
-        if self._tls is None:
+        if self._tls is None and url.scheme == "https":
             self._tls = httpx.create_ssl_context(trust_env=False)
         backend = _Guarded(allowed=self._allowed, deadline=deadline, own_port=_PORTS[url.scheme])
         left = max(deadline - time.monotonic(), 0.001)

@@ -53,6 +53,7 @@ from qcp_sdk.adapters.shared.pades_cms import (
 )
 from qcp_sdk.adapters.shared.pades_levels import PadesLevel, check_level
 from qcp_sdk.adapters.shared.pades_proof import Proof, gather
+from qcp_sdk.adapters.shared.pades_standing import standing_chains
 from qcp_sdk.adapters.shared.pdf_errors import refused
 from qcp_sdk.errors import Rejected
 from qcp_sdk.values import utc
@@ -299,6 +300,29 @@ def sign(
             clock=clock,
         )
         return file.read_bytes()
+
+
+def extend(*, file: Path, timestamps: Timestamps, revocation: RevocationSource, clock: Clock) -> None:
+    """Prove again what a signed `file` proves, before its last timestamp ends (EN 319 142-1 § 5.5): revocation data
+    for that timestamp (for every signature where there is no document timestamp yet), and a document timestamp over
+    everything. What was there stays, byte for byte. On an error the file is left half done: work on a copy.
+
+    Raises:
+        Rejected: `unreadable`, `encrypted`, `no_signature`, `signature_broken`: it no longer proves anything;
+            `certificate_revoked`, `certificate_expired`, `credential_unusable`: too late, or never good.
+        Unavailable: A timestamp or revocation data could not be had: again later.
+    """
+    with (
+        file.open("rb") as stream,
+        refused("the document cannot be read as a PDF", reason="unreadable", mend="give the signed file itself"),
+    ):
+        reader = PdfFileReader(stream)
+        if reader.encrypted:
+            raise Rejected("the document is encrypted", reason="encrypted")
+        chains = standing_chains(reader)
+        seed = hashlib.file_digest(stream, "sha256").digest()
+    proof = gather(chains=chains, revocation=revocation, now=clock.now())
+    _seal_with_time(file, proof, seed, timestamps, room=TOKEN_SIZE)
 
 
 def _check_signable(reader: PdfFileReader, field_name: str) -> None:
