@@ -81,7 +81,7 @@ REASONS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "account. Get the present one.",
         ),
         "pinned_on_first_use": (
-            "Le signataire de la liste des listes de confiance a été repris de cette liste elle-même : personne ne l’a "
+            "Le signataire de la liste des listes de confiance a été repris de cette liste elle-même : personne ne l’a "
             "comparé au Journal officiel de l’Union européenne.",
             "The signer of the list of trusted lists was taken from that very list: nobody compared it with the "
             "Official Journal of the European Union.",
@@ -245,13 +245,13 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "reasons": ("Pourquoi", "Why"),
         "paper_title": ("Rapport de vérification", "Verification report"),
         "paper_more": (
-            "… et {count} autres : le rapport complet est dans sa forme JSON.",
+            "… et {count} autres : le rapport complet est dans sa forme JSON.",
             "… and {count} more: the whole report is in its JSON form.",
         ),
         "paper_none": ("Le document ne porte aucune signature.", "The document carries no signature."),
         "paper_note": (
             "Ce rapport dit ce que valait le document à l’instant et selon les listes de confiance indiqués. Il n’est "
-            "pas signé : vérifiez le document lui-même.",
+            "pas signé : vérifiez le document lui-même.",
             "This report says what the document was worth at the instant and by the trusted lists named. It is not "
             "signed: verify the document itself.",
         ),
