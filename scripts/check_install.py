@@ -14,7 +14,7 @@ from pkgutil import walk_packages
 
 EXTRAS = {
     "aiosmtpd", "celery", "hypothesis", "jwt", "lxml", "opentelemetry", "procrastinate", "psycopg", "pytest", "rich",
-    "signxml", "sqlalchemy", "typst", "xsdata",
+    "segno", "signxml", "sqlalchemy", "typst", "xsdata",
 }  # fmt: skip
 """What only the extras bring: a module that needs one of these may refuse to be imported here."""
 

@@ -284,7 +284,7 @@ def test_memory_does_not_grow_with_the_document(
 ) -> None:
     import tracemalloc
 
-    size = 24 << 20
+    size = 50 << 20
     holder = pki.holder("Zoé Œuvrard")
     base = shelf.keep(content=large(1024))
     sign(envelope(), holder, "warm", base, base, moment)  # imports and caches
@@ -297,7 +297,7 @@ def test_memory_does_not_grow_with_the_document(
     finally:
         tracemalloc.stop()
 
-    assert peak < size // 3
+    assert peak < 20 << 20
 
 
 def test_a_local_key_signs_in_one_call(pki: Pki, pdf: bytes, moment: datetime, stopped: Any) -> None:
