@@ -431,7 +431,7 @@ def test_the_code_in_an_appearance_is_the_address(
     """Drawn by poppler, module for module what the standard's other implementation says (zxing-cpp read it by hand)."""
     drawn = draw(width=220, height=60, name="Žofie Œuvrard", level="niveau 3", at=moment, url=URL)
     rows = _pixels(drawn, tmp_path, judge("pdftoppm"))
-    dark = [[pixel < 128 for pixel in row[: 55 * 8]] for row in rows]
+    dark = [[pixel < 128 for pixel in row[: len(rows)]] for row in rows]
     left = min(row.index(True) for row in dark if any(row))
     top = next(number for number, row in enumerate(dark) if row[left + 3])
     side = dark[top + 3].index(False, left) - left  # of the first corner: seven modules
