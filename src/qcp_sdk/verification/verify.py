@@ -16,6 +16,7 @@ from qcp_sdk.values import content_hash, utc
 from qcp_sdk.verification import ades, qualification
 from qcp_sdk.verification.errors_border import quiet, translated
 from qcp_sdk.verification.facts import SignatureFacts, TimestampFacts, Trust
+from qcp_sdk.verification.reading import at_once
 from qcp_sdk.verification.report import (
     Indication,
     Reason,
@@ -58,7 +59,7 @@ def verify(
     """
     moment = utc(now, "now")
     content = _content(pdf)
-    with quiet(), translated():
+    with quiet(), at_once(), translated():
         reader, lenient = _opened(content)
         signatures = ades.embedded(reader)
         services = trust.services(moment)

@@ -228,15 +228,40 @@ def complete(
         Unavailable: A timestamp or revocation data could not be had: again later, with the same value.
         ConfigurationError: As `check_level`.
     """
+    _check_completion(level, timestamps, revocation, place, chain, algorithm, value)
+    if signed_attributes(digest=_document_digest(file, place), certificate=chain[0]) != place.attributes:
+        # The value is right and the document is another one: embedded here, it would sign nothing.
+        raise Rejected("the state belongs to another prepared document", reason="unknown_state")
+    _finish(file, place, chain, algorithm, value, level, timestamps, revocation, clock)
+
+
+def _check_completion(
+    level: PadesLevel,
+    timestamps: Timestamps | None,
+    revocation: RevocationSource | None,
+    place: Place,
+    chain: tuple[bytes, ...],
+    algorithm: str,
+    value: bytes,
+) -> None:
     check_level(level=level, timestamps=timestamps, revocation=revocation)
     check_credential(chain=chain, algorithm=algorithm)
     if hashlib.sha256(chain[0]).hexdigest() != place.fingerprint:
         raise Rejected("the place was prepared for another certificate", reason="value_refused")
     check_value(certificate=chain[0], algorithm=algorithm, digest=place.digest, value=value)
-    if signed_attributes(digest=_document_digest(file, place), certificate=chain[0]) != place.attributes:
-        # The value is right and the document is another one: embedded here, it would sign nothing.
-        raise Rejected("the state belongs to another prepared document", reason="unknown_state")
 
+
+def _finish(
+    file: Path,
+    place: Place,
+    chain: tuple[bytes, ...],
+    algorithm: str,
+    value: bytes,
+    level: PadesLevel,
+    timestamps: Timestamps | None,
+    revocation: RevocationSource | None,
+    clock: Clock,
+) -> None:
     token: bytes | None = None
     authorities: tuple[bytes, ...] = ()
     if level.timestamped and timestamps is not None:
@@ -275,31 +300,50 @@ def sign(
     Raises:
         Rejected, Unavailable, ConfigurationError: As `prepare` and `complete`.
     """
-    check_level(level=level, timestamps=timestamps, revocation=revocation)
     with tempfile.TemporaryDirectory(prefix="qcp-") as folder:
         file = Path(folder) / "document.pdf"
         file.write_bytes(pdf)
-        place = prepare(
+        sign_file(
             file=file,
             name=name,
+            signing=signing,
             chain=chain,
             algorithm=algorithm,
             at=at,
-            reason=reason,
-            token_size=TOKEN_SIZE if level.timestamped else 0,
-        )
-        complete(
-            file=file,
-            place=place,
-            chain=chain,
-            algorithm=algorithm,
-            value=signing(place.digest),
+            clock=clock,
             level=level,
             timestamps=timestamps,
             revocation=revocation,
-            clock=clock,
+            reason=reason,
         )
         return file.read_bytes()
+
+
+def sign_file(
+    *,
+    file: Path,
+    name: str,
+    signing: Callable[[bytes], bytes],
+    chain: tuple[bytes, ...],
+    algorithm: str,
+    at: datetime,
+    clock: Clock,
+    level: PadesLevel = PadesLevel.B_B,
+    timestamps: Timestamps | None = None,
+    revocation: RevocationSource | None = None,
+    reason: str = "",
+) -> None:
+    """Sign a document of any size, in place, as `sign`. It is read once: nobody else may write to it meanwhile.
+
+    Raises:
+        Rejected, Unavailable, ConfigurationError: As `prepare` and `complete`; the file is then left half done.
+    """
+    check_level(level=level, timestamps=timestamps, revocation=revocation)
+    token_size = TOKEN_SIZE if level.timestamped else 0
+    place = prepare(file=file, name=name, chain=chain, algorithm=algorithm, at=at, reason=reason, token_size=token_size)
+    value = signing(place.digest)
+    _check_completion(level, timestamps, revocation, place, chain, algorithm, value)
+    _finish(file, place, chain, algorithm, value, level, timestamps, revocation, clock)
 
 
 def extend(*, file: Path, timestamps: Timestamps, revocation: RevocationSource, clock: Clock) -> None:
