@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -186,6 +186,7 @@ class Services:
         return tuple(dict.fromkeys(found))
 
 
+@lru_cache(maxsize=4_096)
 def identity(der: bytes) -> bytes | None:
     """Name who a certificate is of: its subject and public key (TS 119 612 § 5.5.3). None: it cannot be read."""
     from asn1crypto import x509  # type: ignore[import-untyped]

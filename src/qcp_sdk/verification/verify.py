@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -198,6 +199,7 @@ def _timestamp(facts: TimestampFacts, services: Services) -> TimestampReport:
     )
 
 
+@lru_cache(maxsize=512)  # issuers and time-stamping units are the same all day
 def _certificate(der: bytes) -> Certificate | None:
     try:
         return read_certificate(der) if der else None
