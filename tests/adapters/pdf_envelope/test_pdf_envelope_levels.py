@@ -74,9 +74,10 @@ def statuses(content: bytes, pki: Pki, moment: datetime, *, offline: bool) -> li
     return found
 
 
-@pytest.fixture(params=["rsa", "p256"])
+@pytest.fixture(params=[2048, 3072, "p256"])
 def holder(request: pytest.FixtureRequest, pki: Pki, rsa_key: Any) -> Holder:
-    return pki.holder("Zoé Œuvrard", rsa_key if request.param == "rsa" else ec.generate_private_key(ec.SECP256R1()))
+    size = request.param
+    return pki.holder("Zoé Œuvrard", ec.generate_private_key(ec.SECP256R1()) if size == "p256" else rsa_key(size))
 
 
 @pytest.mark.parametrize("level", LEVELS, ids=lambda level: level.name)
