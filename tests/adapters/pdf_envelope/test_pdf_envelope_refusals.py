@@ -173,7 +173,7 @@ def test_a_value_that_does_not_verify_is_refused(
 ) -> None:
     prepared = prepare(pdf)
     other = pki.holder("Łukasz Müller")
-    rsa_holder = pki.holder("Zoé Œuvrard", rsa_key)
+    rsa_holder = pki.holder("Zoé Œuvrard", rsa_key(2048))
 
     for credential, value in (
         (holder.credential, holder.sign(hashlib.sha256(b"another").digest())),
