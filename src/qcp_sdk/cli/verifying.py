@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -84,10 +84,10 @@ def _required(asked: argparse.Namespace) -> Path:
     return directory
 
 
-def _fetcher(asked: argparse.Namespace) -> Fetcher:
-    from qcp_sdk.adapters.shared.fetching import Fetcher
+def _fetcher(asked: argparse.Namespace, *, time: timedelta = timedelta(seconds=10)) -> Fetcher:
+    from qcp_sdk.adapters.shared.fetching import Fetcher, Limits
 
-    return Fetcher(allow=asked.allow)
+    return Fetcher(allow=asked.allow, limits=Limits(time=time))
 
 
 def _verify(asked: argparse.Namespace) -> int:
@@ -122,7 +122,7 @@ def _update(asked: argparse.Namespace) -> int:
 
     done = update(
         _required(asked),
-        fetch=_fetcher(asked),
+        fetch=_fetcher(asked, time=timedelta(minutes=1)),  # lists of ten megabytes, from slow servers
         now=datetime.now(UTC),
         location=asked.lotl or EUROPEAN,
         territories=asked.territory,

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 EUROPEAN: Final = "https://ec.europa.eu/tools/lotl/eu-lotl.xml"
 """Where the European Commission publishes it (Decision (EU) 2015/1505)."""
+LARGEST: Final = 16 * 1024 * 1024
+"""Bytes. That of 2019 has four hundred thousand."""
 MOST_PIVOTS: Final = 40
 MOST_POINTERS: Final = 200
 

@@ -82,14 +82,14 @@ def update(
         PortError: It cannot be fetched, or one of its pivots.
     """
     moment = utc(now, "now")
-    root = fetch(location, LARGEST)
+    root = fetch(location, lotl.LARGEST)
     addresses, signers = lotl.claimed(root, location)
     folder = directory / "lotl"
     folder.mkdir(parents=True, exist_ok=True)
     if first_use and not any(folder.glob("*.pem")):
         _pin(folder / snapshots.FIRST_USE, signers, root, location)
     pins = snapshots.Pins.load(directory)
-    pivots = [fetch(address, LARGEST) for address in reversed(addresses)]
+    pivots = [fetch(address, lotl.LARGEST) for address in reversed(addresses)]
     above = lotl.anchored(root, pivots=pivots, pinned=pins.certificates, where=location)
     if above.expired(moment):
         raise TrustListError("it is stale: a newer one should have replaced it", where=location, mend="try again later")

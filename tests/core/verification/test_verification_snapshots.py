@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import json
 import lzma
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
 from qcp_sdk.adapters.local_scheme import ListedService, Purpose, ServiceStatus, ServiceType, _signed, publish
+from qcp_sdk.cli import main, verifying
 from qcp_sdk.errors import TrustListError, Unavailable
 from qcp_sdk.verification import TrustStore, verify
 from qcp_sdk.verification.showing import shown
@@ -408,3 +410,64 @@ class TestIn2019:
         trust = TrustStore.load(directory)
         assert shown(trust, "Universign", at=NOW) == ()
         assert trust.services(NOW).issuers == ()
+
+
+class TestCommandLine:
+    @pytest.fixture
+    def say(
+        self,
+        scheme: Scheme,
+        signers: tuple[Party, Party],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> Callable[..., tuple[int, str]]:
+        class Frozen(datetime):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> Frozen:
+                return cls.fromisoformat(NOW.isoformat())
+
+        scheme.served[LOTL] = scheme.lotl(signers[0], names=[signers[0]])
+        monkeypatch.setattr(verifying, "_fetcher", lambda asked, **_: scheme.fetch)
+        monkeypatch.setattr(verifying, "datetime", Frozen)
+        monkeypatch.setenv("QCP_TRUST", str(tmp_path / "trust"))
+
+        def run(*words: str) -> tuple[int, str]:
+            code = main(["--language", "fr", *words])
+            out = capsys.readouterr()
+            return code, out.out + out.err
+
+        return run
+
+    def test_update_show_and_verify(self, say: Callable[..., tuple[int, str]], scheme: Scheme, tmp_path: Path) -> None:
+        code, text = say("trust", "update", "--lotl", LOTL, "--first-use")
+        assert (code, text.splitlines()[0]) == (0, "ZZ\tnew\t7")
+        snapshot = text.split()[-1]
+        code, text = say("trust", "show")
+        assert code == 0
+        assert snapshot in text
+        assert "pinned on first use" in text
+        assert "EU\t1\tin force\t" in text
+        code, text = say("trust", "show", "--at", (NOW + timedelta(days=40)).isoformat(), "--json")
+        told = json.loads(text)
+        assert (told["snapshot"], told["lists"][0]["expired"], told["list_of_lists"]["expired"]) == (
+            snapshot, True, False,
+        )  # fmt: skip
+        code, text = say("trust", "show", "--service", "qualified ca")
+        assert (code, "CA/QC\tgranted" in text) == (0, True)
+        assert say("trust", "show", "--service", "nobody") == (1, "")
+        document, paper = tmp_path / "signed.pdf", tmp_path / "report.pdf"
+        document.write_bytes(scheme.world.signed())
+        code, text = say("verify", str(document), "--pdf", str(paper))
+        assert snapshot[:16] in text
+        assert "repris de cette liste elle-même" in " ".join(text.split())
+        assert paper.read_bytes().startswith(b"%PDF")
+        code, text = say("verify", str(document), "--pdf", str(paper))
+        assert (code, "cannot be written" in text) == (2, True)  # never written over
+
+    def test_what_could_not_be_had_is_said_and_ends_with_one(
+        self, say: Callable[..., tuple[int, str]], scheme: Scheme
+    ) -> None:
+        del scheme.served[NATIONAL]
+        code, text = say("trust", "update", "--lotl", LOTL, "--first-use")
+        assert (code, text.splitlines()[0]) == (1, "ZZ\tmissing\t-\tno answer")

@@ -181,7 +181,7 @@ def _moved_range(kit: Kit) -> bytes:
 
 def _packed(head: bytes, megabytes: int) -> bytes:
     """Compress zeros after a head, a megabyte at a time."""
-    packing = zlib.compressobj(9)
+    packing = zlib.compressobj(1)
     found = [packing.compress(head)]
     found += [packing.compress(bytes(1 << 20)) for _ in range(megabytes)]
     return b"".join((*found, packing.flush()))
