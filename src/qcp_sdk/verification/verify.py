@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final
 from qcp_sdk.certificates import Certificate
 from qcp_sdk.certificates import read as read_certificate
 from qcp_sdk.errors import CertificateError, DocumentError
+from qcp_sdk.pdf_reading import bounded
 from qcp_sdk.values import content_hash, utc
 from qcp_sdk.verification import ades, qualification
 from qcp_sdk.verification.errors_border import quiet, translated
 from qcp_sdk.verification.facts import SignatureFacts, TimestampFacts, Trust
-from qcp_sdk.verification.reading import at_once
 from qcp_sdk.verification.report import (
     Indication,
     Reason,
@@ -60,7 +60,7 @@ def verify(
     """
     moment = utc(now, "now")
     content = _content(pdf)
-    with quiet(), at_once(), translated():
+    with quiet(), bounded(), translated():
         reader, lenient = _opened(content)
         signatures = ades.embedded(reader)
         services = trust.services(moment)

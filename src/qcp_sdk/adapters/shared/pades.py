@@ -56,6 +56,7 @@ from qcp_sdk.adapters.shared.pades_proof import Proof, gather
 from qcp_sdk.adapters.shared.pades_standing import standing_chains
 from qcp_sdk.adapters.shared.pdf_errors import refused
 from qcp_sdk.errors import Rejected
+from qcp_sdk.pdf_reading import bounded
 from qcp_sdk.values import utc
 
 if TYPE_CHECKING:
@@ -175,6 +176,7 @@ def prepare(
     )
     with (
         file.open("r+b") as stream,
+        bounded(),
         refused(
             "the document cannot be read as a PDF",
             reason="unreadable",
@@ -358,6 +360,7 @@ def extend(*, file: Path, timestamps: Timestamps, revocation: RevocationSource, 
     """
     with (
         file.open("rb") as stream,
+        bounded(),
         refused("the document cannot be read as a PDF", reason="unreadable", mend="give the signed file itself"),
     ):
         reader = PdfFileReader(stream)
@@ -457,7 +460,7 @@ def _timestamp(digest: bytes, timestamps: Timestamps) -> tuple[bytes, tuple[byte
 
 def _add_proof(file: Path, proof: Proof, seed: bytes) -> None:
     """Append a revision with the document security store. /VRI is left out: EN 319 142-1 § 5.4.2.3 advises so."""
-    with file.open("r+b") as stream, refused("the signed document cannot be extended", reason="unreadable"):
+    with file.open("r+b") as stream, bounded(), refused("the signed document cannot be extended", reason="unreadable"):
         writer = _Revision(stream, seed=seed)
         if _supply(writer, proof).modified:
             writer.write_in_place()  # type: ignore[no-untyped-call]
@@ -466,7 +469,7 @@ def _add_proof(file: Path, proof: Proof, seed: bytes) -> None:
 def _seal_with_time(file: Path, proof: Proof, seed: bytes, timestamps: Timestamps, *, room: int) -> None:
     """Append one revision with the security store and a document timestamp over everything (EN 319 142-1 § 5.4.3)."""
     field_name = f"Timestamp-{hashlib.sha256(seed).hexdigest()[:24]}"
-    with file.open("r+b") as stream, refused("the signed document cannot be extended", reason="unreadable"):
+    with file.open("r+b") as stream, bounded(), refused("the signed document cannot be extended", reason="unreadable"):
         writer = _Revision(stream, seed=seed)
         _supply(writer, proof)
         spec = SigFieldSpec(sig_field_name=field_name, invis_sig_settings=_INVISIBLE, readable_field_name="Timestamp")

@@ -208,6 +208,31 @@ def _bombed_objects(_kit: Kit) -> bytes:
     return head + first + second + entries % (len(rows), rows) + b"startxref\n%d\n%%%%EOF\n" % table
 
 
+def _listing(entries: int, widths: str, rows: bytes) -> bytes:
+    """Write a small document whose cross-reference stream unpacks to so many entries."""
+    head = b"%PDF-1.7\n"
+    catalog = b"1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\n"
+    pages = b"2 0 obj\n<< /Type /Pages /Kids [] /Count 0 >>\nendobj\n"
+    packed = zlib.compress(rows, 9)
+    told = b"/Size %d /W [%s] /Root 1 0 R /Filter /FlateDecode" % (entries, widths.encode())
+    table = b"3 0 obj\n<< /Type /XRef %s /Length %d >>\nstream\n%s\nendstream\nendobj\n" % (told, len(packed), packed)
+    before = head + catalog + pages
+    return before + table + b"startxref\n%d\n%%%%EOF\n" % len(before)
+
+
+def _listing_bomb(_kit: Kit) -> bytes:
+    entries = 4_000_000
+    return _listing(entries, "1 4 2", (b"\x01" + (9).to_bytes(4, "big") + bytes(2)) * entries)
+
+
+def _widthless_bomb(_kit: Kit) -> bytes:
+    return _listing(10**9, "0 0 0", bytes(9))
+
+
+def _value_bomb(_kit: Kit) -> bytes:
+    return plain({PAGES: b"<< /Type /Pages /Kids [3 0 R] /Count 1 /X [" + b"/a" * 4_000_000 + b"] >>"})
+
+
 def _nested(_kit: Kit) -> bytes:
     return plain({PAGES: b"[" * 50_000 + b"]" * 50_000})
 
@@ -414,6 +439,11 @@ ALL: Final[tuple[Hostile, ...]] = (
     Hostile(name="reference-loop", what="references that lead in a circle", make=_loop_of_references, says=READ),
     Hostile(name="field-loop", what="form fields that hold each other", make=_field_loop, says=READ),
     Hostile(name="many-fields", what="two thousand broken signatures", make=_many_fields, says=READ),
+    Hostile(
+        name="listing-bomb", what="41 KB whose table unpacks to four million entries", make=_listing_bomb, says=READ
+    ),
+    Hostile(name="widthless-bomb", what="a thousand million entries without width", make=_widthless_bomb, says=READ),
+    Hostile(name="value-bomb", what="four million names in one array", make=_value_bomb, says=READ),
     Hostile(name="content-bomb", what="a page that unpacks to 300 MB", make=_bomb, says="no signature"),
     Hostile(name="object-bomb", what="an object stream that unpacks to 300 MB", make=_bombed_objects, says=READ),
     # Locked

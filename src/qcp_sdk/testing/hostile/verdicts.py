@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import re
+import resource
 import subprocess
 import tempfile
 from io import BytesIO
@@ -17,7 +19,9 @@ from qcp_sdk.verification.trust import TrustStore
 from qcp_sdk.verification.verify import verify
 
 _PATIENCE: Final = 30
-"""Seconds that pdfsig gets."""
+"""Seconds that the others get."""
+_MEMORY: Final = 4 << 30
+"""Bytes that pyHanko gets."""
 
 
 def ours(content: bytes, trust: TrustStore) -> str:
@@ -35,7 +39,27 @@ def ours(content: bytes, trust: TrustStore) -> str:
 
 
 def pyhanko(content: bytes, kit: Kit) -> str:
-    """Give what pyHanko's `async_validate_pdf_signature` says of the first signature, trusting the kit's authority."""
+    """Give what pyHanko's `async_validate_pdf_signature` says of the first signature, trusting the kit's authority.
+
+    It is asked in a process of its own, which is ended where it does not answer.
+    """
+    forking = multiprocessing.get_context("fork")
+    receiving, sending = forking.Pipe(duplex=False)
+    asked = forking.Process(target=lambda: sending.send(_pyhanko(content, kit)))
+    asked.start()
+    sending.close()
+    try:
+        return str(receiving.recv()) if receiving.poll(_PATIENCE) else f"no answer within {_PATIENCE} s"
+    except EOFError:
+        return "ended without an answer"
+    finally:
+        asked.kill()
+        asked.join()
+        receiving.close()
+
+
+def _pyhanko(content: bytes, kit: Kit) -> str:
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     from asn1crypto import crl, x509  # type: ignore[import-untyped]
     from cryptography.hazmat.primitives.serialization import Encoding
     from pyhanko.pdf_utils.reader import PdfFileReader
