@@ -100,6 +100,17 @@ SEED ?= 0
 soak: $(VENV)/.dev ## let a million people subscribe while everything goes wrong that can
 	@$(BIN)/qcp-sdk simulate --subscriptions $(SOAK) --seed $(SEED) --jobs $(JOBS) --trace simulation-failure.json
 
+# Hostile documents by chance, from a seed: make fuzz SECONDS=3600 SEED=7
+SECONDS ?= 300
+
+.PHONY: fuzz
+fuzz: $(VENV)/.dev ## change signed documents, certificates and lists at random: no foreign error, nothing passes for it
+	@$(BIN)/python scripts/fuzz.py --seconds $(SECONDS) --seed $(SEED)
+
+.PHONY: hostile
+hostile: $(VENV)/.dev ## write docs/hostile.md again: what three verifiers say; needs pdfsig
+	@$(BIN)/python scripts/make_hostile.py
+
 .PHONY: bench
 bench: $(VENV)/.bench ## compare with what others offer, in the same run
 	@$(BIN)/python -m benchmarks.run

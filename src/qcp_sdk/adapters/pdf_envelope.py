@@ -121,6 +121,26 @@ class PdfEnvelope:
             prepared = self._documents.keep(content=file)
         return PreparedSignature(base=base, prepared=prepared, digest=place.digest, state=place.dump())
 
+    def extend(self, *, document: ContentHash) -> ContentHash:
+        """Keep the document with its proof renewed (PAdES B-LTA), before the certificate of its last timestamp ends.
+
+        What is kept begins with the bytes of `document`, which stays as it is.
+
+        Raises:
+            ConfigurationError: No timestamps or no revocation source are configured.
+            Rejected: `unreadable`, `encrypted`, `no_signature`, `signature_broken`, `certificate_revoked`,
+                `certificate_expired`, `credential_unusable`; `unknown_document`, `damaged` from the shelf.
+            Unavailable: No timestamp or no revocation data for the moment, or the disk refuses.
+        """
+        from qcp_sdk.adapters.shared import pades
+
+        check_level(level=PadesLevel.B_LTA, timestamps=self._timestamps, revocation=self._revocation)
+        assert self._timestamps is not None
+        assert self._revocation is not None
+        with self._working_copy(document) as file:
+            pades.extend(file=file, timestamps=self._timestamps, revocation=self._revocation, clock=self._clock)
+            return self._documents.keep(content=file)
+
     def embed(self, *, key: Key, prepared: PreparedSignature, credential: Credential, value: bytes) -> ContentHash:
         """Put the signature value in, with timestamp and revocation data as configured, and keep the result.
 

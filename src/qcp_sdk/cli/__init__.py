@@ -19,10 +19,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from qcp_sdk.cli import certificates, custody, doctor, sandbox
+from qcp_sdk.cli import certificates, custody, doctor, sandbox, verifying
 from qcp_sdk.cli.answers import NO, UNANSWERED, YES
+from qcp_sdk.cli.arguments import content_of
+from qcp_sdk.cli.verifying import TRUST
 from qcp_sdk.errors import InvalidInput, QcpError
 from qcp_sdk.values import Key
+
+__all__ = ["INSTALLATION", "TRUST", "build_parser", "main"]
 
 MODEL_NAMES: Final = (
     "money",
@@ -43,9 +47,6 @@ WORLD_NAMES: Final = (
     "signatories-hosted",
 )
 """The same with `--world`: the keys of `WORLDS`."""
-TRUST: Final = "QCP_TRUST"
-"""Environment variable that names the trust directory when `--trust` does not."""
-
 INSTALLATION: Final = "QCP_INSTALLATION"
 """Environment variable that names the installation when `--installation` does not."""
 
@@ -56,17 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--language", choices=("fr", "en"), default=_language(), help="language of what is printed")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    verify = commands.add_parser("verify", help="say which level every signature of a PDF reached, and why")
-    verify.add_argument("file", type=Path, metavar="FILE", help="the PDF")
-    verify.add_argument(
-        "--trust",
-        type=Path,
-        metavar="DIR",
-        help=f"trusted lists and their operators (lists/*.xml, operators/*.pem); by default ${TRUST}, then nobody",
-    )
-    verify.add_argument("--at", type=_instant, metavar="INSTANT", help="verify as of this instant, ISO 8601 with zone")
-    verify.add_argument("--json", action="store_true", help="print the report as JSON")
-    verify.set_defaults(run=_verify)
+    verifying.add(commands)
 
     policy = commands.add_parser("policy", help="the level policy").add_subparsers(required=True, metavar="COMMAND")
     show = policy.add_parser("show", help="print the default policy, commented")
@@ -293,41 +284,6 @@ def _language() -> str:
     return "fr" if named.lower().startswith("fr") else "en"
 
 
-def _instant(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"`{text}` is not an instant such as 2026-11-23T09:00:00+00:00") from None
-    if moment.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"`{text}` has no time zone")
-    return moment
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InvalidInput(
-            f"it cannot be read ({error.strerror})", where=path.name, mend="give the path of a file"
-        ) from error
-
-
-def _verify(asked: argparse.Namespace) -> int:
-    from qcp_sdk.verification.console import render
-    from qcp_sdk.verification.trust import TrustStore
-    from qcp_sdk.verification.verify import verify
-
-    named = asked.trust or (Path(os.environ[TRUST]) if os.environ.get(TRUST) else None)
-    trust = TrustStore.load(named) if named is not None else TrustStore()
-    _content(asked.file)
-    report = verify(asked.file, trust=trust, now=asked.at or datetime.now(UTC))
-    if asked.json:
-        print(json.dumps(report.to_json(), ensure_ascii=False, indent=2))
-    else:
-        print(render(report, asked.language))
-    return YES if report.level_reached is not None else NO
-
-
 def _policy_show(_asked: argparse.Namespace) -> int:
     from qcp_sdk.policy.load import default_text
 
@@ -343,7 +299,7 @@ def _policy_assess(asked: argparse.Namespace) -> int:
     from qcp_sdk.policy.report import as_json, as_text
 
     enquiry = load_collecte(asked.file)
-    policy = read_policy(_content(asked.policy), name=asked.policy.name) if asked.policy else default_policy()
+    policy = read_policy(content_of(asked.policy), name=asked.policy.name) if asked.policy else default_policy()
     decision = assess(
         enquiry.collecte,
         enquiry.holdings,
@@ -359,7 +315,7 @@ def _journal_verify(asked: argparse.Namespace) -> int:
     from qcp_sdk.errors import JournalError
     from qcp_sdk.journal_file import check
 
-    content = _content(asked.file)
+    content = content_of(asked.file)
     try:
         file = check(content)
     except JournalError as broken:
@@ -401,8 +357,8 @@ def _evidence_verify(asked: argparse.Namespace) -> int:
     from qcp_sdk.evidence.sealing import anchors
     from qcp_sdk.evidence.verifying import verify
 
-    trusted = tuple(der for path in asked.anchor for der in anchors(_content(path), name=path.name))
-    content = _content(asked.file)
+    trusted = tuple(der for path in asked.anchor for der in anchors(content_of(path), name=path.name))
+    content = content_of(asked.file)
     try:
         report = verify(content, anchors=trusted)
     except EvidenceError as broken:

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import field, frozen
@@ -60,7 +61,9 @@ class EvidenceSeal:
 
     def revocation_lists(self) -> tuple[bytes, ...]:
         """Give the present revocation list of each issuer above the seal's certificate, where it publishes one."""
-        found = (self.revocation.crl(issuer=issuer) for issuer in self.credential.chain[1:])
+        found = (
+            self.revocation.crl(issuer=issuer, certificate=below) for below, issuer in pairwise(self.credential.chain)
+        )
         return tuple(dict.fromkeys(one for one in found if one is not None))
 
 

@@ -11,8 +11,10 @@ Importing this loads attrs and asn1crypto; pyHanko is loaded by the first `verif
 from qcp_sdk.verification.report import (
     Changes,
     Indication,
+    ListOfListsUsed,
     ListUsed,
     Qualification,
+    QualifiedAt,
     Reason,
     Report,
     SignatureReport,
@@ -27,8 +29,10 @@ from qcp_sdk.verification.verify import verify
 __all__ = [
     "Changes",
     "Indication",
+    "ListOfListsUsed",
     "ListUsed",
     "Qualification",
+    "QualifiedAt",
     "Reason",
     "Report",
     "RevocationSource",

@@ -165,7 +165,7 @@ class _Examiner:
         if proofs:
             time, kind = min(proofs)
             facts = evolve(facts, proven=time, source=_SOURCES[kind])
-        facts = await self._basic(one, facts)
+        facts = await self._basic(one, facts, [time for time, _ in proofs])
         if facts.indication is Indication.PASSED and own and not _earliest(own):
             # § 5.5.4: a signature timestamp that does not validate is the answer of the process.
             facts = evolve(facts, indication=Indication.INDETERMINATE, sub_indication=own[0].sub_indication)
@@ -197,7 +197,9 @@ class _Examiner:
             allowed=summary["docmdp_ok"] is True and not hybrid,
         )
 
-    async def _basic(self, one: EmbeddedPdfSignature, facts: SignatureFacts) -> SignatureFacts:
+    async def _basic(
+        self, one: EmbeddedPdfSignature, facts: SignatureFacts, proofs: Iterable[datetime]
+    ) -> SignatureFacts:
         from pyhanko.sign.validation.ades import ades_basic_validation
 
         digest = one.compute_digest()
@@ -212,6 +214,14 @@ class _Examiner:
 
         at = facts.proven or self._now
         judged = await self._judged(block, one.signer_cert, at)
+        for moment in sorted({*proofs, self._now} - {at}):
+            if judged.sub_indication != "TRY_LATER":
+                break
+            # Whoever answered later may have a certificate that is younger than the signature (responders change
+            # theirs every few weeks). Good at a later instant is good before: a revocation is final.
+            later = await self._judged(block, one.signer_cert, moment)
+            if later.indication is Indication.PASSED or later.sub_indication == "REVOKED_NO_POE":
+                judged = self._revoked_later(judged, later, at)
         facts = evolve(
             facts,
             indication=judged.indication,
@@ -223,6 +233,13 @@ class _Examiner:
         if judged.indication is Indication.PASSED and not self._trust.accepts(facts.path, at):
             return evolve(facts, indication=Indication.INDETERMINATE, sub_indication="CHAIN_CONSTRAINTS_FAILURE")
         return facts
+
+    @staticmethod
+    def _revoked_later(judged: Judged, later: Judged, at: datetime) -> Judged:
+        """Read what was found at a later instant: good is good before, revoked after `at` proves nothing against it."""
+        if later.indication is Indication.PASSED:
+            return later
+        return later if later.revoked_at is not None and later.revoked_at <= at else judged
 
     async def _judged(self, block: Block, certificate: x509.Certificate, at: datetime) -> Judged:
         """Run a building block, and hear the other side.

@@ -7,11 +7,12 @@ from textwrap import wrap
 from typing import Final
 
 from qcp_sdk.levels import SignatureLevel
-from qcp_sdk.verification.report import Reason, Report, SignatureReport, TimestampReport
+from qcp_sdk.verification.report import QualifiedAt, Reason, Report, SignatureReport, TimestampReport
 from qcp_sdk.verification.texts import day, say
 
 _WIDTH: Final = 100
 _LABEL: Final = 20
+_COLON: Final = {"fr": "\u00a0:", "en": ":"}
 
 
 def render(report: Report, language: str = "fr") -> str:
@@ -24,7 +25,11 @@ def _lines(report: Report, language: str) -> Iterator[str]:
     yield from _row("verified_at", _moment(report.verified_at.isoformat(), language), language)
     sign, expired = say("number", language), f" ({say('expired', language)})"
     lists = [f"{one.territory} {sign}\u00a0{one.sequence}{expired if one.expired else ''}" for one in report.lists]
+    above = report.list_of_lists
+    if above is not None:
+        lists.insert(0, f"{above.territory} {sign}\u00a0{above.sequence}{expired if above.expired else ''}")
     yield from _row("lists", ", ".join(lists) or say("no_lists", language), language)
+    yield from _row("snapshot", f"{report.trust_snapshot[:16]}…", language)
     for one in report.reasons:
         yield from _bullet(one.text(language))
     for number, signature in enumerate(report.signatures, start=1):
@@ -40,6 +45,9 @@ def _signature(one: SignatureReport, number: int, language: str) -> Iterator[str
     yield from _row("level", level(one.level_reached, language), language)
     yield from _row("result", f"{result} ({say(f'indication.{one.indication.value}', language)})", language)
     yield from _row("qualification", one.qualification.value, language)
+    for label, said in (("at_issuance", one.at_issuance), ("at_signing", one.at_signing)):
+        if said is not None:
+            yield from _row(label, qualified(said, language), language)
     yield from _row("signer", _printable(one.signer) or say("unknown_signer", language), language)
     if one.issuer:
         yield from _row("issuer", _printable(one.issuer), language)
@@ -61,6 +69,17 @@ def _signature(one: SignatureReport, number: int, language: str) -> Iterator[str
 def level(reached: SignatureLevel | None, language: str) -> str:
     """Name a level as a person reads it; « aucun » for none."""
     return say(f"level.{reached.name}" if reached else "level.none", language)
+
+
+def qualified(said: QualifiedAt, language: str) -> str:
+    """Say what the lists say of the certificate at one instant."""
+    word = "not_qualified" if not said.qualified else "qualified_qscd" if said.qscd else "qualified"
+    return f"{_moment(said.at.isoformat(), language)}{_COLON[language]} {say(word, language)}"
+
+
+def moment(iso: str, language: str) -> str:
+    """Write an instant as a person reads it."""
+    return _moment(iso, language)
 
 
 def _of_timestamps(timestamps: tuple[TimestampReport, ...]) -> tuple[Reason, ...]:

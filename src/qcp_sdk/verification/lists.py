@@ -12,11 +12,12 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from qcp_sdk.errors import TrustListError
+from qcp_sdk.verification import signed_xml as xml
 from qcp_sdk.verification.services import (
     INFORMATION,
     Assertion,
@@ -36,16 +37,10 @@ from qcp_sdk.verification.services import (
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
-LARGEST: Final = 64 * 1024 * 1024
-"""Bytes. The largest national list has some 10 million."""
-
-_TSL: Final = "{http://uri.etsi.org/02231/v2#}"
 _SIE: Final = "{http://uri.etsi.org/TrstSvc/SvcInfoExt/eSigDir-1999-93-EC-TrustedList/#}"
-_ADDITIONAL: Final = "{http://uri.etsi.org/02231/v2/additionaltypes#}"
 _XADES: Final = "{http://uri.etsi.org/01903/v1.3.2#}"
-_TYPES: Final = "http://uri.etsi.org/TrstSvc/TrustedList/TSLType/"
-_MEND: Final = "fetch the list again from its scheme operator, and its operator's certificate from where it is pinned"
 
+_IDENTITY: Final = f"{xml.TSL}ServiceDigitalIdentity/{xml.TSL}DigitalId/{xml.TSL}X509Certificate"
 _BITS: Final = {
     "digitalSignature": "digital_signature",
     "nonRepudiation": "non_repudiation",
@@ -66,76 +61,28 @@ def read(content: bytes, operators: tuple[bytes, ...], where: str) -> TrustedLis
     Raises:
         TrustListError: It is not a trusted list of services, it is not signed by one of these, or it was changed.
     """
-    if len(content) > LARGEST:
-        raise TrustListError(f"it has more than {LARGEST} bytes", where=where, mend=_MEND)
     from lxml import etree
 
     try:
-        claimed = _parse(content)
-        issued_at = _moment(_scheme(claimed), "ListIssueDateTime")
-        root = _verified(content, operators, where, issued_at)
+        root, _ = xml.verified(content, operators, where)
         return _list(root, hashlib.sha256(content).hexdigest(), where)
     except TrustListError as error:
         if error.where:
             raise
-        raise TrustListError(error.what, where=where, mend=error.mend or _MEND) from error
+        raise TrustListError(error.what, where=where, mend=error.mend or xml.MEND) from error
     except (etree.LxmlError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise TrustListError("it is not a trusted list that can be read", where=where, mend=_MEND) from error
-
-
-def _parse(content: bytes) -> _Element:
-    from lxml import etree
-
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True
-    )
-    root = etree.fromstring(content, parser)
-    if root.getroottree().docinfo.doctype:
-        raise TrustListError("it holds a document type declaration", mend="fetch it again from its scheme operator")
-    if root.tag != f"{_TSL}TrustServiceStatusList":
-        raise TrustListError("it is not a trusted list", mend="fetch it again from its scheme operator")
-    return root
-
-
-def _verified(content: bytes, operators: tuple[bytes, ...], where: str, issued_at: datetime) -> _Element:
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.x509 import load_der_x509_certificate
-    from signxml.exceptions import SignXMLException
-    from signxml.xades.xades import XAdESSignatureConfiguration, XAdESVerifier
-
-    # The operator's certificate must have been valid when the list was issued; lists outlive it (TS 119 612 § 5.7).
-    configuration = XAdESSignatureConfiguration(
-        require_x509=True, expect_references=True, verification_time=issued_at, location="./"
-    )
-    failure: Exception | None = None
-    for operator in operators:
-        try:
-            found = XAdESVerifier().verify(
-                content, x509_cert=load_der_x509_certificate(operator), expect_config=configuration
-            )
-        except (SignXMLException, InvalidSignature, ValueError, TypeError, KeyError, AttributeError) as error:
-            failure = error
-            continue
-        for result in found:
-            if result.signed_xml is not None and result.signed_xml.tag == f"{_TSL}TrustServiceStatusList":
-                return _parse(result.signed_data)
-    raise TrustListError(
-        "its signature does not verify with the certificate of any pinned scheme operator", where=where, mend=_MEND
-    ) from failure
+        raise TrustListError("it is not a trusted list that can be read", where=where, mend=xml.MEND) from error
 
 
 def _list(root: _Element, sha256: str, where: str) -> TrustedList:
-    scheme = _scheme(root)
-    version, kind, territory = (_text(scheme, tag) for tag in ("TSLVersionIdentifier", "TSLType", "SchemeTerritory"))
-    if version not in {"5", "6"}:
-        raise TrustListError(
-            f"version `{version[:16]}` of the format is not known", mend="lists of version 5 and 6 are read"
-        )
-    if kind not in {f"{_TYPES}EUgeneric", f"{_TYPES}{territory}list"}:
+    scheme = xml.scheme(root)
+    xml.check_version(scheme)
+    kind, territory = (xml.text(scheme, tag) for tag in ("TSLType", "SchemeTerritory"))
+    if kind not in {f"{xml.TYPES}EUgeneric", f"{xml.TYPES}{territory}list"}:
         raise TrustListError(
             "it is not a list of one territory's trust services",
             where=where,
-            mend="a list of lists only points to them: put the lists themselves into the directory",
+            mend="a list of lists only points to them: `qcp-sdk trust update` fetches what it points to",
         )
     if not (len(territory) == 2 and territory.isascii() and territory.isalpha() and territory.isupper()):
         raise TrustListError(
@@ -143,35 +90,38 @@ def _list(root: _Element, sha256: str, where: str) -> TrustedList:
         )
     return TrustedList(
         territory=territory,
-        operator=_name(scheme, "SchemeOperatorName"),
-        sequence=int(_text(scheme, "TSLSequenceNumber")),
-        issued_at=_moment(scheme, "ListIssueDateTime"),
-        next_update=_next_update(scheme),
+        type=kind,
+        operator=xml.name(scheme, "SchemeOperatorName"),
+        sequence=int(xml.text(scheme, "TSLSequenceNumber")),
+        issued_at=xml.moment(scheme, "ListIssueDateTime"),
+        next_update=xml.next_update(scheme),
         sha256=sha256,
         services=tuple(
-            _service(service, provider=_name(_need(provider, "TSPInformation"), "TSPName"), territory=territory)
-            for provider in root.iterfind(f"{_TSL}TrustServiceProviderList/{_TSL}TrustServiceProvider")
-            for service in provider.iterfind(f"{_TSL}TSPServices/{_TSL}TSPService")
+            _service(service, provider=xml.name(xml.need(provider, "TSPInformation"), "TSPName"), territory=territory)
+            for provider in root.iterfind(f"{xml.TSL}TrustServiceProviderList/{xml.TSL}TrustServiceProvider")
+            for service in provider.iterfind(f"{xml.TSL}TSPServices/{xml.TSL}TSPService")
         ),
     )
 
 
 def _service(element: _Element, *, provider: str, territory: str) -> Service:
-    present = _need(element, "ServiceInformation")
-    entries = [present, *element.iterfind(f"{_TSL}ServiceHistory/{_TSL}ServiceHistoryInstance")]
+    present = xml.need(element, "ServiceInformation")
+    entries = [present, *element.iterfind(f"{xml.TSL}ServiceHistory/{xml.TSL}ServiceHistoryInstance")]
     # A history entry describes the same service: it may name it without repeating its certificate (§ 5.6.3).
     identities = tuple(
         dict.fromkeys(
             base64.b64decode("".join((certificate.text or "").split()), validate=True)
             for entry in entries
-            for certificate in entry.iterfind(f"{_TSL}ServiceDigitalIdentity/{_TSL}DigitalId/{_TSL}X509Certificate")
+            for certificate in entry.iterfind(
+                f"{xml.TSL}ServiceDigitalIdentity/{xml.TSL}DigitalId/{xml.TSL}X509Certificate"
+            )
         )
     )
-    started = sorted(((_moment(entry, "StatusStartingTime"), entry) for entry in entries), key=lambda one: one[0])
+    started = sorted(((xml.moment(entry, "StatusStartingTime"), entry) for entry in entries), key=lambda one: one[0])
     ends: list[datetime | None] = [*(moment for moment, _ in started[1:]), None]
     periods = tuple(_period(entry, starts=starts, ends=end) for (starts, entry), end in zip(started, ends, strict=True))
     return Service(
-        name=_name(present, "ServiceName"),
+        name=xml.name(present, "ServiceName"),
         provider=provider,
         territory=territory,
         identities=identities,
@@ -183,21 +133,21 @@ def _period(entry: _Element, *, starts: datetime, ends: datetime | None) -> Peri
     purposes: list[str] = []
     qualifications: list[QualificationElement] = []
     incomprehensible = False
-    for extension in entry.iterfind(f"{_TSL}ServiceInformationExtensions/{_TSL}Extension"):
+    for extension in entry.iterfind(f"{xml.TSL}ServiceInformationExtensions/{xml.TSL}Extension"):
         known = False
         for content in extension:
             if content.tag == f"{_SIE}Qualifications":
                 known = True
                 qualifications.extend(_qualifications(content))
-            elif content.tag == f"{_TSL}AdditionalServiceInformation":
+            elif content.tag == f"{xml.TSL}AdditionalServiceInformation":
                 known = True
-                purposes.append(_text(content, "URI"))
-            elif content.tag in {f"{_TSL}ExpiredCertsRevocationInfo", f"{_ADDITIONAL}TakenOverBy"}:
+                purposes.append(xml.text(content, "URI"))
+            elif content.tag in {f"{xml.TSL}ExpiredCertsRevocationInfo", f"{xml.ADDITIONAL}TakenOverBy"}:
                 known = True  # they change nothing in what is concluded here
         incomprehensible |= not known and extension.get("Critical") in {"true", "1"}
     return Period(
-        type=_text(entry, "ServiceTypeIdentifier"),
-        status=_text(entry, "ServiceStatus"),
+        type=xml.text(entry, "ServiceTypeIdentifier"),
+        status=xml.text(entry, "ServiceStatus"),
         starts=starts,
         ends=ends,
         purposes=frozenset(purpose for purpose in purposes if purpose.startswith(INFORMATION)),
@@ -244,10 +194,10 @@ def _parts(element: Iterable[_Element]) -> Iterator[Criterion]:
                 yield _criteria(part)
             case tag if tag == f"{_SIE}otherCriteriaList":
                 yield from _parts(part)
-            case tag if tag == f"{_ADDITIONAL}CertSubjectDNAttribute":
-                yield SubjectAttributes(oids=_oids(part, f"{_ADDITIONAL}AttributeOID"))
-            case tag if tag == f"{_ADDITIONAL}ExtendedKeyUsage":
-                yield ExtendedKeyUsage(oids=_oids(part, f"{_ADDITIONAL}KeyPurposeId"))
+            case tag if tag == f"{xml.ADDITIONAL}CertSubjectDNAttribute":
+                yield SubjectAttributes(oids=_oids(part, f"{xml.ADDITIONAL}AttributeOID"))
+            case tag if tag == f"{xml.ADDITIONAL}ExtendedKeyUsage":
+                yield ExtendedKeyUsage(oids=_oids(part, f"{xml.ADDITIONAL}KeyPurposeId"))
             case tag if tag == f"{_SIE}Description":
                 continue
             case _:
@@ -260,42 +210,3 @@ def _oids(element: _Element, tag: str) -> frozenset[str]:
         "".join((identifier.text or "").split()).lower().removeprefix("urn:oid:")
         for identifier in element.iterfind(f"{tag}/{_XADES}Identifier")
     )
-
-
-def _scheme(root: _Element) -> _Element:
-    return _need(root, "SchemeInformation")
-
-
-def _need(element: _Element, tag: str) -> _Element:
-    found = element.find(f"{_TSL}{tag}")
-    if found is None:
-        raise TrustListError(f"`{tag}` is missing", mend="fetch it again from its scheme operator")
-    return found
-
-
-def _text(element: _Element, tag: str) -> str:
-    return (_need(element, tag).text or "").strip()
-
-
-def _name(element: _Element, tag: str) -> str:
-    """Give the English name, or the first one."""
-    names = list(_need(element, tag).iterfind(f"{_TSL}Name"))
-    english = (one for one in names if one.get("{http://www.w3.org/XML/1998/namespace}lang") == "en")
-    chosen = next(english, names[0] if names else None)
-    return " ".join((chosen.text or "").split()) if chosen is not None else ""
-
-
-def _moment(element: _Element, tag: str) -> datetime:
-    return _instant(_text(element, tag), tag)
-
-
-def _next_update(scheme: _Element) -> datetime | None:
-    moment = _need(scheme, "NextUpdate").find(f"{_TSL}dateTime")
-    return None if moment is None else _instant((moment.text or "").strip(), "NextUpdate")
-
-
-def _instant(text: str, tag: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:  # TS 119 612 § 5.1.4: times are UTC, written with Z
-        raise TrustListError(f"`{tag}` has no time zone", mend="fetch it again from its scheme operator")
-    return moment.astimezone(UTC)

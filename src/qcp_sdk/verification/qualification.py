@@ -16,7 +16,7 @@ from typing import Final
 
 from attrs import frozen
 
-from qcp_sdk.certificates import QC_TYPE_ESIGN, Certificate
+from qcp_sdk.certificates import QC_TYPE_ESIGN, Certificate, QcStatements
 from qcp_sdk.verification.report import Reason, reason
 from qcp_sdk.verification.services import (
     CA_QC,
@@ -55,10 +55,17 @@ def assess(certificate: Certificate, facts: CertificateFacts, services: Iterable
 
     `services` are those of the lists in force whose certificate stands on the certificate's trust path.
     """
+    return assess_statements(certificate.qc, facts, services, at)
+
+
+def assess_statements(
+    qc: QcStatements, facts: CertificateFacts, services: Iterable[Service], at: datetime
+) -> Assessment:
+    """Say the same of any certificate with these QCStatements, policies and usages."""
     candidates = [service for service in services if any(period.type == CA_QC for period in service.periods)]
     if not candidates:
         return Assessment(qualified=False, reasons=(reason("issuer_not_qualified"),))
-    answers = [_by_service(certificate, facts, service, at) for service in candidates]
+    answers = [_by_service(qc, facts, service, at) for service in candidates]
     # A service that was not granted, or serves other purposes, says nothing: another may (§ 4.3.4).
     speaking = [answer for answer in answers if not isinstance(answer, Reason)]
     if not speaking:
@@ -77,9 +84,7 @@ def qualified_timestamps(services: Iterable[Service], at: datetime) -> bool:
     return any(period is not None and period.type == QTST and period.granted(at) for period in periods)
 
 
-def _by_service(
-    certificate: Certificate, facts: CertificateFacts, service: Service, at: datetime
-) -> Assessment | Reason:
+def _by_service(qc: QcStatements, facts: CertificateFacts, service: Service, at: datetime) -> Assessment | Reason:
     period = service.at(at)
     if period is None or period.type != CA_QC:
         return reason("service_not_in_force", date=at.isoformat())
@@ -88,7 +93,7 @@ def _by_service(
     if FOR_SIGNATURES not in period.purposes and not (period.starts < EIDAS or at < EIDAS):
         # Since eIDAS every CA/QC entry says what for (TS 119 612 § 5.5.9.4); one that does not cannot be relied upon.
         return reason("service_not_for_signatures", service=service.name)
-    return _concluded(certificate, _qualifiers(period, facts), service)
+    return _concluded(qc, _qualifiers(period, facts), service)
 
 
 def _qualifiers(period: Period, facts: CertificateFacts) -> frozenset[str]:
@@ -104,7 +109,7 @@ def _qualifiers(period: Period, facts: CertificateFacts) -> frozenset[str]:
     return frozenset(applying)
 
 
-def _concluded(certificate: Certificate, applying: frozenset[str], service: Service) -> Assessment:
+def _concluded(qc: QcStatements, applying: frozenset[str], service: Service) -> Assessment:
     def no(why: str, **details: str) -> Assessment:
         return Assessment(
             qualified=False, service=service.name, territory=service.territory, reasons=(reason(why, **details),)
@@ -116,21 +121,19 @@ def _concluded(certificate: Certificate, applying: frozenset[str], service: Serv
         return no("declared_not_qualified", territory=service.territory)
     if applying & _OTHER_TYPE:
         return no("not_for_signatures")
-    if "QCStatement" not in applying and not certificate.qc.compliance:
+    if "QCStatement" not in applying and not qc.compliance:
         return no("not_declared_qualified")
     if "QCForESig" not in applying:
         # QcCompliance without QcType means eSignature (Regulation 910/2014 art. 51(2), EN 319 412-5 § 4.2.3).
-        if len(certificate.qc.types) > 1:
-            return no("type_ambiguous" if QC_TYPE_ESIGN in certificate.qc.types else "not_for_signatures")
-        if certificate.qc.types not in ((), (QC_TYPE_ESIGN,)):
+        if len(qc.types) > 1:
+            return no("type_ambiguous" if QC_TYPE_ESIGN in qc.types else "not_for_signatures")
+        if qc.types not in ((), (QC_TYPE_ESIGN,)):
             return no("not_for_signatures")
-    return Assessment(
-        qualified=True, qscd=_in_device(certificate, applying), service=service.name, territory=service.territory
-    )
+    return Assessment(qualified=True, qscd=_in_device(qc, applying), service=service.name, territory=service.territory)
 
 
-def _in_device(certificate: Certificate, applying: frozenset[str]) -> bool:
+def _in_device(qc: QcStatements, applying: frozenset[str]) -> bool:
     """§ 4.5: the list's word first, "no" before "yes"; otherwise the certificate's."""
     if applying & _NOT_IN_DEVICE:
         return False
-    return bool(applying & _IN_DEVICE) or certificate.qc.qscd
+    return bool(applying & _IN_DEVICE) or qc.qscd

@@ -115,6 +115,32 @@ class TimestampReport:
 
 
 @frozen(kw_only=True)
+class QualifiedAt:
+    """What the trusted lists say of the certificate at one instant (TS 119 615 § 4.4 and § 4.5)."""
+
+    at: datetime
+    qualified: bool
+    """Qualified for electronic signatures."""
+    qscd: bool
+    """And its key is in a qualified device."""
+    service: str = ""
+    territory: str = ""
+    reasons: tuple[Reason, ...] = ()
+    """Why it is not qualified."""
+
+    def to_json(self) -> dict[str, object]:
+        """Give the JSON form."""
+        return {
+            "at": self.at.isoformat(),
+            "qualified": self.qualified,
+            "qscd": self.qscd,
+            "service": self.service or None,
+            "territory": self.territory or None,
+            "reasons": [one.to_json() for one in self.reasons],
+        }
+
+
+@frozen(kw_only=True)
 class SignatureReport:
     """One signature of the document, and the level that it reached."""
 
@@ -132,6 +158,10 @@ class SignatureReport:
     certificate_level: CertificateLevel | None = None
     """What the certificate says of itself; the trusted list has the last word."""
     issuer: str = ""
+    at_issuance: QualifiedAt | None = None
+    """When the certificate was issued; None where no path leads to a list."""
+    at_signing: QualifiedAt | None = None
+    """At the best signature time; the same."""
     format: str = ""
     """`PAdES-B-B`, `-B-T`, `-B-LT`, `-B-LTA`, or `CMS` for a signature that is not PAdES."""
     best_signature_time: datetime | None = None
@@ -158,6 +188,8 @@ class SignatureReport:
             "certificate": self.certificate,
             "certificate_level": self.certificate_level.name if self.certificate_level else None,
             "issuer": self.issuer or None,
+            "at_issuance": self.at_issuance.to_json() if self.at_issuance else None,
+            "at_signing": self.at_signing.to_json() if self.at_signing else None,
             "format": self.format or None,
             "best_signature_time": self.best_signature_time.isoformat() if self.best_signature_time else None,
             "time_source": self.time_source.value,
@@ -197,6 +229,21 @@ class ListUsed:
 
 
 @frozen(kw_only=True)
+class ListOfListsUsed(ListUsed):
+    """The list of lists through which the lists were found. Where it is `expired`, so are they all."""
+
+    signed_by: Fingerprint
+    """The certificate that verified it."""
+    pinned_on_first_use: bool
+    """True: that certificate was taken from the list itself, and nobody compared it with the Official Journal."""
+
+    def to_json(self) -> dict[str, object]:
+        """Give the JSON form."""
+        own = {"signed_by": self.signed_by, "pinned_on_first_use": self.pinned_on_first_use}
+        return {**ListUsed.to_json(self), **own}
+
+
+@frozen(kw_only=True)
 class Report:
     """What was found in one document, at one moment, by one set of trusted lists."""
 
@@ -205,6 +252,8 @@ class Report:
     trust_snapshot: str
     """SHA-256 over the trusted lists that were at hand: the same name, the same lists."""
     lists: tuple[ListUsed, ...] = ()
+    list_of_lists: ListOfListsUsed | None = None
+    """None where the lists were given one by one."""
     signatures: tuple[SignatureReport, ...] = ()
     """In the order in which they were applied."""
     timestamps: tuple[TimestampReport, ...] = ()
@@ -224,6 +273,7 @@ class Report:
             "verified_at": self.verified_at.isoformat(),
             "trust_snapshot": self.trust_snapshot,
             "lists": [one.to_json() for one in self.lists],
+            "list_of_lists": self.list_of_lists.to_json() if self.list_of_lists else None,
             "level_reached": self.level_reached.name if self.level_reached else None,
             "signatures": [one.to_json() for one in self.signatures],
             "timestamps": [one.to_json() for one in self.timestamps],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -17,14 +18,23 @@ MOST: Final = 500
 """Of each kind in one document: a document that brings more is not made for being verified."""
 
 
+MOST_ASKED: Final = 20
+"""Certificates of one document about which a source is asked: whoever made it chose whom we ask."""
+LONGEST_ASKING: Final = 60.0
+"""Seconds for one document, after which nothing more is asked."""
+
+
 class RevocationSource(Protocol):
     """Gives revocation data for a certificate; DER in and out. `adapters.shared.revocation` has the same shape."""
 
     def ocsp(self, *, certificate: bytes, issuer: bytes) -> bytes | None:
         """Give an OCSPResponse (RFC 6960) for the certificate, or None where its issuer answers none."""
 
-    def crl(self, *, issuer: bytes) -> bytes | None:
-        """Give the issuer's present CertificateList (RFC 5280 § 5), or None where it publishes none."""
+    def crl(self, *, issuer: bytes, certificate: bytes | None = None) -> bytes | None:
+        """Give the issuer's present CertificateList (RFC 5280 § 5), or None where it publishes none.
+
+        `certificate` is whom it shall speak of: that is where the addresses of lists stand.
+        """
 
     def issuer(self, *, certificate: bytes) -> bytes | None:
         """Give the certificate that issued this one, or None for a root or an unknown one."""
@@ -67,13 +77,20 @@ def in_document(reader: PdfFileReader) -> Knowledge:
 
 
 def asked(source: RevocationSource, leaves: Iterable[x509.Certificate], pool: Iterable[x509.Certificate]) -> Knowledge:
-    """Ask a source about each of these certificates and the issuers that are in the pool or that it knows."""
+    """Ask a source about each of these certificates and the issuers that are in the pool or that it knows.
+
+    No more than `MOST_ASKED` certificates and `LONGEST_ASKING` seconds: what is left out counts as silence.
+    """
     known = {one.subject.hashable: one for one in pool}
     certificates: list[bytes] = []
     ocsps: list[bytes] = []
     crls: list[bytes] = []
     silent = False
-    for leaf in leaves:
+    until = time.monotonic() + LONGEST_ASKING
+    for number, leaf in enumerate(leaves):
+        if number >= MOST_ASKED or time.monotonic() > until:
+            silent = True
+            break
         try:
             der = leaf.dump()
             above = known.get(leaf.issuer.hashable)
@@ -85,7 +102,7 @@ def asked(source: RevocationSource, leaves: Iterable[x509.Certificate], pool: It
             if answer is not None:
                 ocsps.append(answer)
                 continue
-            revoked = source.crl(issuer=issuer)
+            revoked = source.crl(issuer=issuer, certificate=der)
             if revoked is not None:
                 crls.append(revoked)
         except PortError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from attrs import field, frozen
@@ -49,6 +50,7 @@ class CertificateFacts:
     subject_attributes: frozenset[str] = frozenset()
 
 
+@lru_cache(maxsize=512)
 def facts(der: bytes) -> CertificateFacts:
     """Read from a certificate what qualifiers may ask of it.
 
@@ -236,6 +238,8 @@ class TrustedList:
     """One trusted list whose signature was verified."""
 
     territory: str
+    type: str
+    """The URI of its TSLType."""
     operator: str
     sequence: int
     issued_at: datetime

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 @lru_cache(maxsize=8)
 def _trust_manager(certificates: tuple[bytes, ...], authorities_only: bool) -> Any:
-    from asn1crypto import x509
     from pyhanko_certvalidator.authority import AuthorityWithCert, TrustAnchor
     from pyhanko_certvalidator.registry import SimpleTrustManager
 
@@ -32,12 +31,12 @@ def _trust_manager(certificates: tuple[bytes, ...], authorities_only: bool) -> A
         def is_potential_issuer_of(self, cert: x509.Certificate) -> bool:
             return bool(cert.sha256 == self.certificate.sha256 or super().is_potential_issuer_of(cert))
 
-    loaded = [x509.Certificate.load(der) for der in certificates]
+    readable = loaded(certificates)
     # A list may name a service by a certificate that is no CA's: then nothing it "issued" is trusted.
     return SimpleTrustManager.build(
         trust_roots=[
             TrustAnchor((Listed if one.ca else AuthorityWithCert)(one))
-            for one in loaded
+            for one in readable
             if one.ca or not authorities_only
         ]
     )
@@ -115,17 +114,27 @@ def _local(knowledge: Knowledge) -> Any:
 
 def loaded(ders: Iterable[bytes]) -> list[x509.Certificate]:
     """Read certificates; a broken one in a document proves nothing, and hinders nothing."""
-    from asn1crypto import x509
-
     found = []
     for der in ders:
         try:
-            one = x509.Certificate.load(der)
-            one.subject.hashable, one.issuer.hashable  # noqa: B018  # read lazily: a broken one shows here
+            found.append(_whole(der))
         except foreign():
             continue
-        found.append(one)
     return found
+
+
+@lru_cache(maxsize=128)
+def _whole(der: bytes) -> x509.Certificate:
+    """Read a certificate to its last field, once: authorities and responders are in every document.
+
+    asn1crypto reads lazily and in place: shared between threads, one would see what the other has half read.
+    """
+    from asn1crypto import x509
+
+    one = x509.Certificate.load(der)
+    one.native, one.subject.hashable, one.issuer.hashable, one.sha256  # noqa: B018
+    one.issuer_serial, one.key_identifier, one.ca, one.self_signed, one.ocsp_no_check_value  # noqa: B018
+    return one
 
 
 def timing(at: datetime, *, now: datetime) -> Any:

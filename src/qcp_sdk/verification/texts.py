@@ -80,6 +80,12 @@ REASONS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "Trusted list {territory} no. {sequence} was to be replaced before {date}: it is no longer taken into "
             "account. Get the present one.",
         ),
+        "pinned_on_first_use": (
+            "Le signataire de la liste des listes de confiance a été repris de cette liste elle-même : personne ne l’a "
+            "comparé au Journal officiel de l’Union européenne.",
+            "The signer of the list of trusted lists was taken from that very list: nobody compared it with the "
+            "Official Journal of the European Union.",
+        ),
         "seal_certificate": (
             "Il s’agit du cachet d’une organisation, non de la signature d’une personne.",
             "This is an organisation’s seal, not a person’s signature.",
@@ -215,6 +221,7 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "document": ("Document", "Document"),
         "verified_at": ("Vérifié le", "Verified on"),
         "lists": ("Listes de confiance", "Trusted lists"),
+        "snapshot": ("Instantané", "Snapshot"),
         "no_lists": ("aucune", "none"),
         "number": ("n°", "no."),
         "expired": ("périmée", "expired"),
@@ -226,11 +233,28 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "level": ("Niveau atteint", "Level reached"),
         "result": ("Résultat ETSI", "ETSI result"),
         "qualification": ("Qualification", "Qualification"),
+        "at_issuance": ("À l’émission", "At issuance"),
+        "at_signing": ("À la signature", "At signing"),
+        "qualified": ("certificat qualifié, sans QSCD attesté", "certificate qualified, no QSCD stated"),
+        "qualified_qscd": ("certificat qualifié, clé dans un QSCD", "certificate qualified, key in a QSCD"),
+        "not_qualified": ("certificat non qualifié", "certificate not qualified"),
         "format": ("Format", "Format"),
         "time": ("Moment", "Time"),
         "changes": ("Depuis lors", "Since then"),
         "path": ("Chaîne", "Trust path"),
         "reasons": ("Pourquoi", "Why"),
+        "paper_title": ("Rapport de vérification", "Verification report"),
+        "paper_more": (
+            "… et {count} autres : le rapport complet est dans sa forme JSON.",
+            "… and {count} more: the whole report is in its JSON form.",
+        ),
+        "paper_none": ("Le document ne porte aucune signature.", "The document carries no signature."),
+        "paper_note": (
+            "Ce rapport dit ce que valait le document à l’instant et selon les listes de confiance indiqués. Il n’est "
+            "pas signé : vérifiez le document lui-même.",
+            "This report says what the document was worth at the instant and by the trusted lists named. It is not "
+            "signed: verify the document itself.",
+        ),
         "level.NIVEAU_1": ("niveau 1 (simple)", "niveau 1 (simple)"),
         "level.NIVEAU_2": ("niveau 2 (avancée)", "niveau 2 (advanced)"),
         "level.NIVEAU_3": (

@@ -1,13 +1,13 @@
-"""What a verification trusts: trusted lists, verified with pinned operators' certificates, from one directory.
+"""What a verification trusts: trusted lists, verified from pinned certificates, from one directory.
 
-::
+Either a snapshot that `qcp-sdk trust update` made, from the list of lists down (`snapshots`), or lists of your own::
 
     trust/
       lists/*.xml        trusted lists (ETSI TS 119 612), as published
       operators/*.pem    the certificates of the scheme operators that may sign them, pinned by you
       revocation/*.crl   optional: revocation lists, DER or PEM, beside what each document brings
 
-Nothing is fetched. For the lists of the European Union the operators' certificates stand in the list of lists.
+Nothing is fetched here.
 """
 
 from __future__ import annotations
@@ -15,18 +15,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Final
 
 from attrs import define, field
 
 from qcp_sdk.errors import TrustListError
-from qcp_sdk.verification import lists
-from qcp_sdk.verification.report import ListUsed
+from qcp_sdk.values import Fingerprint
+from qcp_sdk.verification import lists, snapshots
+from qcp_sdk.verification.lotl import ListOfLists
+from qcp_sdk.verification.pinned import certificates, content, files
+from qcp_sdk.verification.report import ListOfListsUsed, ListUsed
 from qcp_sdk.verification.services import Service, TrustedList
 
-MOST_FILES: Final = 1_000
 LARGEST_CRL: Final = 64 * 1024 * 1024
 
 
@@ -40,6 +42,12 @@ class TrustStore:
     lists: tuple[TrustedList, ...] = ()
     crls: tuple[bytes, ...] = field(default=(), repr=False)
     """DER."""
+    list_of_lists: ListOfLists | None = None
+    """What the lists were found through; None where you gave them yourself."""
+    on_first_use: bool = False
+    """Whether who signed the list of lists was pinned from that very list (`trust update --first-use`)."""
+    pivots: tuple[str, ...] = field(default=(), repr=False)
+    """SHA-256 of the pivots that were walked."""
 
     @classmethod
     def load(cls, directory: Path) -> TrustStore:
@@ -48,11 +56,12 @@ class TrustStore:
         Raises:
             TrustListError: A directory or file is missing or unreadable, or a list's signature does not hold.
         """
-        operators = tuple(
-            der for path in _files(directory / "operators", "pem") for der in _unarmoured(path, "CERTIFICATE")
-        )
-        files = _files(directory / "lists", "xml")
-        if not files:
+        folder = snapshots.current(directory)
+        if folder is not None:
+            return cls._of_snapshot(directory, folder)
+        operators = tuple(der for path in files(directory / "operators", "pem") for der in certificates(path))
+        paths = files(directory / "lists", "xml")
+        if not paths:
             raise TrustListError(
                 "it holds no trusted list", where=str(directory / "lists"), mend="put trusted lists there as `*.xml`"
             )
@@ -62,16 +71,27 @@ class TrustStore:
                 where=str(directory / "operators"),
                 mend="put the certificates of those who may sign lists there as `*.pem`",
             )
-        found = tuple(lists.read(_content(path), operators, path.name) for path in files)
-        _refuse_rivals(found, files)
-        revocation = directory / "revocation"
-        crls = tuple(_crl(path) for path in _files(revocation, "crl")) if revocation.is_dir() else ()
-        return cls(lists=found, crls=crls)
+        found = tuple(lists.read(content(path), operators, path.name) for path in paths)
+        _refuse_rivals(found, paths)
+        return cls(lists=found, crls=_crls(directory))
+
+    @classmethod
+    def _of_snapshot(cls, directory: Path, folder: Path) -> TrustStore:
+        found = snapshots.load(directory, folder)
+        _, pivots, _ = snapshots.parts(folder)
+        return cls(
+            lists=found.lists,
+            crls=_crls(directory),
+            list_of_lists=found.list_of_lists,
+            on_first_use=found.on_first_use,
+            pivots=tuple(hashlib.sha256(one).hexdigest() for one in pivots),
+        )
 
     @cached_property
     def snapshot(self) -> str:
         """SHA-256 over the names of the lists: the same snapshot, the same lists. Hexadecimal."""
-        return hashlib.sha256("\n".join(sorted(one.sha256 for one in self.lists)).encode()).hexdigest()
+        above = () if self.list_of_lists is None else (self.list_of_lists.sha256, *self.pivots)
+        return snapshots.name_of([*above, *(one.sha256 for one in self.lists)])
 
     @property
     def is_test(self) -> bool:
@@ -88,14 +108,35 @@ class TrustStore:
                 issued_at=one.issued_at,
                 next_update=one.next_update or one.issued_at,
                 sha256=one.sha256,
-                expired=one.expired(now),
+                expired=self._stale(now) or one.expired(now),
             )
             for one in self.lists
         )
 
+    def used_list_of_lists(self, now: datetime) -> ListOfListsUsed | None:
+        """Give the list of lists as a report names it."""
+        one = self.list_of_lists
+        if one is None:
+            return None
+        return ListOfListsUsed(
+            territory=one.territory,
+            operator=one.operator,
+            sequence=one.sequence,
+            issued_at=one.issued_at,
+            next_update=one.next_update or one.issued_at,
+            sha256=one.sha256,
+            expired=one.expired(now),
+            signed_by=Fingerprint(hashlib.sha256(one.signed_by).hexdigest()),
+            pinned_on_first_use=self.on_first_use,
+        )
+
+    def _stale(self, now: datetime) -> bool:
+        """Whether the list of lists should have been replaced: who may sign a list is then unknown."""
+        return self.list_of_lists is not None and self.list_of_lists.expired(now)
+
     def services(self, now: datetime) -> Services:
         """Give the services of the lists that are in force now; an expired list counts for nothing."""
-        key = tuple(not one.expired(now) for one in self.lists)
+        key = tuple(not (self._stale(now) or one.expired(now)) for one in self.lists)
         found = self._services.get(key)
         if found is None:
             current = [one for one, counts in zip(self.lists, key, strict=True) if counts]
@@ -145,6 +186,7 @@ class Services:
         return tuple(dict.fromkeys(found))
 
 
+@lru_cache(maxsize=4_096)
 def identity(der: bytes) -> bytes | None:
     """Name who a certificate is of: its subject and public key (TS 119 612 § 5.5.3). None: it cannot be read."""
     from asn1crypto import x509  # type: ignore[import-untyped]
@@ -169,49 +211,17 @@ def _refuse_rivals(found: tuple[TrustedList, ...], files: list[Path]) -> None:
         first[one.territory] = path
 
 
-def _files(directory: Path, suffix: str) -> list[Path]:
-    try:
-        found = sorted(path for path in directory.iterdir() if path.suffix == f".{suffix}" and path.is_file())
-    except OSError as error:
-        raise TrustListError(
-            "there is no such directory that can be read",
-            where=str(directory),
-            mend="a trust directory has `lists`, `operators` and, if needed, `revocation`",
-        ) from error
-    if len(found) > MOST_FILES:
-        raise TrustListError(f"it holds more than {MOST_FILES} files", where=str(directory), mend="remove what is old")
-    return found
-
-
-def _content(path: Path, largest: int = lists.LARGEST) -> bytes:
-    try:
-        if path.stat().st_size > largest:
-            raise TrustListError(f"it has more than {largest} bytes", where=path.name, mend="remove it")
-        return path.read_bytes()
-    except OSError as error:
-        raise TrustListError("it cannot be read", where=path.name, mend="check the file's permissions") from error
-
-
-def _unarmoured(path: Path, kind: str) -> list[bytes]:
-    from asn1crypto import pem, x509
-
-    try:
-        found = [bytes(der) for name, _, der in pem.unarmor(_content(path, 1_000_000), multiple=True) if name == kind]
-        for der in found:
-            x509.Certificate.load(der, strict=True).subject.native  # noqa: B018  # read it now: later is too late
-    except (ValueError, TypeError, KeyError, IndexError) as error:
-        if isinstance(error, TrustListError):
-            raise
-        raise TrustListError("it is not a certificate in PEM", where=path.name, mend="export it as PEM") from error
-    return found
+def _crls(directory: Path) -> tuple[bytes, ...]:
+    folder = directory / "revocation"
+    return tuple(_crl(path) for path in files(folder, "crl")) if folder.is_dir() else ()
 
 
 def _crl(path: Path) -> bytes:
     from asn1crypto import crl, pem
 
-    content = _content(path, LARGEST_CRL)
+    found = content(path, LARGEST_CRL)
     try:
-        der = bytes(pem.unarmor(content)[2]) if pem.detect(content) else content
+        der = bytes(pem.unarmor(found)[2]) if pem.detect(found) else found
         crl.CertificateList.load(der, strict=True)["tbs_cert_list"]["this_update"].native  # noqa: B018  # same
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise TrustListError(

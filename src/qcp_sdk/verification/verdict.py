@@ -20,6 +20,7 @@ from qcp_sdk.verification.qualification import Assessment
 from qcp_sdk.verification.report import (
     Indication,
     Qualification,
+    QualifiedAt,
     Reason,
     SignatureReport,
     TimeSource,
@@ -81,6 +82,8 @@ def verdict(
         certificate=certificate.fingerprint if certificate else None,
         certificate_level=certificate.level if certificate else None,
         issuer=certificate.issuer_organisation or certificate.issuer if certificate else "",
+        at_issuance=_at(standing.at_issuance, certificate.not_before) if certificate and facts.path else None,
+        at_signing=_at(standing.at_signing, facts.proven or now) if facts.path else None,
         format=facts.format,
         best_signature_time=facts.proven or now,
         time_source=facts.source,
@@ -175,6 +178,19 @@ def _about_time(facts: SignatureFacts, timestamps: tuple[TimestampReport, ...]) 
     if passed and not any(one.qualified for one in passed):
         return (reason("timestamp_not_qualified"),)
     return ()
+
+
+def _at(assessed: Assessment | None, at: datetime) -> QualifiedAt | None:
+    if assessed is None:
+        return None
+    return QualifiedAt(
+        at=at,
+        qualified=assessed.qualified,
+        qscd=assessed.qscd,
+        service=assessed.service,
+        territory=assessed.territory,
+        reasons=assessed.reasons,
+    )
 
 
 def _signer(certificate: Certificate | None) -> str:

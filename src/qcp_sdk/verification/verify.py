@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from qcp_sdk.certificates import Certificate
 from qcp_sdk.certificates import read as read_certificate
 from qcp_sdk.errors import CertificateError, DocumentError
+from qcp_sdk.pdf_reading import bounded
 from qcp_sdk.values import content_hash, utc
 from qcp_sdk.verification import ades, qualification
 from qcp_sdk.verification.errors_border import quiet, translated
@@ -58,7 +60,7 @@ def verify(
     """
     moment = utc(now, "now")
     content = _content(pdf)
-    with quiet(), translated():
+    with quiet(), bounded(), translated():
         reader, lenient = _opened(content)
         signatures = ades.embedded(reader)
         services = trust.services(moment)
@@ -76,8 +78,8 @@ def verify(
         )
     expired = tuple(
         reason("list_expired", territory=one.territory, sequence=str(one.sequence), date=one.next_update.isoformat())
-        for one in trust.used(moment)
-        if one.expired
+        for one in (trust.used_list_of_lists(moment), *trust.used(moment))
+        if one is not None and one.next_update <= moment  # by itself: what a stale list of lists takes with it, it says
     )
     extra = (*expired, *((reason("revocation_source_silent"),) if knowledge.silent else ()))
     return Report(
@@ -85,11 +87,13 @@ def verify(
         verified_at=moment,
         trust_snapshot=trust.snapshot,
         lists=trust.used(moment),
+        list_of_lists=trust.used_list_of_lists(moment),
         signatures=tuple(_signature(one, services, moment, extra) for one in found.signatures),
         timestamps=tuple(_timestamp(one, services) for one in found.timestamps),
         reasons=(
             *((reason("no_signature"),) if not found.signatures else ()),
             *((reason("read_leniently"),) if lenient else ()),
+            *((reason("pinned_on_first_use"),) if trust.on_first_use else ()),
             *expired,
         ),
     )
@@ -195,6 +199,7 @@ def _timestamp(facts: TimestampFacts, services: Services) -> TimestampReport:
     )
 
 
+@lru_cache(maxsize=512)  # issuers and time-stamping units are the same all day
 def _certificate(der: bytes) -> Certificate | None:
     try:
         return read_certificate(der) if der else None

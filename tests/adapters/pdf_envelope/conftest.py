@@ -162,7 +162,7 @@ class Pki:
         )
         return answer.public_bytes(serialization.Encoding.DER)
 
-    def crl(self, *, issuer: bytes) -> bytes | None:
+    def crl(self, *, issuer: bytes, certificate: bytes | None = None) -> bytes | None:
         self.asked += 1
         if self.silent:
             return None
@@ -255,8 +255,8 @@ def contract() -> bytes:
 
 
 @cache
-def an_rsa_key() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+def an_rsa_key(size: int = 2048) -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=size)
 
 
 @pytest.fixture
@@ -290,8 +290,9 @@ def envelope(pki: Pki, shelf: FileShelf) -> Iterator[Make]:
 
 
 @pytest.fixture
-def rsa_key() -> rsa.RSAPrivateKey:
-    return an_rsa_key()
+def rsa_key() -> Callable[[int], rsa.RSAPrivateKey]:
+    """Give the key of so many bits; always the same one."""
+    return an_rsa_key
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import re
 import shutil
 import subprocess
@@ -10,9 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding
+from asn1crypto import cms as asn1_cms  # type: ignore[import-untyped]
+from asn1crypto import keys
+from asn1crypto import x509 as asn1_x509
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from pyhanko.sign import signers
+from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from qcp_sdk.adapters.pdf_envelope import PadesLevel
+from qcp_sdk.adapters.shared.pades_cms import signed_attributes, signed_data
 from qcp_sdk.adapters.shelf import FileShelf
 from qcp_sdk.values import Key
 
@@ -20,6 +28,7 @@ if TYPE_CHECKING:
     from tests.adapters.pdf_envelope.conftest import Make, Pki
 
 pytestmark = pytest.mark.judge
+KINDS = ("rsa-2048", "rsa-3072", "p256")
 
 
 def need(program: str) -> None:
@@ -33,7 +42,7 @@ def run(*command: str | Path) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.fixture(params=[(level, kind) for level in PadesLevel for kind in ("rsa", "p256")], ids=str)
+@pytest.fixture(params=[(level, kind) for level in PadesLevel for kind in KINDS], ids=str)
 def signed(
     request: pytest.FixtureRequest,
     pki: Pki,
@@ -48,7 +57,7 @@ def signed(
     base = shelf.keep(content=pdf)
     current = base
     for number, name in enumerate(("Zoé Œuvrard", "Łukasz Müller")):
-        holder = pki.holder(name, rsa_key if kind == "rsa" else None)
+        holder = pki.holder(name, rsa_key(int(kind[4:])) if kind.startswith("rsa-") else None)
         prepared = envelope(level).prepare(
             key=Key(f"s/{number}"), validated=base, base=current, credential=holder.credential, at=moment
         )
@@ -129,3 +138,28 @@ def test_openssl_refuses_one_changed_byte(signed: Path, pki: Pki, tmp_path: Path
         check=False,
     )  # fmt: skip
     assert done.returncode != 0
+
+
+@pytest.mark.parametrize("size", [2048, 3072])
+def test_for_rsa_the_cms_is_pyhankos_byte_for_byte(size: int, pki: Pki, rsa_key: Any) -> None:
+    """But for one thing: pyHanko writes NULL parameters for SHA-256, which RFC 5754 § 2 has left out.
+
+    ECDSA draws a random number for each signature: there the shape is compared by the other judges.
+    """
+    holder = pki.holder("Zoé Œuvrard", rsa_key(size))
+    digest = hashlib.sha256(b"a document").digest()
+    attributes = signed_attributes(digest=digest, certificate=holder.chain[0])
+    value = holder.sign(hashlib.sha256(attributes).digest())
+    mine = signed_data(attributes=attributes, chain=holder.chain, algorithm="sha256_rsa", value=value, token=None)
+
+    loaded = [asn1_x509.Certificate.load(one) for one in holder.chain]
+    key = holder.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    store = SimpleCertificateStore.from_certs(loaded[1:])  # type: ignore[no-untyped-call]
+    signer = signers.SimpleSigner(loaded[0], keys.PrivateKeyInfo.load(key), store, embed_roots=False)
+    theirs = asyncio.run(signer.async_sign(digest, "sha256", use_pades=True))
+    null, absent = bytes.fromhex("300d06096086480165030402010500"), bytes.fromhex("300b0609608648016503040201")
+    assert theirs.dump().count(null) == 2
+    bare = asn1_cms.DigestAlgorithm.load(absent)
+    theirs["content"]["digest_algorithms"] = asn1_cms.DigestAlgorithms([bare])
+    theirs["content"]["signer_infos"][0]["digest_algorithm"] = bare
+    assert theirs.dump(force=True) == mine

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import segno
 from attrs import evolve
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign import signers
@@ -172,7 +173,7 @@ def test_a_value_that_does_not_verify_is_refused(
 ) -> None:
     prepared = prepare(pdf)
     other = pki.holder("Łukasz Müller")
-    rsa_holder = pki.holder("Zoé Œuvrard", rsa_key)
+    rsa_holder = pki.holder("Zoé Œuvrard", rsa_key(2048))
 
     for credential, value in (
         (holder.credential, holder.sign(hashlib.sha256(b"another").digest())),
@@ -409,3 +410,58 @@ def test_libraries_that_log_names_are_kept_quiet_unless_the_host_wants_them(
 def test_a_drawn_appearance_carries_the_given_instant_and_no_other(moment: datetime) -> None:
     drawn = draw(width=200, height=60, name="Zoé Œuvrard", level="niveau 3", at=moment)
     assert set(re.findall(rb"Date\(D:(\d+)Z", drawn)) == {f"{moment:%Y%m%d%H%M%S}".encode()}
+
+
+URL = "https://host.example/verify/9f3a77"
+
+
+def _pixels(pdf: bytes, place: Path, program: str) -> list[bytes]:
+    """Give the rows of a page in grey, eight pixels a point."""
+    (place / "a.pdf").write_bytes(pdf)
+    done = subprocess.run([program, "-gray", "-r", "576", place / "a.pdf"], capture_output=True, check=True)
+    kind, width, height, _, pixels = done.stdout.split(maxsplit=4)
+    assert kind == b"P5"
+    return [pixels[row * int(width) : (row + 1) * int(width)] for row in range(int(height))]
+
+
+@pytest.mark.judge("pdftoppm")
+def test_the_code_in_an_appearance_is_the_address(
+    moment: datetime, tmp_path: Path, judge: Callable[[str], str]
+) -> None:
+    """Drawn by poppler, module for module what the standard's other implementation says (zxing-cpp read it by hand)."""
+    drawn = draw(width=220, height=60, name="Žofie Œuvrard", level="niveau 3", at=moment, url=URL)
+    rows = _pixels(drawn, tmp_path, judge("pdftoppm"))
+    dark = [[pixel < 128 for pixel in row[: len(rows)]] for row in rows]
+    left = min(row.index(True) for row in dark if any(row))
+    top = next(number for number, row in enumerate(dark) if row[left + 3])
+    side = dark[top + 3].index(False, left) - left  # of the first corner: seven modules
+    module, code = side / 7, segno.make(URL, error="m", micro=False).matrix
+    found = [
+        [dark[int(top + (y + 0.5) * module)][int(left + (x + 0.5) * module)] for x in range(len(code))]
+        for y in range(len(code))
+    ]
+    assert found == [[bool(one) for one in row] for row in code]
+
+
+@pytest.mark.parametrize(("width", "height", "url"), [(220, 40, URL), (120, 60, URL), (220, 60, "")])
+def test_no_code_that_no_telephone_would_read(width: int, height: int, url: str, moment: datetime) -> None:
+    def size(given: str) -> int:
+        return len(draw(width=width, height=height, name="Žofie", level="niveau 3", at=moment, url=given))
+
+    assert size(url) < size("") + 2_000  # a code takes some ten thousand bytes
+    roomy = draw(width=220, height=60, name="Žofie", level="niveau 3", at=moment, url=URL)
+    assert len(roomy) > size("") + 2_000
+
+
+@pytest.mark.judge("pdftotext")
+@pytest.mark.parametrize(
+    "name",
+    ["Éloïse L’Œuvre-d’Aÿ", "Žofie Łódźńska", "Þór Guðmundsson", "Ğüneş Çağlar İnce", "Ștefan Țîrlea",
+     "Ἀθηνᾶ Παπαδοπούλου", "Ђорђе Ћирић"],
+)  # fmt: skip
+def test_every_letter_of_europe_is_drawn(
+    name: str, moment: datetime, tmp_path: Path, judge: Callable[[str], str]
+) -> None:
+    (tmp_path / "a.pdf").write_bytes(draw(width=220, height=60, name=name, level="niveau 3", at=moment))
+    done = subprocess.run([judge("pdftotext"), tmp_path / "a.pdf", "-"], capture_output=True, text=True, check=True)
+    assert name in done.stdout

@@ -6,7 +6,9 @@ import asyncio
 import json
 import logging
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from random import Random
@@ -28,6 +30,7 @@ from qcp_sdk.verification import (
     SignatureReport,
     TimeSource,
     TrustStore,
+    specification,
     verify,
 )
 from qcp_sdk.verification.console import render
@@ -146,6 +149,16 @@ class TestInOrder:
         monkeypatch.setattr(socket.socket, "connect", refuse)
         monkeypatch.setattr(socket, "getaddrinfo", refuse)
         assert only(world.verify(contract, trusted)).indication is Indication.PASSED
+
+    def test_many_threads_share_one_trust(self, world: World, contract: bytes) -> None:
+        """asn1crypto reads lazily and in place: a certificate that threads share must have been read to its end."""
+        for _ in range(3):
+            specification._trust_manager.cache_clear()
+            specification._whole.cache_clear()
+            trust = world.trust()
+            with ThreadPoolExecutor(8) as pool:
+                reports = list(pool.map(partial(world.verify, contract), [trust] * 16))
+            assert {only(one).level_reached for one in reports} == {SignatureLevel.NIVEAU_3}
 
     def test_it_logs_no_name(self, world: World, contract: bytes, caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level(logging.DEBUG):
@@ -313,7 +326,7 @@ class Source:
             raise Unavailable("no answer")
         return self.answer
 
-    def crl(self, *, issuer: bytes) -> bytes | None:
+    def crl(self, *, issuer: bytes, certificate: bytes | None = None) -> bytes | None:
         return None
 
     def issuer(self, *, certificate: bytes) -> bytes | None:

@@ -153,7 +153,7 @@ class LocalTrustCentre:
         """Give an OCSP answer, as `adapters.shared.revocation.RevocationSource`."""
         return self._revocation.ocsp(certificate=certificate, issuer=issuer)
 
-    def crl(self, *, issuer: bytes) -> bytes | None:
+    def crl(self, *, issuer: bytes, certificate: bytes | None = None) -> bytes | None:  # noqa: ARG002  # one list each
         """Give the present revocation list, as `adapters.shared.revocation.RevocationSource`."""
         return self._revocation.crl(issuer=issuer)
 

@@ -53,8 +53,10 @@ from qcp_sdk.adapters.shared.pades_cms import (
 )
 from qcp_sdk.adapters.shared.pades_levels import PadesLevel, check_level
 from qcp_sdk.adapters.shared.pades_proof import Proof, gather
+from qcp_sdk.adapters.shared.pades_standing import standing_chains
 from qcp_sdk.adapters.shared.pdf_errors import refused
 from qcp_sdk.errors import Rejected
+from qcp_sdk.pdf_reading import bounded
 from qcp_sdk.values import utc
 
 if TYPE_CHECKING:
@@ -174,6 +176,7 @@ def prepare(
     )
     with (
         file.open("r+b") as stream,
+        bounded(),
         refused(
             "the document cannot be read as a PDF",
             reason="unreadable",
@@ -227,15 +230,40 @@ def complete(
         Unavailable: A timestamp or revocation data could not be had: again later, with the same value.
         ConfigurationError: As `check_level`.
     """
+    _check_completion(level, timestamps, revocation, place, chain, algorithm, value)
+    if signed_attributes(digest=_document_digest(file, place), certificate=chain[0]) != place.attributes:
+        # The value is right and the document is another one: embedded here, it would sign nothing.
+        raise Rejected("the state belongs to another prepared document", reason="unknown_state")
+    _finish(file, place, chain, algorithm, value, level, timestamps, revocation, clock)
+
+
+def _check_completion(
+    level: PadesLevel,
+    timestamps: Timestamps | None,
+    revocation: RevocationSource | None,
+    place: Place,
+    chain: tuple[bytes, ...],
+    algorithm: str,
+    value: bytes,
+) -> None:
     check_level(level=level, timestamps=timestamps, revocation=revocation)
     check_credential(chain=chain, algorithm=algorithm)
     if hashlib.sha256(chain[0]).hexdigest() != place.fingerprint:
         raise Rejected("the place was prepared for another certificate", reason="value_refused")
     check_value(certificate=chain[0], algorithm=algorithm, digest=place.digest, value=value)
-    if signed_attributes(digest=_document_digest(file, place), certificate=chain[0]) != place.attributes:
-        # The value is right and the document is another one: embedded here, it would sign nothing.
-        raise Rejected("the state belongs to another prepared document", reason="unknown_state")
 
+
+def _finish(
+    file: Path,
+    place: Place,
+    chain: tuple[bytes, ...],
+    algorithm: str,
+    value: bytes,
+    level: PadesLevel,
+    timestamps: Timestamps | None,
+    revocation: RevocationSource | None,
+    clock: Clock,
+) -> None:
     token: bytes | None = None
     authorities: tuple[bytes, ...] = ()
     if level.timestamped and timestamps is not None:
@@ -274,31 +302,74 @@ def sign(
     Raises:
         Rejected, Unavailable, ConfigurationError: As `prepare` and `complete`.
     """
-    check_level(level=level, timestamps=timestamps, revocation=revocation)
     with tempfile.TemporaryDirectory(prefix="qcp-") as folder:
         file = Path(folder) / "document.pdf"
         file.write_bytes(pdf)
-        place = prepare(
+        sign_file(
             file=file,
             name=name,
+            signing=signing,
             chain=chain,
             algorithm=algorithm,
             at=at,
-            reason=reason,
-            token_size=TOKEN_SIZE if level.timestamped else 0,
-        )
-        complete(
-            file=file,
-            place=place,
-            chain=chain,
-            algorithm=algorithm,
-            value=signing(place.digest),
+            clock=clock,
             level=level,
             timestamps=timestamps,
             revocation=revocation,
-            clock=clock,
+            reason=reason,
         )
         return file.read_bytes()
+
+
+def sign_file(
+    *,
+    file: Path,
+    name: str,
+    signing: Callable[[bytes], bytes],
+    chain: tuple[bytes, ...],
+    algorithm: str,
+    at: datetime,
+    clock: Clock,
+    level: PadesLevel = PadesLevel.B_B,
+    timestamps: Timestamps | None = None,
+    revocation: RevocationSource | None = None,
+    reason: str = "",
+) -> None:
+    """Sign a document of any size, in place, as `sign`. It is read once: nobody else may write to it meanwhile.
+
+    Raises:
+        Rejected, Unavailable, ConfigurationError: As `prepare` and `complete`; the file is then left half done.
+    """
+    check_level(level=level, timestamps=timestamps, revocation=revocation)
+    token_size = TOKEN_SIZE if level.timestamped else 0
+    place = prepare(file=file, name=name, chain=chain, algorithm=algorithm, at=at, reason=reason, token_size=token_size)
+    value = signing(place.digest)
+    _check_completion(level, timestamps, revocation, place, chain, algorithm, value)
+    _finish(file, place, chain, algorithm, value, level, timestamps, revocation, clock)
+
+
+def extend(*, file: Path, timestamps: Timestamps, revocation: RevocationSource, clock: Clock) -> None:
+    """Prove again what a signed `file` proves, before its last timestamp ends (EN 319 142-1 § 5.5): revocation data
+    for that timestamp (for every signature where there is no document timestamp yet), and a document timestamp over
+    everything. What was there stays, byte for byte. On an error the file is left half done: work on a copy.
+
+    Raises:
+        Rejected: `unreadable`, `encrypted`, `no_signature`, `signature_broken`: it no longer proves anything;
+            `certificate_revoked`, `certificate_expired`, `credential_unusable`: too late, or never good.
+        Unavailable: A timestamp or revocation data could not be had: again later.
+    """
+    with (
+        file.open("rb") as stream,
+        bounded(),
+        refused("the document cannot be read as a PDF", reason="unreadable", mend="give the signed file itself"),
+    ):
+        reader = PdfFileReader(stream)
+        if reader.encrypted:
+            raise Rejected("the document is encrypted", reason="encrypted")
+        chains = standing_chains(reader)
+        seed = hashlib.file_digest(stream, "sha256").digest()
+    proof = gather(chains=chains, revocation=revocation, now=clock.now())
+    _seal_with_time(file, proof, seed, timestamps, room=TOKEN_SIZE)
 
 
 def _check_signable(reader: PdfFileReader, field_name: str) -> None:
@@ -389,7 +460,7 @@ def _timestamp(digest: bytes, timestamps: Timestamps) -> tuple[bytes, tuple[byte
 
 def _add_proof(file: Path, proof: Proof, seed: bytes) -> None:
     """Append a revision with the document security store. /VRI is left out: EN 319 142-1 § 5.4.2.3 advises so."""
-    with file.open("r+b") as stream, refused("the signed document cannot be extended", reason="unreadable"):
+    with file.open("r+b") as stream, bounded(), refused("the signed document cannot be extended", reason="unreadable"):
         writer = _Revision(stream, seed=seed)
         if _supply(writer, proof).modified:
             writer.write_in_place()  # type: ignore[no-untyped-call]
@@ -398,7 +469,7 @@ def _add_proof(file: Path, proof: Proof, seed: bytes) -> None:
 def _seal_with_time(file: Path, proof: Proof, seed: bytes, timestamps: Timestamps, *, room: int) -> None:
     """Append one revision with the security store and a document timestamp over everything (EN 319 142-1 § 5.4.3)."""
     field_name = f"Timestamp-{hashlib.sha256(seed).hexdigest()[:24]}"
-    with file.open("r+b") as stream, refused("the signed document cannot be extended", reason="unreadable"):
+    with file.open("r+b") as stream, bounded(), refused("the signed document cannot be extended", reason="unreadable"):
         writer = _Revision(stream, seed=seed)
         _supply(writer, proof)
         spec = SigFieldSpec(sig_field_name=field_name, invis_sig_settings=_INVISIBLE, readable_field_name="Timestamp")

@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
 from asn1crypto import cms, core, tsp, x509  # type: ignore[import-untyped]
+from attrs import frozen
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -71,6 +73,28 @@ def load(certificate: bytes) -> x509.Certificate:
     return parsed
 
 
+@frozen
+class _Read:
+    """What the CMS needs of a certificate, as DER."""
+
+    issuer: bytes
+    serial: bytes
+    self_signed: bool
+
+
+@lru_cache(maxsize=256)
+def _read(certificate: bytes) -> _Read:
+    """Read a certificate once: the chain of a credential is needed a dozen times for each signature.
+
+    Raises:
+        Rejected: `credential_unusable`.
+    """
+    parsed = load(certificate)
+    return _Read(
+        parsed.issuer.dump(), parsed["tbs_certificate"]["serial_number"].dump(), bool(parsed.self_signed != "no")
+    )
+
+
 def check_credential(*, chain: tuple[bytes, ...], algorithm: str) -> None:
     """Make sure that this credential can sign a document: readable, and with an algorithm that fits its key.
 
@@ -85,7 +109,7 @@ def check_credential(*, chain: tuple[bytes, ...], algorithm: str) -> None:
             reason="credential_unusable",
         )
     for certificate in chain:
-        load(certificate)
+        _read(certificate)
     _signature_size(chain[0], algorithm)
 
 
@@ -98,11 +122,11 @@ def signed_attributes(*, digest: bytes, certificate: bytes, signed_at: datetime 
     Raises:
         Rejected: `credential_unusable`.
     """
-    parsed = load(certificate)
+    read = _read(certificate)
     issuer_serial = _der(
         _SEQUENCE,
-        _der(_SEQUENCE, _der(0xA4, parsed.issuer.dump())),  # GeneralNames with one directoryName
-        parsed["tbs_certificate"]["serial_number"].dump(),
+        _der(_SEQUENCE, _der(0xA4, read.issuer)),  # GeneralNames with one directoryName
+        read.serial,
     )
     # SHA-256 is the default of ESSCertIDv2 and therefore left out (RFC 5035 § 4).
     ess = _der(_SEQUENCE, _der(_OCTETS, hashlib.sha256(certificate).digest()), issuer_serial)
@@ -128,13 +152,13 @@ def signed_data(
     Raises:
         Rejected: `credential_unusable`.
     """
-    signatory = load(chain[0])
-    certificates = {chain[0], *(der for der in chain[1:] if load(der).self_signed == "no")}
+    signatory = _read(chain[0])
+    certificates = {chain[0], *(der for der in chain[1:] if not _read(der).self_signed)}
     unsigned = b"" if token is None else _der(0xA1, _der(_SEQUENCE, _TIMESTAMP_TOKEN, _der(_SET, token)))
     signer = _der(
         _SEQUENCE,
         _VERSION_1,
-        _der(_SEQUENCE, signatory.issuer.dump(), signatory["tbs_certificate"]["serial_number"].dump()),
+        _der(_SEQUENCE, signatory.issuer, signatory.serial),
         _SHA256,
         b"\xa0" + attributes[1:],  # the same SET OF under the tag [0] IMPLICIT
         _ALGORITHMS[algorithm],
@@ -164,6 +188,7 @@ def room_for(*, chain: tuple[bytes, ...], algorithm: str, token_size: int) -> in
     return len(signed_data(attributes=attributes, chain=chain, algorithm=algorithm, value=value, token=token))
 
 
+@lru_cache(maxsize=256)
 def _public_key(certificate: bytes, algorithm: str) -> rsa.RSAPublicKey | ec.EllipticCurvePublicKey:
     with refused("the credential's public key cannot be read", reason="credential_unusable"):
         try:

@@ -124,7 +124,7 @@ def _collect(
         ocsps[hashlib.sha256(answer).hexdigest()] = parsed
         if not _responder_needs_status(parsed, issuer):
             return
-    listed = revocation.crl(issuer=issuer.dump())
+    listed = revocation.crl(issuer=issuer.dump(), certificate=certificate.dump())
     if listed is not None:
         try:
             crls[hashlib.sha256(listed).hexdigest()] = crl.CertificateList.load(listed, strict=True)

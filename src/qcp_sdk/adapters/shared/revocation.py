@@ -11,8 +11,11 @@ class RevocationSource(Protocol):
     def ocsp(self, *, certificate: bytes, issuer: bytes) -> bytes | None:
         """Give an OCSPResponse (RFC 6960) for the certificate, or None where its issuer answers none."""
 
-    def crl(self, *, issuer: bytes) -> bytes | None:
-        """Give the issuer's present CertificateList (RFC 5280 § 5), or None where it publishes none."""
+    def crl(self, *, issuer: bytes, certificate: bytes | None = None) -> bytes | None:
+        """Give the issuer's present CertificateList (RFC 5280 § 5), or None where it publishes none.
+
+        `certificate` is whom it shall speak of: that is where the addresses of lists stand.
+        """
 
     def issuer(self, *, certificate: bytes) -> bytes | None:
         """Give the certificate that issued this one (AIA caIssuers), or None for a root or an unknown one."""

@@ -1,0 +1,266 @@
+"""Documents, certificates and lists changed at random, from a seed: no foreign exception, and nothing passes for it."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from types import FrameType
+from typing import Final
+
+from attrs import define, evolve, field
+
+from qcp_sdk import certificates
+from qcp_sdk.errors import QcpError
+from qcp_sdk.testing.hostile.kit import (
+    CONTENT,
+    FONT,
+    NOW,
+    OBJECTS,
+    PAGE,
+    PAGES,
+    Kit,
+    Signatory,
+    appended,
+    last_table,
+    stream,
+)
+from qcp_sdk.verification import lists, lotl
+from qcp_sdk.verification.report import Indication
+from qcp_sdk.verification.verify import verify
+
+PATIENCE: Final = 30
+"""Seconds that one input may take; after them it counts as endless."""
+
+_TOKENS: Final = (
+    b"<<", b">>", b"[", b"]", b"obj", b"endobj", b"stream", b"endstream", b"xref", b"trailer", b"startxref", b"%%EOF",
+    b"/Root", b"/Prev", b"/Size", b"/Pages", b"/Kids", b"/Count", b"/Length", b"/Contents", b"/ByteRange", b"/AcroForm",
+    b"/Fields", b"/SubFilter", b"/Filter", b" R", b"null", b"true", b"-1", b"4294967296", b"0", b"1 0 R",
+)  # fmt: skip
+
+
+def changed(content: bytes, random: Random) -> bytes:
+    """Change something, once to four times."""
+    made = bytearray(content)
+    for _ in range(random.randint(1, 4)):
+        if not made:
+            break
+        random.choice(_CHANGES)(made, random)
+    return bytes(made)
+
+
+def _span(made: bytearray, random: Random, most: int = 200) -> tuple[int, int]:
+    start = random.randrange(len(made))
+    return start, min(len(made), start + random.randint(1, most))
+
+
+def _flip(made: bytearray, random: Random) -> None:
+    made[random.randrange(len(made))] ^= 1 << random.randrange(8)
+
+
+def _cut(made: bytearray, random: Random) -> None:
+    del made[random.randrange(len(made)) :]
+
+
+def _zero(made: bytearray, random: Random) -> None:
+    start, end = _span(made, random)
+    made[start:end] = bytes(end - start)
+
+
+def _remove(made: bytearray, random: Random) -> None:
+    start, end = _span(made, random)
+    del made[start:end]
+
+
+def _double(made: bytearray, random: Random) -> None:
+    start, end = _span(made, random, 2_000)
+    made[end:end] = made[start:end]
+
+
+def _token(made: bytearray, random: Random) -> None:
+    """Put one word of the format in the place of another: what is left is nearly right."""
+    found = random.choice(_TOKENS)
+    place = made.find(found, random.randrange(len(made)))
+    if place >= 0:
+        made[place : place + len(found)] = random.choice(_TOKENS)
+
+
+def _number(made: bytearray, random: Random) -> None:
+    place = random.randrange(len(made))
+    while place < len(made) and not chr(made[place]).isdigit():
+        place += 1
+    if place < len(made):
+        made[place] = ord(random.choice("0123456789"))
+
+
+_CHANGES: Final[tuple[Callable[[bytearray, Random], None], ...]] = (
+    _flip, _flip, _cut, _zero, _remove, _double, _token, _token, _number, _number,
+)  # fmt: skip
+
+
+@define(kw_only=True)
+class Tried:
+    """What a run found."""
+
+    seed: int
+    inputs: int = 0
+    passed: int = 0
+    """How many changed documents still passed, because nothing that is signed was changed."""
+    faults: list[str] = field(factory=list)
+    """One line each: which input (seed and number), and what was wrong."""
+
+
+class _Endless(Exception):
+    pass
+
+
+@contextmanager
+def _patience() -> Iterator[None]:
+    """Interrupt what takes too long; only in a main thread, where signals come."""
+
+    def over(_number: int, _frame: FrameType | None) -> None:
+        raise _Endless
+
+    try:
+        before = signal.signal(signal.SIGALRM, over)
+    except ValueError:
+        yield
+        return
+    signal.alarm(PATIENCE)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+class Fuzz:
+    """Inputs from one seed. The keys are new each time: which input fails depends on the seed, not what is in it."""
+
+    def __init__(self, seed: int) -> None:
+        self.tried = Tried(seed=seed)
+        self._kit = Kit()
+        self._trust = self._kit.trust()
+        self._document = self._kit.signed()
+        start = self._document.index(b"/Contents <") + len(b"/Contents <")
+        self._hole = (start, self._document.index(b">", start))
+        self._list, self._operator = _list(self._kit)
+        self._listed = evolve(lists.read(self._list, (self._operator,), "fuzz.xml"), sha256="")
+        self._targets: tuple[Callable[[Random], None], ...] = (
+            self._verify, self._verify, self._verify, self._inside, self._updated, self._sign,
+            self._certificate, self._read_list,
+        )  # fmt: skip
+
+    def run(self, *, count: int = 0, seconds: float = 0.0) -> Tried:
+        """Try so many inputs, or for so long."""
+        until = time.monotonic() + seconds
+        while self.tried.inputs < count or time.monotonic() < until:
+            number = self.tried.inputs
+            random = Random(f"{self.tried.seed}/{number}")  # noqa: S311  # to be repeated, not to be secret
+            target = self._targets[number % len(self._targets)]
+            try:
+                with _patience():
+                    target(random)
+            except _Endless:
+                self._fault(f"{target.__name__}: more than {PATIENCE} s")
+            except QcpError:
+                pass
+            except Exception as error:  # noqa: BLE001  # what is looked for
+                self._fault(f"{target.__name__}: {type(error).__name__}")
+            self.tried.inputs += 1
+        return self.tried
+
+    def _fault(self, what: str) -> None:
+        self.tried.faults.append(f"seed {self.tried.seed}, input {self.tried.inputs}: {what}")
+
+    def _verify(self, random: Random) -> None:
+        """A signed document with changes anywhere."""
+        self._judge(changed(self._document, random))
+
+    def _inside(self, random: Random) -> None:
+        """A signed document with changes in its CMS alone."""
+        start, end = self._hole
+        cms = bytearray(bytes.fromhex(self._document[start:end].decode()))
+        _CMS[random.randrange(len(_CMS))](cms, random)
+        made = cms[: (end - start) // 2].hex().encode().ljust(end - start, b"0")
+        self._judge(self._document[:start] + made + self._document[end:])
+
+    def _updated(self, random: Random) -> None:
+        """A signed document with an update that shows something else."""
+        text = b"BT /F1 12 Tf %d %d Td (The buyer pays %d euros.) Tj ET" % tuple(random.choices(range(101, 900), k=3))
+        number, body = random.choice(
+            (
+                (CONTENT, stream(text)),
+                (PAGE, OBJECTS[PAGE].replace(b"842", b"%d" % random.randint(100, 800))),
+                (PAGE, OBJECTS[PAGE].replace(b"/Contents 4 0 R", b"/Contents %d 0 R" % random.randint(6, 12))),
+                (FONT, OBJECTS[FONT].replace(b"Helvetica", random.choice((b"Symbol", b"Courier", b"ZapfDingbats")))),
+                (PAGES, OBJECTS[PAGES].replace(b"[3 0 R]", b"[%d 0 R]" % random.randint(4, 12))),
+            )
+        )
+        content = appended(self._document, {number: body}, previous=last_table(self._document))
+        if self._passes(content):
+            self._fault("a changed document passes")
+
+    def _passes(self, content: bytes) -> bool:
+        report = verify(content, trust=self._trust, now=NOW)
+        return any(one.indication is Indication.PASSED for one in report.signatures)
+
+    def _judge(self, content: bytes) -> None:
+        if not self._passes(content):
+            return
+        self.tried.passed += 1
+        start, end = self._hole
+        if content[:start] != self._document[:start] or not content[end:].startswith(self._document[end:]):
+            self._fault("a changed document passes")
+
+    def _sign(self, random: Random) -> None:
+        """A document to be signed, with changes anywhere."""
+        from qcp_sdk.adapters.shared import pades
+
+        who: Signatory = self._kit.honest
+        with tempfile.TemporaryDirectory(prefix="qcp-") as folder:
+            file = Path(folder) / "document.pdf"
+            file.write_bytes(changed(self._document, random))
+            pades.prepare(file=file, name="two", chain=who.chain, algorithm="sha256_ecdsa", at=NOW)
+
+    def _certificate(self, random: Random) -> None:
+        certificates.read(changed(self._kit.honest.chain[0], random))
+
+    def _read_list(self, random: Random) -> None:
+        content = changed(self._list, random)
+        if random.random() < 0.2:
+            lotl.read(content, (self._operator,), "fuzz.xml")
+        found = lists.read(content, (self._operator,), "fuzz.xml")
+        if evolve(found, sha256="") != self._listed:
+            self._fault("a changed list passes")
+
+
+_CMS: Final = (_flip, _flip, _zero, _remove, _double)
+
+
+def _list(kit: Kit) -> tuple[bytes, bytes]:
+    """Give a signed list and its operator's certificate."""
+    from qcp_sdk.adapters.local_scheme import ListedService, ServiceStatus, ServiceType, publish
+
+    service = ListedService(
+        name="CA",
+        type=ServiceType.CA_QC,
+        certificate=kit.honest.chain[1],
+        history=((ServiceStatus.GRANTED, NOW - timedelta(days=9)),),
+    )
+    with tempfile.TemporaryDirectory(prefix="qcp-") as folder:
+        path = publish(
+            Path(folder),
+            operator_key=kit.ca_key,
+            operator_certificate=kit.honest.chain[1],
+            services=[service],
+            now=NOW - timedelta(days=1),
+            next_update=NOW + timedelta(days=30),
+            sequence=1,
+        )
+        return path.read_bytes(), kit.honest.chain[1]
