@@ -130,6 +130,14 @@ def test_a_pin_is_given_where_one_is_wanted(tmp_path: Path) -> None:
     assert desk.all_signed(desk.activate(desk.challenge(fingerprint)))
 
 
+def test_a_wrong_pin_is_not_the_signatory_s_fault(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, pin_of=lambda _: Secret("1111"))
+    challenge = desk.challenge(desk.enrol(pin=Secret("2468")))
+    with pytest.raises(Rejected, match="PIN") as refused:
+        desk.activate(challenge)
+    assert refused.value.reason == "disabled"
+
+
 @pytest.mark.parametrize("mode", ["implicit", "oauth2code"])
 def test_a_credential_that_no_code_opens_is_not_ours(tmp_path: Path, mode: str) -> None:
     desk = Desk(tmp_path)

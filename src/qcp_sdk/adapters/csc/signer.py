@@ -298,7 +298,8 @@ class CscSigner:
         self._granted[handle] = _Granted(sad=told.sad, ends=now + told.lifetime)
 
     def _refused(self, key: Key, intent: str, challenge: ChallengeId, refusal: Rejected, *, again: bool) -> Rejected:
-        reason = {"wrong_pin": "wrong_code", "sad_ended": "expired"}.get(refusal.reason, refusal.reason)
+        # The PIN is the installation's: no other code mends it, and nobody typed it wrongly.
+        reason = {"wrong_pin": "disabled", "sad_ended": "expired"}.get(refusal.reason, refusal.reason)
         if reason == "wrong_code" and again:
             # The first answer was lost: the service may have accepted the code then. Only a new one is clear.
             reason = "spent"
