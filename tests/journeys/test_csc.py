@@ -15,6 +15,8 @@ import pytest
 from attrs import frozen
 
 from qcp_sdk.adapters.csc import ClientCredentials, CscAuthority, CscClient, CscSigner, CscTimestamps, OAuth
+from qcp_sdk.adapters.local_scheme import ListedService, ServiceStatus, ServiceType, publish
+from qcp_sdk.adapters.local_scheme import Purpose as Purposes
 from qcp_sdk.adapters.memory.clock import ManualClock
 from qcp_sdk.adapters.pdf_envelope import PadesLevel, PdfEnvelope
 from qcp_sdk.adapters.shared.answers import KeptAnswers
@@ -56,6 +58,8 @@ from qcp_sdk.values import (
     Secret,
     SignatoryId,
 )
+from qcp_sdk.verification.trust import TrustStore
+from qcp_sdk.verification.verify import verify
 
 START = datetime(2026, 11, 23, 9, tzinfo=UTC)
 CABINET = Cabinet(id=CabinetId("freyssinet"), name="Cabinet Freyssinet")
@@ -115,7 +119,9 @@ class Platform:
         client = CscClient(http, version="v2", access=ClientCredentials(oauth, clock=self.clock, scope=scope))
         notebook, ports = FileNotebook(self.folder / "csc.sqlite"), self.local.ports
         issuer = Issuer(
-            name="Sandbox (TEST)", dn=read(self.sandbox.pki.issuer).subject, levels=frozenset({CertificateLevel.QCP_N})
+            name="Sandbox (TEST)",
+            dn=read(self.sandbox.pki.authority).subject,
+            levels=frozenset({CertificateLevel.QCP_N}),
         )
         return Qcp(
             store=ports.store, clock=self.clock, ids=ports.ids, keys=ports.keys, accounts=ports.accounts,
@@ -134,9 +140,9 @@ class Platform:
             envelope=PdfEnvelope(
                 documents=FileShelf(self.folder / "local" / "documents"),
                 timestamps=CscTimestamps(client),
-                revocation=None,
+                revocation=self.sandbox.pki,
                 clock=self.clock,
-                level=PadesLevel.B_T,
+                level=PadesLevel.B_LT,
                 answers=KeptAnswers(self.folder / "embedded"),
             ),
         )  # fmt: skip
@@ -177,6 +183,39 @@ def test_a_certificate_is_issued_and_two_documents_are_signed_with_one_code(
 ) -> None:
     for content in documents:
         valid(content, platform.sandbox.pki.root, platform.clock.now())
+
+
+def test_niveau_3_is_read_from_what_was_signed(
+    platform: Platform, documents: tuple[bytes, bytes], tmp_path: Path
+) -> None:
+    pki, now = platform.sandbox.pki, platform.clock.now()
+    granted, operator = ((ServiceStatus.GRANTED, START - timedelta(days=1)),), platform.local.centre.operator()
+    services = (
+        ListedService(
+            name="Sandbox QCP-n (TEST)",
+            type=ServiceType.CA_QC,
+            certificate=pki.authority,
+            history=granted,
+            purposes=(Purposes.SIGNATURES,),
+        ),
+        ListedService(name="Sandbox time (TEST)", type=ServiceType.QTST, certificate=pki.timestamps, history=granted),
+    )
+    lists = [pki.crl(issuer=issuer) for issuer in (pki.root, pki.authority)]
+    publish(
+        tmp_path / "trust",
+        operator_key=operator.key,
+        operator_certificate=operator.certificate,
+        services=services,
+        now=now,
+        next_update=now + timedelta(days=90),
+        sequence=1,
+        crls=tuple(one for one in lists if one is not None),
+    )
+    trust = TrustStore.load(tmp_path / "trust")
+    for place, content in enumerate(documents):
+        (tmp_path / f"{place}.pdf").write_bytes(content)
+        report = verify(tmp_path / f"{place}.pdf", trust=trust, now=now)
+        assert report.level_reached is SignatureLevel.NIVEAU_3
 
 
 @pytest.mark.judge("pdfsig")

@@ -5,6 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509 import ocsp
 
 from qcp_sdk.adapters.csc import Authorization, AuthorizationPending, CscClient
 from qcp_sdk.adapters.memory.clock import ManualClock
@@ -13,6 +17,7 @@ from qcp_sdk.certificates import read
 from qcp_sdk.errors import Rejected
 from qcp_sdk.sandbox.csc import CscSandbox
 from qcp_sdk.sandbox.csc_state import CscRules
+from qcp_sdk.sandbox.pki import SandboxPki
 from qcp_sdk.sandbox.server import Sandbox
 from qcp_sdk.sandbox.wsgi import Failed, Pace
 from qcp_sdk.testing.conformance.examples import START, digest
@@ -108,6 +113,35 @@ def test_it_is_one_of_the_sandbox_s_providers() -> None:
 def test_a_script_that_makes_no_sense_is_refused(sandbox: CscSandbox, told: dict[str, object]) -> None:
     with pytest.raises(Failed):
         sandbox.script(told)
+
+
+def test_a_revocation_shows_in_answers_and_lists(sandbox: CscSandbox) -> None:
+    pki = sandbox.pki
+    made, other = (sandbox.enrol(given="A", last="B", mobile="+33639981316") for _ in range(2))
+
+    def status(certificate: bytes) -> ocsp.OCSPCertStatus:
+        answer = pki.ocsp(certificate=certificate, issuer=pki.authority)
+        assert answer is not None
+        told = ocsp.load_der_ocsp_response(answer)
+        signer = told.certificates[0].public_key()
+        assert isinstance(signer, ec.EllipticCurvePublicKey)
+        signer.verify(told.signature, told.tbs_response_bytes, ec.ECDSA(hashes.SHA256()))
+        return told.certificate_status
+
+    assert status(made.held.chain[0]) is ocsp.OCSPCertStatus.GOOD
+    sandbox.disable(made.id)
+    assert status(made.held.chain[0]) is ocsp.OCSPCertStatus.REVOKED
+    assert status(other.held.chain[0]) is ocsp.OCSPCertStatus.GOOD
+    stranger = SandboxPki(clock=sandbox.clock).holder(given="C", last="D")
+    assert status(stranger.chain[0]) is ocsp.OCSPCertStatus.UNKNOWN
+    told = pki.crl(issuer=pki.authority)
+    assert told is not None
+    crl = x509.load_der_x509_crl(told)
+    assert [one.serial_number for one in crl] == [made.held.serial]
+    assert pki.issuer(certificate=made.held.chain[0]) == pki.authority
+    assert pki.issuer(certificate=pki.authority) == pki.root
+    assert (pki.issuer(certificate=pki.root), pki.crl(issuer=made.held.chain[0])) == (None, None)
+    assert pki.ocsp(certificate=pki.authority, issuer=pki.root) is None
 
 
 def test_what_is_looked_at_holds_the_codes_and_a_reset_forgets_everything(sandbox: CscSandbox) -> None:

@@ -137,9 +137,10 @@ class CscSandbox(CscOAuth):
             return made
 
     def disable(self, credential: str) -> None:
-        """Let a credential sign nothing any more."""
+        """Let a credential sign nothing any more; its certificate is revoked."""
         with self.lock:
             self.credentials[credential].disabled = True
+            self.pki.revoke(self.credentials[credential].held)
 
     def refuse_next(self, reason: str = "access_denied") -> None:
         """Refuse the next request for a credential, with this word."""
@@ -439,7 +440,8 @@ class CscSandbox(CscOAuth):
     def delete(self, request: Request) -> Answer:
         """Destroy a key, which revokes its certificate (v2.2 § 11.5)."""
         asked = self._asked(request, "v2", scope="credential-deletion")
-        del self.credentials[self._credential(asked).id]
+        gone = self.credentials.pop(self._credential(asked).id)
+        self.pki.revoke(gone.held)
         return Answer(status=HTTPStatus.NO_CONTENT)
 
     # What they have in common.

@@ -1,4 +1,5 @@
-"""Real keys and certificates behind the sandbox: a root, an authority for QCP-n, a time-stamping unit. In memory."""
+"""Real keys and certificates behind the sandbox: a root, an authority for QCP-n, a time-stamping unit, OCSP and
+revocation lists. In memory: give it to an envelope as its source of revocation data."""
 
 from __future__ import annotations
 
@@ -7,7 +8,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from attrs import field, frozen
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import NameOID
 
 from qcp_sdk.adapters.shared.keystore import KeyType, PrivateKey, new_key
@@ -21,6 +26,10 @@ ORGANISATION: Final = "QCP SDK SANDBOX (TEST)"
 MARK: Final = " (TEST)"
 BACKDATED: Final = timedelta(minutes=1)
 """A certificate is valid a little before it is made: relying parties' clocks differ."""
+BASE_URL: Final = "http://sandbox.example.org/pki"
+"""Reserved for examples (RFC 2606): whoever wants proof asks this object, not the network."""
+ANSWER_LIFE: Final = timedelta(hours=1)
+LIST_LIFE: Final = timedelta(hours=24)
 _DISCLOSURE: Final = (("en", "https://sandbox.example.org/disclosure.pdf"),)
 
 
@@ -40,13 +49,17 @@ class Held:
 
 
 class SandboxPki:
-    """Makes certificates at the clock's time. Every name says TEST."""
+    """Makes certificates at the clock's time. Every name says TEST; `base_url` is where they say that lists are."""
 
-    def __init__(self, *, clock: Clock, key_type: KeyType = "p256") -> None:
-        self._clock, self._key_type = clock, key_type
+    def __init__(self, *, clock: Clock, key_type: KeyType = "p256", base_url: str = BASE_URL) -> None:
+        self._clock, self._key_type, self._url = clock, key_type, base_url
         self._root = self._authority("root", None)
         self._qcp = self._authority("qcp", self._root)
         self._tsu = self._authority("tsu", self._root)
+        self._responder = self._authority("ocsp-qcp", self._qcp)
+        self._issued: set[int] = set()
+        self._revoked: dict[int, datetime] = {}
+        self._lists = 0
 
     @property
     def root(self) -> bytes:
@@ -54,9 +67,14 @@ class SandboxPki:
         return der(self._root.certificate)
 
     @property
-    def issuer(self) -> bytes:
-        """The certificate of the authority that issues, DER."""
+    def authority(self) -> bytes:
+        """The certificate of the authority that issues to persons, DER: the CA/QC service of a trusted list."""
         return der(self._qcp.certificate)
+
+    @property
+    def timestamps(self) -> bytes:
+        """The certificate of the time-stamping unit, DER: the TSA/QTST service of a trusted list."""
+        return der(self._tsu.certificate)
 
     def holder(self, *, given: str, last: str, email: str = "", country: str = COUNTRY) -> Held:
         """Make a key and a QCP-n certificate for a person."""
@@ -75,12 +93,13 @@ class SandboxPki:
             issuer=self._qcp,
             serial=_serial(),
             not_before=self._clock.now() - BACKDATED,
-            addresses=Addresses(disclosure=_DISCLOSURE, registration="https://sandbox.example.org/subjects"),
+            addresses=self._addresses("qcp"),
             emails=(email,) if email else (),
         )
+        self._issued.add(made.serial_number)
         return Held(
             key=key,
-            chain=(der(made), self.issuer, self.root),
+            chain=(der(made), self.authority, self.root),
             subject=made.subject.rfc4514_string(),
             issuer=made.issuer.rfc4514_string(),
             serial=made.serial_number,
@@ -99,6 +118,75 @@ class SandboxPki:
             nonce=nonce,
         )
 
+    def revoke(self, held: Held) -> None:
+        """Revoke a person's certificate at this instant, for good."""
+        self._revoked.setdefault(held.serial, _whole(self._clock.now()))
+
+    def ocsp(self, *, certificate: bytes, issuer: bytes) -> bytes | None:
+        """Give an OCSP answer, as `adapters.shared.revocation.RevocationSource`; the root answers none."""
+        if issuer != self.authority:
+            return None
+        subject, now = x509.load_der_x509_certificate(certificate), _whole(self._clock.now())
+        revoked = self._revoked.get(subject.serial_number)
+        known = subject.serial_number in self._issued or certificate == der(self._responder.certificate)
+        status = ocsp.OCSPCertStatus.GOOD if known else ocsp.OCSPCertStatus.UNKNOWN
+        answer = (
+            ocsp.OCSPResponseBuilder()
+            .add_response(
+                cert=subject,
+                issuer=self._qcp.certificate,
+                # It only names the issuer, and is what every client looks for (RFC 5019 § 2.1.1).
+                algorithm=hashes.SHA1(),  # noqa: S303
+                cert_status=ocsp.OCSPCertStatus.REVOKED if revoked else status,
+                this_update=now,
+                next_update=now + ANSWER_LIFE,
+                revocation_time=revoked,
+                revocation_reason=None,
+            )
+            .responder_id(ocsp.OCSPResponderEncoding.HASH, self._responder.certificate)
+            .certificates([self._responder.certificate])
+            .sign(self._responder.key, hashes.SHA256())
+        )
+        return answer.public_bytes(Encoding.DER)
+
+    def crl(self, *, issuer: bytes, certificate: bytes | None = None) -> bytes | None:  # noqa: ARG002  # the protocol
+        """Give the authority's present revocation list, as `RevocationSource`."""
+        signer = {self.root: self._root, self.authority: self._qcp}.get(issuer)
+        if signer is None:
+            return None
+        self._lists += 1
+        now = _whole(self._clock.now())
+        identifier = signer.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(signer.certificate.subject)
+            .last_update(now)
+            .next_update(now + LIST_LIFE)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
+            .add_extension(x509.CRLNumber(self._lists), critical=False)
+        )
+        for serial, at in self._revoked.items() if signer is self._qcp else ():
+            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(at)
+            builder = builder.add_revoked_certificate(entry.build())
+        return builder.sign(signer.key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+    def issuer(self, *, certificate: bytes) -> bytes | None:
+        """Give the certificate that issued this one, as `RevocationSource`."""
+        name = x509.load_der_x509_certificate(certificate).issuer
+        for above in (self._qcp, self._root):
+            if above.certificate.subject == name and der(above.certificate) != certificate:
+                return der(above.certificate)
+        return None
+
+    def _addresses(self, issuer: str) -> Addresses:
+        return Addresses(
+            issuer=f"{self._url}/{issuer}.cer",
+            ocsp=f"{self._url}/ocsp" if issuer == "qcp" else "",
+            crl=f"{self._url}/{issuer}.crl",
+            disclosure=_DISCLOSURE,
+            registration="https://sandbox.example.org/subjects",
+        )
+
     def _authority(self, role: str, issuer: Issuer | None) -> Issuer:
         key = new_key(self._key_type)
         subject = name(
@@ -114,8 +202,13 @@ class SandboxPki:
             issuer=issuer or key,
             serial=_serial(),
             not_before=self._clock.now() - BACKDATED,
+            addresses=self._addresses(ROLES[role].issuer) if issuer is not None else Addresses(),
         )
         return Issuer(certificate=made, key=key)
+
+
+def _whole(moment: datetime) -> datetime:
+    return moment.replace(microsecond=0)
 
 
 def _serial() -> int:
