@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import secrets
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -229,15 +230,23 @@ def test_what_is_no_module_is_refused_at_once(tmp_path: Path) -> None:
         Pkcs11Token(tmp_path / "none.so", label="x", pin=Secret("1"))
 
 
-def test_a_child_of_a_fork_begins_anew(token: Pkcs11Token) -> None:
-    fingerprint = put(token)
-    assert token.find(fingerprint) is not None
-    child = os.fork()
-    if child == 0:  # nothing of pytest may go on in here
-        code = 1
-        try:
-            code = 0 if token.find(fingerprint) is not None else 2
-        finally:
-            os._exit(code)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert token.find(fingerprint) is not None
+FORK = """
+import os, sys
+from qcp_sdk.adapters.pkcs11_signer import Pkcs11Token
+from qcp_sdk.values import Secret
+
+module, label, fingerprint = sys.argv[1:]
+token = Pkcs11Token(module, label=label, pin=Secret("1234"))
+assert token.find(fingerprint) is not None
+child = os.fork()
+if child == 0:
+    os._exit(0 if token.find(fingerprint) is not None else 2)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert token.find(fingerprint) is not None
+"""
+
+
+def test_a_child_of_a_fork_begins_anew(softhsm: str, token: Pkcs11Token) -> None:
+    # In a process of its own: one with threads, as pytest may have here, is no place to fork.
+    command = [sys.executable, "-c", FORK, softhsm, token._label, put(token)]
+    subprocess.run(command, check=True, timeout=60)
