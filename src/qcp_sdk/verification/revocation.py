@@ -61,19 +61,18 @@ class Knowledge:
 
 
 def in_document(reader: PdfFileReader) -> Knowledge:
-    """Give what the document security store holds (EN 319 142-1 § 5.4.2); nothing where there is none."""
-    from pyhanko.sign.validation.dss import DocumentSecurityStore
-    from pyhanko.sign.validation.errors import NoDSSFoundError
+    """Give what the document security store holds (EN 319 142-1 § 5.4.2); nothing where there is none.
 
-    try:
-        dss = DocumentSecurityStore.read_dss(reader)
-    except NoDSSFoundError:
+    Read here, because pyHanko's own reader parses every certificate, and one that is broken hides all others.
+    """
+    if "/DSS" not in reader.root:
         return Knowledge()
-    return Knowledge(
-        certificates=tuple(bytes(one.get_object().data) for one in list(dss.certs.values())[:MOST]),
-        ocsps=tuple(bytes(one.get_object().data) for one in list(dss.ocsps)[:MOST]),
-        crls=tuple(bytes(one.get_object().data) for one in list(dss.crls)[:MOST]),
-    )
+    store = reader.root["/DSS"]
+
+    def held(kind: str) -> tuple[bytes, ...]:
+        return tuple(bytes(one.get_object().data) for one in list(store.get(kind, ()))[:MOST])
+
+    return Knowledge(certificates=held("/Certs"), ocsps=held("/OCSPs"), crls=held("/CRLs"))
 
 
 def asked(source: RevocationSource, leaves: Iterable[x509.Certificate], pool: Iterable[x509.Certificate]) -> Knowledge:
