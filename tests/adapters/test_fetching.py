@@ -201,8 +201,9 @@ class TestPlaces:
     def test_a_public_address_is_asked_on_its_own_port_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("1.1.1.1", 25))]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
-        with pytest.raises(Rejected):
+        with pytest.raises(Rejected) as refusal:
             Fetcher(limits=SHORT).get("http://mail.test:25/")
+        assert refusal.value.reason == "address_refused"
 
     def test_the_address_that_was_checked_is_the_one_that_is_asked(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A name that resolves to a private address the second time gains nothing: it is resolved once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -195,6 +196,21 @@ class TestAuthorityThatMisbehaves:
         web.broken = lambda _path: replayed
         with pytest.raises(Unavailable, match="another question"):
             stamping(web).timestamp(digest=bytes(32))
+
+    def test_an_answer_over_another_digest_is_refused(self, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(secrets, "randbits", lambda bits: 7)
+        asked = tsp.TimeStampReq(
+            {
+                "version": "v1",
+                "message_imprint": {"hash_algorithm": {"algorithm": "sha256"}, "hashed_message": b"\x01" * 32},
+                "nonce": 7 | 1 << 62,
+            }
+        )
+        other = web.centre.timestamps().respond(asked.dump())
+        web.broken = lambda _path: other
+        with pytest.raises(Unavailable, match="another question"):
+            stamping(web).timestamp(digest=bytes(32))
+        assert stamping(web).timestamp(digest=b"\x01" * 32)
 
     def test_an_address_that_is_none_is_refused_at_once_and_a_login_is_never_shown(self, web: Web) -> None:
         with pytest.raises(ConfigurationError):

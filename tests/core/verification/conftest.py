@@ -339,6 +339,12 @@ class World:
         """A time-stamping unit that no list knows."""
         return issue(_name("Unknown TSU"), None, purpose=ExtendedKeyUsageOID.TIME_STAMPING)
 
+    def young_responder(self, *, since: datetime) -> Party:
+        """A responder whose certificate is younger than the signature: they get new ones every few weeks."""
+        return issue(
+            _name("TEST OCSP 2"), self.qc_ca, purpose=ExtendedKeyUsageOID.OCSP_SIGNING, no_check=True, start=since
+        )
+
     def short_lived_tsu(self, *, until: datetime) -> Party:
         """A time-stamping unit under an authority of its own, which ends soon."""
         return issue(_name("TEST TSU 2"), self.tsa_ca, purpose=ExtendedKeyUsageOID.TIME_STAMPING, end=until)

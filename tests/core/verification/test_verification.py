@@ -30,6 +30,7 @@ from qcp_sdk.verification import (
     SignatureReport,
     TimeSource,
     TrustStore,
+    revocation,
     specification,
     verify,
 )
@@ -312,6 +313,47 @@ class TestRevocation:
     def test_a_silent_source_is_reported_not_raised(self, world: World, contract: bytes, trusted: TrustStore) -> None:
         signature = only(world.verify(contract, trusted, revocation=Source(answer=None)))
         assert signature.level_reached is SignatureLevel.NIVEAU_3
+        assert "revocation_source_silent" in ids(signature)
+
+    @pytest.mark.parametrize(
+        ("revoked", "sub_indication"),
+        [
+            (None, ""),
+            (SIGNED + timedelta(minutes=5), "TRY_LATER"),  # after the signature: proves nothing against it, nor for it
+            (SIGNED - timedelta(minutes=5), "REVOKED_NO_POE"),
+        ],
+        ids=["good", "revoked-later", "revoked-before"],
+    )
+    def test_a_responder_that_is_younger_than_the_signature(
+        self, world: World, trusted: TrustStore, revoked: datetime | None, sub_indication: str
+    ) -> None:
+        responder = world.young_responder(since=SIGNED + timedelta(minutes=10))
+        answer = world.ocsp_answer(
+            world.jeanne, world.qc_ca, responder, revoked=revoked, at=SIGNED + timedelta(minutes=30)
+        )
+        signed = world.sign(world.blank(), world.jeanne)
+        signature = only(world.verify(signed, trusted, revocation=Source(answer=answer)))
+        assert signature.sub_indication == sub_indication
+        assert signature.best_signature_time == SIGNED
+        assert (signature.level_reached is SignatureLevel.NIVEAU_3) == (revoked is None)
+
+    def test_a_document_makes_a_source_be_asked_so_often_and_no_more(
+        self, world: World, contract: bytes, trusted: TrustStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whoever makes a document chooses whom its verifier asks."""
+        asked: list[bytes] = []
+
+        class Counting(Source):
+            def ocsp(self, *, certificate: bytes, issuer: bytes) -> bytes | None:
+                asked.append(certificate)
+                return None
+
+        world.verify(contract, trusted, revocation=Counting(answer=None))
+        assert len(asked) == 2  # the signatory and the time-stamping unit
+        asked.clear()
+        monkeypatch.setattr(revocation, "MOST_ASKED", 1)
+        signature = only(world.verify(contract, trusted, revocation=Counting(answer=None)))
+        assert len(asked) == 1
         assert "revocation_source_silent" in ids(signature)
 
 

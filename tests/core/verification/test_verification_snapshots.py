@@ -68,11 +68,12 @@ class Scheme:
         pivots: Sequence[str] = (),
         territory: str = "ZZ",
         until: datetime = NOW + timedelta(days=60),
+        operators: Sequence[Party] = (),
     ) -> bytes:
         """Write and sign one."""
         uris = "".join(f'<URI xml:lang="en">{one}</URI>' for one in (*pivots, JOURNAL, "https://lists.test/rules.xml"))
         pointers = pointer(LOTL, "EUlistofthelists", "EU", names) + pointer(
-            NATIONAL, "EUgeneric", territory, [self.world.operator]
+            NATIONAL, "EUgeneric", territory, operators or [self.world.operator]
         )
         text = f"""<TrustServiceStatusList xmlns="http://uri.etsi.org/02231/v2#" Id="LOTL-{sequence}">
           <SchemeInformation>
@@ -236,7 +237,7 @@ class TestPivots:
         stranger = world.impostor()
         scheme.served[self.PIVOT] = scheme.lotl(first, names=[second], sequence=2)
         scheme.served[later] = scheme.lotl(stranger, names=[stranger], sequence=3)
-        scheme.served[LOTL] = scheme.lotl(first, names=[first], sequence=4, pivots=[later, self.PIVOT])
+        scheme.served[LOTL] = scheme.lotl(second, names=[second], sequence=4, pivots=[later, self.PIVOT])
         with pytest.raises(TrustListError, match="does not verify"):
             run(scheme, pin(tmp_path, first))
 
@@ -289,6 +290,7 @@ class TestStaleAndOld:
         only_above = NOW + timedelta(days=1)
         scheme.served[LOTL] = scheme.lotl(signers[0], names=[signers[0]], sequence=6, until=only_above)
         run(scheme, kept)
+        assert TrustStore.load(kept).services(only_above).issuers == ()
         report = verify(scheme.world.signed(), trust=TrustStore.load(kept), now=only_above)
         expired = [dict(one.details)["territory"] for one in report.reasons if one.id == "list_expired"]
         assert expired == ["EU"]
@@ -320,6 +322,16 @@ class TestStaleAndOld:
         assert why in done.outcomes[0].why
         assert done.snapshot == before
         assert not done.complete
+
+    def test_a_list_whose_signer_no_longer_may_sign_is_not_kept(
+        self, scheme: Scheme, signers: tuple[Party, Party], kept: Path
+    ) -> None:
+        other = scheme.world.impostor()
+        scheme.served[LOTL] = scheme.lotl(signers[0], names=[signers[0]], sequence=6, operators=[other])
+        del scheme.served[NATIONAL]
+        (outcome,) = run(scheme, kept).outcomes
+        assert outcome.state is State.MISSING
+        assert TrustStore.load(kept).lists == ()
 
     def test_a_list_of_another_territory_is_refused(
         self, scheme: Scheme, signers: tuple[Party, Party], kept: Path
