@@ -402,7 +402,10 @@ class TestExtending:
         )
         extended = envelope.extend(document=document)
         assert shelf.read(document=extended).startswith(shelf.read(document=document))
-        assert extended != document
+        again = envelope.extend(document=extended)
+        assert shelf.read(document=again).startswith(shelf.read(document=extended))
+        report = verify(shelf.read(document=again), trust=trust(web, tmp_path / "trust"), now=START)
+        assert [one.indication.value for one in report.timestamps] == ["PASSED"] * 3
 
     def test_what_no_longer_holds_is_not_made_to_look_as_if_it_did(
         self, web: Web, revocation: HttpRevocation, archive: PdfArchive, tmp_path: Path

@@ -367,6 +367,7 @@ def extend(*, file: Path, timestamps: Timestamps, revocation: RevocationSource, 
         if reader.encrypted:
             raise Rejected("the document is encrypted", reason="encrypted")
         chains = standing_chains(reader)
+        stream.seek(0)
         seed = hashlib.file_digest(stream, "sha256").digest()
     proof = gather(chains=chains, revocation=revocation, now=clock.now())
     _seal_with_time(file, proof, seed, timestamps, room=TOKEN_SIZE)
