@@ -534,6 +534,13 @@ class TestBadInput:
         with pytest.raises(DocumentError):
             verify(content, trust=trusted, now=NOW)
 
+    def test_a_file_that_is_too_large_is_not_even_read(self, trusted: TrustStore, tmp_path: Path) -> None:
+        path = tmp_path / "large.pdf"
+        with path.open("wb") as file:
+            file.truncate((256 << 20) + 1)
+        with pytest.raises(DocumentError, match="too large"):
+            verify(path, trust=trusted, now=NOW)
+
     def test_a_file_that_is_not_there(self, trusted: TrustStore, tmp_path: Path) -> None:
         with pytest.raises(DocumentError):
             verify(tmp_path / "nowhere.pdf", trust=trusted, now=NOW)
