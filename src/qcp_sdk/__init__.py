@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from qcp_sdk.collectes import Order as Order
     from qcp_sdk.collectes import Role as Role
     from qcp_sdk.collectes import Signatory as Signatory
+    from qcp_sdk.collectes import Stamp as Stamp
     from qcp_sdk.errors import CertificateError as CertificateError
     from qcp_sdk.errors import CodeRefused as CodeRefused
     from qcp_sdk.errors import ConfigurationError as ConfigurationError
@@ -98,6 +99,7 @@ _WHERE = {
         "Order",
         "Role",
         "Signatory",
+        "Stamp",
     ),
     "qcp_sdk.errors": (
         "CertificateError",

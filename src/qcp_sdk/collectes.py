@@ -52,8 +52,32 @@ class Document:
 
 
 @frozen(kw_only=True)
+class Stamp:
+    """Where a person's signature is shown on a document: name, level, instant, and `url` as a QR code.
+
+    `page` counts from 0; `box` is left, bottom, right and top in points from the page's lower left corner. `url` is
+    the host's page that verifies the document.
+
+    Raises:
+        InvalidValue: There is no such page or box.
+    """
+
+    document: DocumentId
+    page: int
+    box: tuple[int, int, int, int]
+    url: str = ""
+
+    def __attrs_post_init__(self) -> None:
+        left, bottom, right, top = self.box
+        if self.page < 0:
+            raise InvalidValue(f"{self.page} is no page", where="page", mend="count pages from 0")
+        if left >= right or bottom >= top:
+            raise InvalidValue(f"{self.box} is no box", where="box", mend="give left, bottom, right, top")
+
+
+@frozen(kw_only=True)
 class Signatory:
-    """One person who is to sign, and the level chosen for them."""
+    """One person who is to sign, and the level chosen for them. Without a stamp, a signature is invisible."""
 
     id: SignatoryId
     name: PersonName
@@ -63,6 +87,8 @@ class Signatory:
     role: Role = Role.THIRD_PARTY
     account: AccountId | None = None
     language: str = field(default="fr", validator=check_language)
+    stamps: tuple[Stamp, ...] = ()
+    """Where the signature is shown: at most once a document."""
 
 
 def _deadline(moment: datetime) -> datetime:
@@ -74,7 +100,8 @@ class Collecte:
     """A signature collection. `signatories` are in signing order.
 
     Raises:
-        InvalidValue: No document or signatory, an id used twice, or a deadline without time zone.
+        InvalidValue: No document or signatory, an id used twice, a stamp on no document of these or two on one, or a
+            deadline without time zone.
     """
 
     id: CollecteId
@@ -97,3 +124,11 @@ class Collecte:
                 raise InvalidValue("there is none", where=where, mend="a collecte needs at least one")
             if len(set(ids)) != len(ids):
                 raise InvalidValue("an id stands twice", where=where, mend="give each its own id")
+        for signatory in self.signatories:
+            stamped = [stamp.document for stamp in signatory.stamps]
+            if len(set(stamped)) != len(stamped) or not {one.id for one in self.documents}.issuperset(stamped):
+                raise InvalidValue(
+                    f"the stamps of `{signatory.id}` do not fit the documents",
+                    where="signatories",
+                    mend="give at most one stamp for each document of the collecte",
+                )

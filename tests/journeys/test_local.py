@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 from attrs import define, frozen
+from pyhanko.pdf_utils.reader import PdfFileReader
 
 from qcp_sdk import journal, notices
 from qcp_sdk.adapters.memory.clock import ManualClock
 from qcp_sdk.ceremony.facts import DocumentsConsented
 from qcp_sdk.ceremony.stages import CeremonyStage
-from qcp_sdk.collectes import Collecte, Document, Role, Signatory
+from qcp_sdk.collectes import Collecte, Document, Role, Signatory, Stamp
 from qcp_sdk.demo_documents import demo_contract
 from qcp_sdk.engine.streams import MACHINES
 from qcp_sdk.errors import CodeRefused, ConfigurationError, LevelRefused, QcpError
@@ -53,6 +54,8 @@ from qcp_sdk.verification.trust import TrustStore
 from qcp_sdk.verification.verify import verify
 
 START = datetime(2026, 11, 23, 9, tzinfo=UTC)
+BOX = (330, 60, 550, 120)
+VERIFY = "https://platform.example/verify"
 CABINET = Cabinet(id=CabinetId("freyssinet"), name="Cabinet Freyssinet")
 CREDIT = Cents(8_220)
 
@@ -161,6 +164,7 @@ class Folder:
                     role=Role.MEMBER,
                     account=one.id,
                     language=one.language,
+                    stamps=(Stamp(document=DocumentId("letter"), page=0, box=BOX, url=VERIFY),) if one is IRENE else (),
                 )
                 for one in (JESSICA, IRENE)
             ),
@@ -227,6 +231,16 @@ def test_both_hold_a_certificate_and_the_price_was_taken_once_for_each(done: Don
     assert qcp.ledger.balance(cabinet=CABINET.id) == CREDIT - 4_000
     assert qcp.ledger.check().balanced
     assert (qcp.backlog().due, qcp.backlog().parked) == (0, 0)
+
+
+def test_a_signature_is_shown_where_the_collecte_says_and_nowhere_else(done: Done) -> None:
+    with done.contract.open("rb") as file:
+        fields = [one.sig_field for one in PdfFileReader(file).embedded_regular_signatures]
+        first, second = (tuple(int(number) for number in each["/Rect"]) for each in fields)
+        drawn = fields[1]["/AP"]["/N"].data
+    assert (first[0], first[1]) == (first[2], first[3]), "invisible: it has no area"
+    assert second == BOX
+    assert drawn
 
 
 def test_the_journal_verifies_and_folds_to_the_state(done: Done) -> None:

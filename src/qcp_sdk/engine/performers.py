@@ -20,13 +20,14 @@ from qcp_sdk.ceremony import effects as ce
 from qcp_sdk.ceremony import facts as cf
 from qcp_sdk.ceremony.state import Ceremony
 from qcp_sdk.certificates import StatusKind
+from qcp_sdk.collectes import Signatory
 from qcp_sdk.effects import Alert, Effect, Notify, SendCode, Wake
 from qcp_sdk.engine.collaborators import Collaborators, routed
 from qcp_sdk.engine.following import SOONER, interval
 from qcp_sdk.errors import Rejected, Unavailable, Unconfirmed
 from qcp_sdk.facts import CodeSent, CodeUndeliverable, Fact
 from qcp_sdk.ports.answers import Outcome, OutcomeKind, Pending
-from qcp_sdk.ports.envelope import PreparedSignature
+from qcp_sdk.ports.envelope import Appearance, PreparedSignature
 from qcp_sdk.ports.signer import HashAnswer, HashSigned, SigningPending
 from qcp_sdk.subscription import effects as se
 from qcp_sdk.subscription import facts as sf
@@ -224,7 +225,12 @@ def _prepare_signature(c: Context, e: ce.PrepareSignature) -> Answer:
     credential = routed(c.ports.signers, c.route("signer"), "signers").credential(fingerprint=e.fingerprint)
     base, _ = c.engine.revision(ceremony, e.document)
     made = routed(c.ports.envelopes, c.route("envelope"), "envelopes").prepare(
-        key=c.key, validated=e.validated, base=base, credential=credential, at=c.now
+        key=c.key,
+        validated=e.validated,
+        base=base,
+        credential=credential,
+        at=c.now,
+        appearance=_appearance(ceremony.signatory, e.document),
     )
     return cf.DocumentPrepared(
         round=e.round,
@@ -234,6 +240,18 @@ def _prepare_signature(c: Context, e: ce.PrepareSignature) -> Answer:
         digest=made.digest,
         state=made.state,
     )
+
+
+_LEVELS: Final[Mapping[str, str]] = {"fr": "Signature de niveau {}", "en": "Level {} signature"}
+"""What a visible signature says of its level, in the signatory's language."""
+
+
+def _appearance(signatory: Signatory, document: DocumentId) -> Appearance | None:
+    stamp = next((one for one in signatory.stamps if one.document == document), None)
+    if stamp is None:
+        return None
+    level = _LEVELS[signatory.language].format(signatory.level.value)
+    return Appearance(page=stamp.page, box=stamp.box, name=signatory.name.full, level=level, url=stamp.url)
 
 
 def _challenge_signer(c: Context, e: ce.ChallengeSigner) -> Answer:

@@ -17,7 +17,7 @@ from qcp_sdk.ceremony import effects as ce
 from qcp_sdk.ceremony import facts as cf
 from qcp_sdk.ceremony.state import Ceremony
 from qcp_sdk.certificates import Certificate, CertificateStatus, Holding, QcStatements
-from qcp_sdk.collectes import Collecte, Document, Signatory
+from qcp_sdk.collectes import Collecte, Document, Signatory, Stamp
 from qcp_sdk.host.collectes import CeremonyView
 from qcp_sdk.host.saying import Code
 from qcp_sdk.host.subscriptions import SubscriptionView
@@ -56,6 +56,7 @@ _OWN: Final[Mapping[Any, str]] = {
     Recognition: "holdings.recognitions",
     Document: "collectes.documents",
     Signatory: "collectes.signatories",
+    Stamp: "collectes.stamps",
     Collecte: "collectes.collectes",
     Policy: "policies.policies",
     Issuer: "policies.issuers",

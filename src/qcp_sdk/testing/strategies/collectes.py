@@ -10,7 +10,7 @@ from attrs import evolve
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from qcp_sdk.collectes import Collecte, Document, Order, Role, Signatory
+from qcp_sdk.collectes import Collecte, Document, Order, Role, Signatory, Stamp
 from qcp_sdk.levels import SignatureLevel
 from qcp_sdk.people import Account
 from qcp_sdk.testing.strategies.accounts import accounts, firms
@@ -40,6 +40,20 @@ def documents() -> SearchStrategy[Document]:
         name=st.sampled_from(FILES),
         content=content_hashes(),
         kind=st.sampled_from(KINDS),
+    )
+
+
+@cache
+def stamps(document: DocumentId | None = None) -> SearchStrategy[Stamp]:
+    """Where a signature is shown: on this document, or on any."""
+    corner, size = st.integers(0, 500), st.integers(1, 300)
+    boxes = st.tuples(corner, corner, size, size).map(lambda box: (box[0], box[1], box[0] + box[2], box[1] + box[3]))
+    return st.builds(
+        Stamp,
+        document=st.just(document) if document is not None else ids().map(DocumentId),
+        page=st.integers(0, 3),
+        box=boxes,
+        url=st.sampled_from(("", "https://host.example/verify")),
     )
 
 
@@ -74,12 +88,16 @@ def collectes(
     some = draw(st.lists(signatories(people=people), min_size=1, max_size=4, unique_by=lambda signatory: signatory.id))
     if levels is not None:
         some = [evolve(one, level=draw(levels)) for one in some]
+    papers = draw(st.lists(documents(), min_size=1, max_size=4, unique_by=lambda document: document.id))
+    some = [
+        evolve(one, stamps=tuple(draw(st.lists(stamps(draw(st.sampled_from(papers)).id), max_size=1)))) for one in some
+    ]
     coming = st.timedeltas(timedelta(seconds=1), timedelta(days=60)).map(lambda by: now + by)
     return Collecte(
         id=CollecteId(draw(ids())),
         title=draw(st.sampled_from(TITLES)),
         sender=draw(firms()),
-        documents=tuple(draw(st.lists(documents(), min_size=1, max_size=4, unique_by=lambda document: document.id))),
+        documents=tuple(papers),
         signatories=tuple(some),
         deadline=draw(coming if open else st.just(now) | coming | instants(around=now, within=timedelta(days=60))),
         order=draw(st.sampled_from(Order)),
