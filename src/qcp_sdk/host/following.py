@@ -75,9 +75,9 @@ def _followed(engine: Engine, id: str) -> str:
         now = engine.ports.clock.now()
         due = now + schedule.spread(every, Key(id), 0)
         check = CheckStatus(at=due, fingerprint=state.certificate.fingerprint)
-        # One key at one version: of two that look at once, one is refused, and looks again; one that an operator settled
-        # by hand leaves its key behind. The stream is written as it
-        # is, so that nothing is asked for what ends, or is erased, in this very moment.
+        # One key at one version: of two that look at once, one is refused, and looks again; what an operator settled by
+        # hand has left its key behind. The stream is written as it is, so that nothing is asked for what ends, or is
+        # erased, in this very moment.
         row = engine.streams.later(stream, Key(f"{id}/{stream.version}/follow-{attempt}"), check, due)
         try:
             store.commit(batch=Batch(at=now, streams=(stream.row,), expected=(stream.version,), outbox=(row,)))
