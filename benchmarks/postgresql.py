@@ -46,6 +46,7 @@ class ByHand:
 
     def __init__(self, connection: psycopg.Connection, schema: str) -> None:
         self.connection, self.schema = connection, schema
+        self.marks: dict[str, frozenset[tuple[str, str]]] = {}
 
     def laid_out(self, batch: Batch) -> Laid:
         """Give the statement of one batch. Its parts see one snapshot, and touch different rows."""
@@ -72,10 +73,9 @@ class ByHand:
             else:
                 columns = "version, stage, state, head, indexed, id, kind, data_key, wrapped_by"
                 insert(named["streams"], columns, *row, stream.kind, stream.data_key, stream.wrapped_by)
-            if not expected or stream.stage in {"proving_identity", "active"}:
-                for name, value in stream.indexes:
-                    sql = f"INSERT INTO {named['indexes']} (name, value, stream) VALUES (%s, %s, %s)"
-                    part(f"{sql} ON CONFLICT DO NOTHING", name, value, stream.id)
+            for name, value in sorted(stream.indexes - self.marks.get(stream.id, frozenset())):
+                insert(named["indexes"], "name, value, stream", name, value, stream.id)
+            self.marks[stream.id] = stream.indexes
         for entry in batch.journal:
             columns = "stream, sequence, at, kind, payload, hash"
             given = (entry.stream, entry.sequence, ticks(entry.at), entry.kind, entry.payload, entry.hash)
@@ -121,7 +121,10 @@ def by_hand(running: PostgresServer) -> float:
             ours = taken(partial(walk, engine, store, number))
             laid_out = [hand.laid_out(batch) for batch in store.batches]
             shares.append(taken(partial(hand.write, laid_out)) / ours)
-        same = "SELECT (SELECT count(*) FROM {0}.qcp_journal), (SELECT count(*) FROM {0}.qcp_outbox)"
+        same = (
+            "SELECT (SELECT count(*) FROM {0}.qcp_journal), (SELECT count(*) FROM {0}.qcp_outbox),"
+            " (SELECT count(*) FROM {0}.qcp_indexes)"
+        )
         counted = [connection.execute(same.format(name).encode()).fetchone() for name in (ours_in, theirs_in)]
         assert counted[0] == counted[1], counted
     database.dispose()

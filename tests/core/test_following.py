@@ -11,6 +11,7 @@ from qcp_sdk.certificates import Certificate
 from qcp_sdk.engine import schedule
 from qcp_sdk.engine.following import OFTENEST, RAREST, interval
 from qcp_sdk.errors import Rejected, Unavailable
+from qcp_sdk.host.custody import OBSTACLES
 from qcp_sdk.host.subscriptions import SubscriptionView
 from qcp_sdk.offers import Offer
 from qcp_sdk.ports.store import Batch
@@ -117,13 +118,17 @@ def test_two_certificates_of_one_moment_are_not_asked_about_together() -> None:
 def forgotten(scene: Scene) -> SubscriptionView:
     """Give a subscription whose certificate nobody follows, as releases left it that did not know of following."""
     view, _ = held(scene)
+    forget(scene, view)
+    return view
+
+
+def forget(scene: Scene, view: SubscriptionView) -> None:
     store, now = scene.world.store, scene.world.clock.now()
     (check,) = (row for row in store.outstanding(stream=view.id) if row.kind == "check_status")
     leased = store.lease(now=check.due, until=check.due + DAY, limit=99, stream=view.id)
     (token,) = (one.token for one in leased if one.key == check.key)
     store.commit(batch=Batch(at=now, answered=((check.key, token),)))
     assert checks(scene, view) == 0
-    return view
 
 
 def test_certificates_that_nobody_follows_are_followed_from_then_on() -> None:
@@ -159,6 +164,31 @@ def test_two_who_look_at_once_begin_it_once(monkeypatch: pytest.MonkeyPatch) -> 
     assert scene.qcp.operations.follow().begun == 0
     assert raced == [1, 1]
     assert checks(scene, view) == 1
+
+
+def test_what_was_settled_by_hand_is_begun_anew() -> None:
+    scene = Scene()
+    view = forgotten(scene)
+    for _ in range(3):
+        assert scene.qcp.operations.follow().begun == 1
+        forget(scene, view)
+
+
+def test_what_is_erased_meanwhile_is_asked_nothing_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene()
+    view = forgotten(scene)
+    commit, raced = scene.world.store.commit, list[int]()
+
+    def late(*, batch: Batch) -> None:
+        if not raced:
+            raced.append(1)
+            scene.qcp.operations.erase(view.id, by="O", reason="r", despite=OBSTACLES, approved_by="S")
+        commit(batch=batch)
+
+    monkeypatch.setattr(scene.world.store, "commit", late)
+    found = scene.qcp.operations.follow()
+    assert (found.begun, found.before, found.never, found.unreadable) == (0, 0, 0, ())
+    assert scene.world.store.outstanding(stream=view.id) == ()
 
 
 def test_an_offer_that_asks_for_no_status_an_attestation_and_an_end_are_left_alone() -> None:

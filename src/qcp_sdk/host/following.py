@@ -6,13 +6,14 @@ stage, which would cost each step an index for what is done once: it lists data 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
 from attrs import frozen
 
 from qcp_sdk.engine import Engine, following, schedule
-from qcp_sdk.errors import Conflict, Erased, InvalidInput, NewerRecord, NotFound, Rejected
+from qcp_sdk.errors import Conflict, Erased, InvalidInput, NewerRecord, NotFound, Rejected, Unavailable
 from qcp_sdk.ports.store import Batch, Store
 from qcp_sdk.subscription.effects import CheckStatus
 from qcp_sdk.subscription.stages import Stage
@@ -20,6 +21,7 @@ from qcp_sdk.subscription.state import Subscription
 from qcp_sdk.values import Key
 
 AT_A_TIME: Final = 200
+MOST_CONFLICTS: Final = 20
 
 
 @frozen(kw_only=True)
@@ -43,37 +45,47 @@ def follow(engine: Engine) -> Following:
     Raises:
         Unavailable: The store does not answer; what was begun stays.
     """
-    begun = before = never = 0
+    counted: Counter[str] = Counter()
     unreadable: list[str] = []
     for id in _active(engine.ports.store):
         try:
-            state = engine.streams.load(id).state
+            counted[_followed(engine, id)] += 1
         except (Erased, NotFound):
             continue  # it went in this very moment
         except (NewerRecord, Rejected, InvalidInput):
             unreadable.append(id)
-            continue
+    return Following(
+        begun=counted["begun"], before=counted["before"], never=counted["never"], unreadable=tuple(unreadable)
+    )
+
+
+def _followed(engine: Engine, id: str) -> str:
+    """Have one certificate followed; say how it stands."""
+    store = engine.ports.store
+    for attempt in range(MOST_CONFLICTS):
+        stream = engine.streams.load(id)
+        state = stream.state
         if not isinstance(state, Subscription) or state.stage is not Stage.ACTIVE:
-            continue
+            return "ended"
         every = following.interval(state)
         if every is None or state.certificate is None:
-            never += 1
-        elif any(row.kind == CheckStatus.kind for row in engine.ports.store.outstanding(stream=id)):
-            before += 1
-        else:
-            now = engine.ports.clock.now()
-            due = now + schedule.spread(every, Key(id), 0)
-            check = CheckStatus(at=due, fingerprint=state.certificate.fingerprint)
-            # One key for as long as nothing happens to it: of two that look at once, one is refused.
-            row = engine.streams.later(engine.streams.load(id), Key(f"{id}/{state.sequence}/follow"), check, due)
-            try:
-                engine.ports.store.commit(batch=Batch(at=now, outbox=(row,)))
-            except Conflict:
-                before += 1
-                continue
-            engine.put_back(id, due)
-            begun += 1
-    return Following(begun=begun, before=before, never=never, unreadable=tuple(unreadable))
+            return "never"
+        if any(row.kind == CheckStatus.kind for row in store.outstanding(stream=id)):
+            return "before"
+        now = engine.ports.clock.now()
+        due = now + schedule.spread(every, Key(id), 0)
+        check = CheckStatus(at=due, fingerprint=state.certificate.fingerprint)
+        # One key at one version: of two that look at once, one is refused, and looks again; what an operator settled by
+        # hand has left its key behind. The stream is written as it is, so that nothing is asked for what ends, or is
+        # erased, in this very moment.
+        row = engine.streams.later(stream, Key(f"{id}/{stream.version}/follow-{attempt}"), check, due)
+        try:
+            store.commit(batch=Batch(at=now, streams=(stream.row,), expected=(stream.version,), outbox=(row,)))
+        except Conflict:
+            continue
+        engine.put_back(id, due)
+        return "begun"
+    raise Unavailable("others kept moving first", where=f"stream `{id}`", mend="try again in a moment")
 
 
 def _active(store: Store) -> Iterator[str]:
