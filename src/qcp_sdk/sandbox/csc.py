@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
@@ -30,6 +30,7 @@ from qcp_sdk.sandbox.csc_state import (
     refusal,
 )
 from qcp_sdk.sandbox.pki import SandboxPki
+from qcp_sdk.sandbox.pki_published import PublishedPki
 from qcp_sdk.sandbox.wsgi import Answer, Failed, Post, Request, answer_json, route
 from qcp_sdk.values import Secret
 
@@ -73,7 +74,7 @@ _METHODS: Final[Mapping[str, tuple[str, ...]]] = {
 _SPECS: Final = {"v1": "1.0.4.0", "v2": "2.2.0.0"}
 
 
-class CscSandbox(CscOAuth):
+class CscSandbox(CscOAuth, PublishedPki):
     """Plays the service. `rules` say how it behaves, `sent` what went to mobiles, `counts` what was asked, by method.
 
     `clients` may get access tokens, by id and secret.
@@ -443,23 +444,6 @@ class CscSandbox(CscOAuth):
         gone = self.credentials.pop(self._credential(asked).id)
         self.pki.revoke(gone.held)
         return Answer(status=HTTPStatus.NO_CONTENT)
-
-    # What relying parties fetch.
-
-    @route("GET", "/pki/{name}")
-    def published(self, request: Request, name: str) -> Answer:  # noqa: ARG002
-        """Give `root.crl`, `qcp.crl`, and the certificates `root.crt`, `qcp.crt`, `tsu.crt`, all DER."""
-        files: dict[str, Callable[[], bytes]] = {
-            "root.crl": lambda: self.pki.crl(issuer=self.pki.root) or b"",
-            "qcp.crl": lambda: self.pki.crl(issuer=self.pki.authority) or b"",
-            "root.crt": lambda: self.pki.root,
-            "qcp.crt": lambda: self.pki.authority,
-            "tsu.crt": lambda: self.pki.timestamps,
-        }
-        if name not in files:
-            raise Failed(HTTPStatus.NOT_FOUND, "nothing of this name is published")
-        kind = "application/pkix-crl" if name.endswith("crl") else "application/pkix-cert"
-        return Answer(body=files[name](), type=kind)
 
     # What they have in common.
 
