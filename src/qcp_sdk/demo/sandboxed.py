@@ -166,7 +166,7 @@ class Published:
         """Answer none: this service publishes lists."""
         return None
 
-    def crl(self, *, issuer: bytes) -> bytes | None:
+    def crl(self, *, issuer: bytes, certificate: bytes | None = None) -> bytes | None:  # noqa: ARG002
         """Give the list of an authority of this service."""
         for role in ("qcp", "root"):
             if self.file(f"{role}.crt") == issuer:
