@@ -133,9 +133,10 @@ def test_what_has_run_out_is_named(tmp_path: Path) -> None:
     clock.advance(timedelta(days=10))
     assert of_lists(qcp) is State.FAULT
     clock.advance(timedelta(days=365 * 20))
-    found = states(qcp)
-    assert found["seal certificate"] is State.FAULT
-    assert found["timestamps"] is State.FAULT
+    found = {one.check: one for one in examine(qcp)}
+    assert found["seal certificate"].state is State.FAULT
+    assert found["timestamps"].state is State.FAULT
+    assert "make the folder anew" in found["timestamps"].mend
 
 
 def test_a_folder_without_lists_is_named(plain: LocalQcp, tmp_path: Path) -> None:
