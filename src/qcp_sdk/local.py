@@ -20,7 +20,7 @@ the mailbox for anybody to read: `production=True` refuses every one of these ad
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
@@ -41,6 +41,7 @@ from qcp_sdk.values import EmailAddress, Secret
 
 if TYPE_CHECKING:
     from qcp_sdk.adapters.file_accounts import FileAccounts
+    from qcp_sdk.adapters.local_scheme import ListedService
     from qcp_sdk.adapters.local_trust_centre import LocalTrustCentre
     from qcp_sdk.adapters.mailbox import Mailbox
     from qcp_sdk.adapters.pdf_envelope import PadesLevel
@@ -64,6 +65,8 @@ class Parts:
     renderer: Renderer
     codes: Codes
     notices: Notices
+    issuers: tuple[Issuer, ...]
+    """The local authorities, for a policy of one's own."""
 
 
 Replace: TypeAlias = Callable[[Parts], Mapping[str, object]]
@@ -88,10 +91,13 @@ class LocalQcp(Qcp):
     trust_directory: Path
     """What `qcp-sdk verify --trust` reads."""
     clock: Clock
+    listed: Callable[[], tuple[Sequence[ListedService], Sequence[bytes]]] = staticmethod(lambda: ((), ()))
+    """Services beside the centre's that are put on the list, and revocation lists of theirs (DER): where `replace`
+    brought an authority of its own."""
 
     def publish_trust(self) -> Path:
         """Publish the local trusted list and revocation lists as they stand now; give their directory."""
-        publish_list(self.centre, self.trust_directory, self.clock)
+        publish_list(self.centre, self.trust_directory, self.clock, *self.listed())
         return self.trust_directory
 
 
@@ -209,7 +215,15 @@ def _open(
     registration = SimulatedRegistration(
         path / "registration.sqlite", authority=authority, clock=clock, verdict_after=verdict_after
     )
-    parts = Parts(path=path, clock=clock, keys=keys, renderer=renderer, codes=codes, notices=notices)
+    parts = Parts(
+        path=path,
+        clock=clock,
+        keys=keys,
+        renderer=renderer,
+        codes=codes,
+        notices=notices,
+        issuers=_local_issuers(centre),
+    )
     replaced = replace(parts) if replace is not None else {}
     sending = cast("Codes", replaced.get("codes", codes))
     own: dict[str, object] = {
@@ -259,7 +273,13 @@ def _local_issuers(centre: LocalTrustCentre) -> tuple[Issuer, ...]:
     )
 
 
-def publish_list(centre: LocalTrustCentre, directory: Path, clock: Clock) -> None:
+def publish_list(
+    centre: LocalTrustCentre,
+    directory: Path,
+    clock: Clock,
+    others: Sequence[ListedService] = (),
+    other_crls: Sequence[bytes] = (),
+) -> None:
     """Publish the trusted list of the local scheme, and the revocation lists of its authorities, as they stand now."""
     from qcp_sdk.adapters.local_scheme import ListedService, Purpose, ServiceStatus, ServiceType, publish
     from qcp_sdk.certificates import read
@@ -288,9 +308,9 @@ def publish_list(centre: LocalTrustCentre, directory: Path, clock: Clock) -> Non
         directory,
         operator_key=operator.key,
         operator_certificate=operator.certificate,
-        services=services,
+        services=(*services, *others),
         now=now,
         next_update=now + LIST_LIFE,
         sequence=max(1, int(now.timestamp())),
-        crls=crls,
+        crls=(*crls, *other_crls),
     )

@@ -7,6 +7,7 @@ import hashlib
 import warnings
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -85,6 +86,11 @@ def signed_in(accounts: OidcAccounts, provider: Provider, sub: str) -> Account:
     return accounts.signed_in(begun, state=back["state"], code=back["code"])
 
 
+@cache
+def shared() -> Provider:
+    return Provider()
+
+
 class TestOidcAccounts(AccountsConformance):
     examples = 5
 
@@ -94,7 +100,8 @@ class TestOidcAccounts(AccountsConformance):
         yield
 
     def make_accounts(self, *people: Account) -> Accounts:
-        self.place, self.provider = self.folder / str(next(self.made)), Provider()
+        # One provider for all: accounts know who has signed in through them, and each has a folder of its own.
+        self.place, self.provider = self.folder / str(next(self.made)), shared()
         accounts = adapter(self.provider, self.place)
         for person in people:
             self.provider.put(person)

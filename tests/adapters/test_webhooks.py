@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -28,6 +29,7 @@ from qcp_sdk.ports.webhooks import Delivery
 from qcp_sdk.testing.conformance.examples import START, account, messages, recipient
 from qcp_sdk.testing.conformance.notices import NoticesConformance
 from qcp_sdk.testing.conformance.webhooks import WebhooksConformance
+from qcp_sdk.testing.spoiling import persistent
 from qcp_sdk.values import ContentHash, Key, Secret, SessionId
 
 OLD: Final = Secret("whsec_" + base64.b64encode(b"the secret of last year.").decode())
@@ -155,15 +157,17 @@ class Host:
         self.events: dict[str, dict[str, Any]] = {}
         self.posts = 0
         self.status = "200 OK"
+        self.failing: random.Random | None = None
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         body = environ["wsgi.input"].read()
         headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name[:5] == "HTTP_"}
         event = Webhook(NEW.reveal()).verify(body, headers)
         self.posts += 1
-        if self.status == "200 OK":
+        fails = self.failing.random() if self.failing is not None else 1.0
+        if self.status == "200 OK" and fails >= 0.2:
             self.events[headers["webhook-id"]] = event
-        start_response(self.status, [])
+        start_response(self.status if fails >= 0.4 else "503 Not now", [])
         return [b""]
 
 
@@ -191,6 +195,18 @@ class TestWebhookNotices(NoticesConformance):
 
     def received(self, notices: Notices, by: Recipient) -> int:
         assert self.host.posts == len(self.host.events)
+        return sum(event["data"]["recipient"]["email"] == by.email.text for event in self.host.events.values())
+
+
+class TestWebhookNoticesOverABadNetwork(TestWebhookNotices):
+    """The same exam, while the host fails four times in ten, before or after it took the event."""
+
+    def restarted(self, notices: Notices | None) -> WebhookNotices:
+        self.host.failing = random.Random(7)
+        return persistent(super().restarted(notices))
+
+    def received(self, notices: Notices, by: Recipient) -> int:
+        # Some came twice, under one id: the host does once what comes twice.
         return sum(event["data"]["recipient"]["email"] == by.email.text for event in self.host.events.values())
 
 

@@ -10,22 +10,29 @@ from typing import Final
 
 import pytest
 from attrs import define, field
+from cryptography import x509
 
 from qcp_sdk.adapters.idnow import IdnowHints
 from qcp_sdk.adapters.memory.clock import ManualClock
+from qcp_sdk.certificates import fingerprint
 from qcp_sdk.demo import __main__ as demo
 from qcp_sdk.demo import sandboxed
 from qcp_sdk.demo.journey import CABINET, Journey, Teller
+from qcp_sdk.demo_documents import demo_contract
 from qcp_sdk.errors import WebhookRefused
+from qcp_sdk.levels import SignatureLevel
 from qcp_sdk.local import LocalQcp, open_local
 from qcp_sdk.otp import Purpose
 from qcp_sdk.ports.webhooks import Delivery
+from qcp_sdk.sandbox.csc import CscSandbox
 from qcp_sdk.sandbox.idnow import IdnowSandbox
 from qcp_sdk.sandbox.post import Mode
 from qcp_sdk.sandbox.server import Sandbox, Served
 from qcp_sdk.subscription.stages import Stage
 from qcp_sdk.testing.conformance.examples import START
-from qcp_sdk.values import Cents
+from qcp_sdk.values import Cents, Key
+from qcp_sdk.verification.trust import TrustStore
+from qcp_sdk.verification.verify import verify
 
 MINUTES: Final = timedelta(minutes=5)
 
@@ -73,12 +80,14 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     sandbox = Sandbox(base=clock, only=sandboxed.PROVIDERS, deliver=deliver)
     with Served(sandbox) as served:
         served._stopped.set()  # webhooks are delivered when the test says so
+        sandbox.providers["csc"].script({"rules": {"login": True}})
         qcp = open_local(
             tmp_path_factory.mktemp("sandbox"),
             clock=clock,
             offer=sandboxed.offers,
             replace=partial(sandboxed.replacing, served.url),
         )
+        qcp.listed = sandboxed.Published(served.url).listed
         towns.append(Town(qcp, clock, served))
         yield towns[0]
 
@@ -98,6 +107,41 @@ def test_both_plans_end_with_a_certificate_that_was_paid_once(town: Town) -> Non
     assert town.qcp.ledger.balance(cabinet=CABINET.id) == Cents(8_220 - 2_000)
     assert town.qcp.ledger.balance(cabinet=sandboxed.HOSTED.id) == Cents(0)
     assert len(town.heard) == 4  # under review and decided, each twice
+
+
+def test_a_document_is_signed_at_the_remote_service_and_reaches_niveau_3(town: Town, tmp_path: Path) -> None:
+    journey = town.journey()
+    journey.subscribe(journey.b, stumble=False)
+    content = town.qcp.collectes.keep(demo_contract(at=town.clock.now()))
+    signed = journey.sign(journey.collecte("remote", content, "lettre.pdf"))
+    path = tmp_path / "signed.pdf"
+    path.write_bytes(town.qcp.collectes.read(signed))
+    report = verify(path, trust=TrustStore.load(town.qcp.publish_trust()), now=town.clock.now())
+    assert report.level_reached is SignatureLevel.NIVEAU_3
+    assert len(report.signatures) == 2
+    csc = town.served.sandbox.providers["csc"]
+    assert isinstance(csc, CscSandbox)
+    assert csc.counts["credentials/create"] == csc.counts["signatures/signHash"] == 2
+
+
+def test_a_credential_that_is_deleted_is_on_the_revocation_list(town: Town) -> None:
+    csc = town.served.sandbox.providers["csc"]
+    assert isinstance(csc, CscSandbox)
+    published = sandboxed.Published(town.served.url)
+    issuer = published.file("qcp.crt")
+
+    def revoked() -> set[int]:
+        told = published.crl(issuer=issuer)
+        assert told is not None
+        return {one.serial_number for one in x509.load_der_x509_crl(told)}
+
+    assert revoked() == set()
+    held = next(iter(csc.credentials.values())).held
+    town.qcp.ports.authorities["default"].revoke(
+        key=Key("s/90/0"), fingerprint=fingerprint(held.chain[0]), reason="key_compromise"
+    )
+    assert revoked() == {held.serial}
+    assert published.crl(issuer=b"of somebody else") is None
 
 
 def test_codes_went_by_sms_to_the_gateway_and_not_to_the_mailbox(town: Town) -> None:

@@ -43,6 +43,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory, served: Served) -> Path:
     return made
 
 
+@pytest.fixture(scope="module")
+def plain(folder: Path) -> LocalQcp:
+    return open_local(folder)
+
+
 def states(qcp: LocalQcp, **asked: Any) -> dict[str, State]:
     return {one.check: one.state for one in examine(qcp, **asked)}
 
@@ -128,20 +133,21 @@ def test_what_has_run_out_is_named(tmp_path: Path) -> None:
     clock.advance(timedelta(days=10))
     assert of_lists(qcp) is State.FAULT
     clock.advance(timedelta(days=365 * 20))
-    found = states(qcp)
-    assert found["seal certificate"] is State.FAULT
-    assert found["timestamps"] is State.FAULT
+    found = {one.check: one for one in examine(qcp)}
+    assert found["seal certificate"].state is State.FAULT
+    assert found["timestamps"].state is State.FAULT
+    assert "make the folder anew" in found["timestamps"].mend
 
 
-def test_a_folder_without_lists_is_named(folder: Path, tmp_path: Path) -> None:
-    assert states(open_local(folder), trust=tmp_path)["trusted lists"] is State.FAULT
+def test_a_folder_without_lists_is_named(plain: LocalQcp, tmp_path: Path) -> None:
+    assert states(plain, trust=tmp_path)["trusted lists"] is State.FAULT
 
 
 @pytest.mark.parametrize(
     ("answers", "state"),
     [(400, State.FINE), (401, State.FINE), (204, State.FAULT), (404, State.FAULT), (500, State.FAULT)],
 )
-def test_a_webhook_address_has_to_refuse_what_nobody_signed(folder: Path, answers: int, state: State) -> None:
+def test_a_webhook_address_has_to_refuse_what_nobody_signed(plain: LocalQcp, answers: int, state: State) -> None:
     def host(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
         start(f"{answers} Answer", [("Content-Length", "0")])
         return [b""]
@@ -150,8 +156,8 @@ def test_a_webhook_address_has_to_refuse_what_nobody_signed(folder: Path, answer
     sandbox.control = host  # type: ignore[assignment]  # any WSGI application will do
     with Served(sandbox) as running:
         url = f"{running.url}/_control/hooks?x=1"
-        assert states(open_local(folder), webhooks=[url])[url] is state
-    assert states(open_local(folder), webhooks=[url])[url] is State.FAULT  # nobody there
+        assert states(plain, webhooks=[url])[url] is state
+    assert states(plain, webhooks=[url])[url] is State.FAULT  # nobody there
 
 
 def test_the_command_says_what_to_mend(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

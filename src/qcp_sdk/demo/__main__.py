@@ -79,6 +79,8 @@ def run(output: Path, pdf: Path | None, language: str, *, sandbox: str = "") -> 
             offer=sandboxed.offers if sandbox else None,
             replace=partial(sandboxed.replacing, sandbox) if sandbox else None,
         )
+    if sandbox:
+        qcp.listed = sandboxed.Published(sandbox).listed
     tell = _teller(console, texts.__getitem__)
     hands: Hands = sandboxed.SandboxHands(sandbox) if sandbox else LocalHands(qcp)
     if sandbox:
@@ -142,7 +144,7 @@ def run(output: Path, pdf: Path | None, language: str, *, sandbox: str = "") -> 
         ("row_money", f"{' + '.join(one.text(language) for one in taken)} = {spent.text(language)}", ""),
         ("row_contract", " + ".join(str(level) for level in levels), "contract-signed.pdf"),
         ("row_verification", str(report.to_json()["level_reached"]), "verification.json"),
-        ("row_dossier", _sealed(output), "dossier.asice"),
+        ("row_dossier", _sealed(output, qcp), "dossier.asice"),
         ("row_journal", texts["facts"].format(count=facts), "journal.json"),
         ("row_mailbox", texts["messages"].format(count=messages), "mailbox/"),
     ]
@@ -161,10 +163,12 @@ def run(output: Path, pdf: Path | None, language: str, *, sandbox: str = "") -> 
     return 0 if as_promised else 1
 
 
-def _sealed(output: Path) -> str:
+def _sealed(output: Path, qcp: LocalQcp) -> str:
     """Check the dossier as a stranger would, with the root alone, and say when it was sealed."""
-    trusted = anchors((output / "chain.pem").read_bytes(), name="chain.pem")
-    report = verify_dossier((output / "dossier.asice").read_bytes(), anchors=trusted[-1:])
+    root = _pem(qcp.centre.certificates().root)
+    (output / "root.pem").write_text(root)
+    trusted = anchors(root.encode(), name="root.pem")
+    report = verify_dossier((output / "dossier.asice").read_bytes(), anchors=trusted)
     return f"ASiC-E, {report.sealed.at:%Y-%m-%d %H:%M:%S} UTC"
 
 

@@ -17,6 +17,7 @@ from qcp_sdk.facts import CodeRequested
 from qcp_sdk.host.saying import Code
 from qcp_sdk.host.subscriptions import SubscriptionView
 from qcp_sdk.identity import Proofing
+from qcp_sdk.levels import CertificateLevel
 from qcp_sdk.local import Parts
 from qcp_sdk.offers import Offer
 from qcp_sdk.otp import Purpose
@@ -37,11 +38,13 @@ from qcp_sdk.values import (
 )
 
 if TYPE_CHECKING:
+    from qcp_sdk.adapters.local_scheme import ListedService
     from qcp_sdk.sandbox.server import Sandbox, Served
 
-PROVIDERS: Final = ("idnow", "sms", "universign")
+PROVIDERS: Final = ("csc", "idnow", "sms", "universign")
 HOSTED: Final = Cabinet(id=CabinetId("valmont"), name="Cabinet Valmont")
 """A cabinet whose members subscribe on Universign's pages."""
+ISSUER: Final = "CSC sandbox (TEST)"
 VERDICT_AFTER: Final = timedelta(seconds=3)
 
 
@@ -58,6 +61,7 @@ def serving() -> Iterator[Served]:
     from qcp_sdk.sandbox.universign import UniversignSandbox
 
     sandbox: Sandbox = Sandbox(only=PROVIDERS)
+    sandbox.providers["csc"].script({"rules": {"login": True}})  # as a real service: nobody signs without a token
     for provider in sandbox.providers.values():
         if isinstance(provider, IdnowSandbox | UniversignSandbox):
             provider.verdict_after = VERDICT_AFTER
@@ -99,7 +103,107 @@ def replacing(url: str, parts: Parts) -> Mapping[str, object]:
             remember=parts.path / "sms",
             otherwise=parts.codes,
         ),
+        **_signing(url, parts),
     }
+
+
+def _signing(url: str, parts: Parts) -> Mapping[str, object]:
+    """Give what a CSC service does: it issues, keeps the keys, sends the codes for signing, signs, timestamps."""
+    from qcp_sdk.adapters.csc import ClientCredentials, CscAuthority, CscClient, CscSigner, CscTimestamps, OAuth
+    from qcp_sdk.adapters.pdf_envelope import PadesLevel, PdfEnvelope
+    from qcp_sdk.adapters.shared.answers import KeptAnswers
+    from qcp_sdk.adapters.shared.http import Http
+    from qcp_sdk.adapters.shared.notebook import FileNotebook
+    from qcp_sdk.adapters.shelf import FileShelf
+    from qcp_sdk.certificates import read
+    from qcp_sdk.policy.load import default_policy
+    from qcp_sdk.policy.shapes import Issuer
+
+    http = Http(f"{url}/csc", plain=True)
+    oauth = OAuth(http=http, client_id="qcp-sdk", client_secret=Secret("sandbox"))
+    scope = "service credential-creation credential-deletion"
+    client = CscClient(http, version="v2", access=ClientCredentials(oauth, clock=parts.clock, scope=scope))
+    notebook, published = FileNotebook(parts.path / "csc.sqlite"), Published(url)
+    issuer = Issuer(
+        name=ISSUER,
+        dn=read(published.file("qcp.crt")).subject,
+        levels=frozenset({CertificateLevel.QCP_N}),
+    )
+    return {
+        "policy": default_policy().trusting(*parts.issuers, issuer),
+        "authority": CscAuthority(
+            client,
+            notebook=notebook,
+            clock=parts.clock,
+            issuer=ISSUER,
+            client_data=lambda told: f"mobile={told.account.mobile.text}",
+        ),
+        "signer": CscSigner(client, notebook=notebook, clock=parts.clock, look=False),
+        "envelope": PdfEnvelope(
+            documents=FileShelf(parts.path / "documents"),
+            timestamps=CscTimestamps(client),
+            revocation=published,
+            clock=parts.clock,
+            level=PadesLevel.B_LT,
+            answers=KeptAnswers(parts.path / "documents" / "embedded"),
+        ),
+    }
+
+
+@frozen
+class Published:
+    """What the service's authorities publish for relying parties: certificates and revocation lists, over HTTP."""
+
+    url: str
+
+    def file(self, name: str) -> bytes:
+        """Fetch one."""
+        answer = httpx.get(f"{self.url}/csc/csc/pki/{name}", timeout=10)
+        answer.raise_for_status()
+        return answer.content
+
+    def ocsp(self, *, certificate: bytes, issuer: bytes) -> bytes | None:  # noqa: ARG002
+        """Answer none: this service publishes lists."""
+        return None
+
+    def crl(self, *, issuer: bytes, certificate: bytes | None = None) -> bytes | None:  # noqa: ARG002
+        """Give the list of an authority of this service."""
+        for role in ("qcp", "root"):
+            if self.file(f"{role}.crt") == issuer:
+                return self.file(f"{role}.crl")
+        return None
+
+    def issuer(self, *, certificate: bytes) -> bytes | None:
+        """Give the authority above a certificate."""
+        root, qcp = self.file("root.crt"), self.file("qcp.crt")
+        if certificate == root:
+            return None
+        return root if certificate in (qcp, self.file("tsu.crt")) else qcp
+
+    def listed(self) -> tuple[tuple[ListedService, ...], tuple[bytes, ...]]:
+        """Give what is to stand on the trusted list: the authority, the time-stamping unit; and both lists."""
+        from qcp_sdk.adapters.local_scheme import ListedService, ServiceStatus, ServiceType
+        from qcp_sdk.adapters.local_scheme import Purpose as ListedPurpose
+        from qcp_sdk.certificates import read
+
+        since = read(self.file("root.crt")).not_before
+        granted = ((ServiceStatus.GRANTED, since),)
+        services = (
+            ListedService(
+                name=ISSUER,
+                type=ServiceType.CA_QC,
+                certificate=self.file("qcp.crt"),
+                history=granted,
+                purposes=(ListedPurpose.SIGNATURES,),
+            ),
+            ListedService(
+                name="CSC sandbox time-stamping unit (TEST)",
+                type=ServiceType.QTST,
+                certificate=self.file("tsu.crt"),
+                history=granted,
+            ),
+        )
+        return services, (self.file("qcp.crl"), self.file("root.crl"))
 
 
 @frozen
@@ -117,12 +221,16 @@ class SandboxHands:
         """Do everything on Universign's page."""
         self._press(view.show.registration_url)
 
-    def sms_code(self, account: Account, purpose: Purpose) -> Code:  # noqa: ARG002  # the newest is the one
-        """Read the newest SMS: the code stands in its last line, for browsers to fill in.
+    def sms_code(self, account: Account, purpose: Purpose) -> Code:
+        """Read the newest SMS: the code is in its last line. The signing service sends its own.
 
         Raises:
             NotFound: There is none.
         """
+        if purpose is Purpose.SIGN:
+            state = httpx.get(f"{self.url}/_control/state", timeout=10).json()
+            sent = [one["code"] for one in state["providers"]["csc"]["codes"] if one["mobile"] == account.mobile.text]
+            return Code(Secret(sent[-1]))
         received = httpx.get(f"{self.url}/sms/inbox", params={"to": account.mobile.text}, timeout=10).json()
         found = re.search(r"^@\S+ #(\d+)$", received[-1]["text"].strip().splitlines()[-1]) if received else None
         if found is None:

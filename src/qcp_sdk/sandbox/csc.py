@@ -30,6 +30,7 @@ from qcp_sdk.sandbox.csc_state import (
     refusal,
 )
 from qcp_sdk.sandbox.pki import SandboxPki
+from qcp_sdk.sandbox.pki_published import PublishedPki
 from qcp_sdk.sandbox.wsgi import Answer, Failed, Post, Request, answer_json, route
 from qcp_sdk.values import Secret
 
@@ -73,7 +74,7 @@ _METHODS: Final[Mapping[str, tuple[str, ...]]] = {
 _SPECS: Final = {"v1": "1.0.4.0", "v2": "2.2.0.0"}
 
 
-class CscSandbox(CscOAuth):
+class CscSandbox(CscOAuth, PublishedPki):
     """Plays the service. `rules` say how it behaves, `sent` what went to mobiles, `counts` what was asked, by method.
 
     `clients` may get access tokens, by id and secret.

@@ -154,7 +154,8 @@ class Provider:
             for name, thing in vars(cls).items()
             for method, path in getattr(thing, "routes", ())
         )
-        cls._routes = (*own, *cls._routes)
+        inherited = (one for base in cls.__bases__ for one in getattr(base, "_routes", ()))
+        cls._routes = tuple(dict.fromkeys((*own, *inherited)))
 
     def reset(self) -> None:
         """Forget everything."""

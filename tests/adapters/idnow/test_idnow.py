@@ -352,14 +352,14 @@ def test_ten_thousand_spoilt_answers_raise_port_errors_only(sandbox: Sandbox, tm
     told: dict[str, int] = {}
     for number in range(10_000):
         try:
-            answer = calls[0 if number % 10 else 1](number)
+            answer = calls[0 if number % 50 else 1](number)
         except PortError as error:
             told[type(error).__name__] = told.get(type(error).__name__, 0) + 1
         else:
             assert not isinstance(answer, IdentityApproved), "approved by a spoilt answer"
             told[type(answer).__name__] = told.get(type(answer).__name__, 0) + 1
     assert told["Unavailable"] > 1_000
-    assert told["Unconfirmed"] > 10
+    assert told["Unconfirmed"] > 3
 
 
 def test_a_configuration_without_what_it_needs_is_refused(sandbox: Sandbox, tmp_path: Path) -> None:

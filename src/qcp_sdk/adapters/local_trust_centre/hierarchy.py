@@ -177,11 +177,14 @@ class Hierarchy:
         key: PrivateKey,
         emails: tuple[str, ...] = (),
     ) -> x509.Certificate:
+        above = self._held[issuer].issuer if isinstance(issuer, str) else issuer
+        if isinstance(above, Issuer) and above.certificate.not_valid_after_utc <= self._clock.now():
+            raise Unavailable("the local authority has run out", where="trust centre", mend="make the folder anew")
         return build(
             profile,
             subject=subject,
             key=_public(key),
-            issuer=self._held[issuer].issuer if isinstance(issuer, str) else issuer,
+            issuer=above,
             serial=secrets.randbits(158) | 1 << 158,  # 20 bytes, positive, drawn: EN 319 412-1, RFC 5280 § 4.1.2.2
             not_before=self._clock.now() - BACKDATED,
             addresses=self._addresses(issuer) if isinstance(issuer, str) else Addresses(),
