@@ -158,6 +158,11 @@ def test_pages_take_the_projects_layout(scene: Scene, tmp_path: Path) -> None:
     assert text.endswith("<i>jessica</i>")
 
 
+def test_what_caches_may_share_carries_no_cookie(scene: Scene) -> None:
+    shared = client().get("/signature/static/qcp.css")
+    assert (shared.status_code, dict(shared.cookies), "Cookie" in shared.headers.get("Vary", "")) == (200, {}, False)
+
+
 def test_a_provider_posts_and_is_asked_about(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     monkeypatch.setattr(scene.qcp.subscriptions, "hint", asked.append)
