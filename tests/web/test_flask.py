@@ -108,6 +108,11 @@ def test_it_works_below_another_prefix_and_beneath_another_application(qcp_scene
     assert 'href="/host/me/sign/mobile"' in text
 
 
+def test_an_address_with_a_line_break_in_it_is_the_journeys_as_well(qcp_scene: Scene) -> None:
+    answer = signed_in(host(qcp_scene)).get("/signature/api/subscriptions/%0A")
+    assert (answer.status_code, answer.mimetype) == (404, "application/json")
+
+
 def test_two_applications_in_one_process_do_not_mix(qcp_scene: Scene) -> None:
     first, second = host(qcp_scene), host(Scene())
     with first.app_context():

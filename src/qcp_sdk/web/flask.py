@@ -42,6 +42,7 @@ from flask import Blueprint, Flask, Response, abort, current_app, render_templat
 from flask.cli import AppGroup
 from jinja2 import TemplateNotFound
 from werkzeug.local import LocalProxy
+from werkzeug.routing import PathConverter
 
 from qcp_sdk import sdk
 from qcp_sdk.errors import ConfigurationError, ErasureRefused, QcpError
@@ -122,6 +123,12 @@ class State:
         return Signatories(self.journey).answer(asked, me=me, members=members, action=action, build=build)
 
 
+class _Rest(PathConverter):
+    """The rest of an address, whatever it holds: Werkzeug's own converter stops at a line break."""
+
+    regex = r"(?s:[^/].*?)"
+
+
 current = cast(State, LocalProxy(lambda: current_app.extensions["qcp"]))
 """The state of the application that answers now."""
 
@@ -151,7 +158,8 @@ class Qcp:
         pages.add_url_rule(
             "/", "certificates", _page, defaults={"path": ""}, methods=METHODS, provide_automatic_options=False
         )
-        pages.add_url_rule("/<path:path>", "page", _page, methods=METHODS, provide_automatic_options=False)
+        app.url_map.converters["qcp_rest"] = _Rest
+        pages.add_url_rule("/<qcp_rest:path>", "page", _page, methods=METHODS, provide_automatic_options=False)
         if (wtf := app.extensions.get("csrf")) is not None:
             wtf.exempt(_webhook)
         app.register_blueprint(pages)
