@@ -81,7 +81,7 @@ browser: $(VENV)/.dev ## the pages in a real browser: needs chromium and npm
 	@$(PIP) install 'playwright>=1.49'
 	@npm install --silent --no-audit --no-fund --prefix '$(AXE)' 'axe-core@^4.10'
 	@QCP_BROWSER=$$(command -v chromium) QCP_AXE='$(AXE)/node_modules/axe-core/axe.min.js' \
-	  $(BIN)/python -m pytest -n $(JOBS) -m browser tests/browser $(PYTEST)
+	  $(BIN)/python -m pytest -n $(JOBS) -m browser tests/browser tests/journeys/test_portal.py $(PYTEST)
 
 .PHONY: full
 full: $(VENV)/.dev ## the tests and what is too long for CI: every crash, large worlds, mutants, a soak

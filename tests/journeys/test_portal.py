@@ -14,6 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
+pytestmark = pytest.mark.browser
+
 WALKER = Path(__file__).resolve().parents[2] / "docs" / "examples" / "web_flask" / "walker.py"
 
 

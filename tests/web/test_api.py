@@ -184,7 +184,7 @@ schema = schemathesis.openapi.from_wsgi("/signature/api/openapi.json", FUZZED.ap
 
 
 @schema.parametrize()
-@settings(max_examples=16, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 def test_schemathesis_finds_nothing(case: Any) -> None:
     ids = FUZZED.begin(next(STAGES))
     case.call_and_validate(headers=FUZZED.headers, cookies=FUZZED.cookies)

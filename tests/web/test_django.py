@@ -24,6 +24,7 @@ from django.template import Context, Template  # noqa: E402
 from django.test import Client, RequestFactory, override_settings  # noqa: E402
 from django.utils import translation  # noqa: E402
 
+from qcp_sdk.audit import OperatorActed  # noqa: E402
 from qcp_sdk.errors import ConfigurationError, WebhookRefused  # noqa: E402
 from qcp_sdk.facts import CodeRequested  # noqa: E402
 from qcp_sdk.otp import Purpose  # noqa: E402
@@ -155,6 +156,11 @@ def test_pages_take_the_projects_layout(scene: Scene, tmp_path: Path) -> None:
     assert text.startswith("<h9>My signing certificates</h9>")
     assert "<h1>My signing certificates</h1>" in text
     assert text.endswith("<i>jessica</i>")
+
+
+def test_what_caches_may_share_carries_no_cookie(scene: Scene) -> None:
+    shared = client().get("/signature/static/qcp.css")
+    assert (shared.status_code, dict(shared.cookies), "Cookie" in shared.headers.get("Vary", "")) == (200, {}, False)
 
 
 def test_a_provider_posts_and_is_asked_about(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -357,3 +363,112 @@ def test_a_collecte_is_created_in_the_projects_own_view(scene: Scene) -> None:
     )  # fmt: skip
     assert step.collecte is not None
     assert step.decision is not None
+
+
+# --- support ----------------------------------------------------------------------------------------------------
+
+
+def support(name: str) -> Client:
+    User.objects.create_superuser(name)
+    return client(name)
+
+
+def acts(scene: Scene) -> list[OperatorActed]:
+    return [one.fact for one in scene.qcp.operations.acts() if isinstance(one.fact, OperatorActed)]
+
+
+def act(browser: Client, page: str, what: str, **form: str) -> Any:
+    csrf = token(browser.get(f"{page}change/").text)
+    return browser.post(f"{page}{what}/", {"csrfmiddlewaretoken": csrf, **form})
+
+
+def test_personal_data_are_revealed_for_a_reason_and_on_record(scene: Scene) -> None:
+    view = scene.subscribe(scene.jessica, until=Stage.CONSENTING)
+    browser = support("odile")
+    page = f"/admin/qcp/stream/{Stream.objects.get(name=view.id).pk}/"
+    assert "subscription_opened" in browser.get(f"{page}change/").text
+    assert act(browser, page, "reveal", reason=" ").status_code == 302
+    shown = act(browser, page, "reveal", reason="call 7")
+    assert "Poussart" in shown.text
+    assert "no-store" in shown.headers["Cache-Control"]
+    (recorded,) = acts(scene)
+    assert (recorded.what, recorded.about, recorded.by, recorded.reason) == (
+        "data_revealed", view.id, "odile", "call 7",
+    )  # fmt: skip
+    assert browser.get(f"{page}reveal/").status_code == 403
+
+
+def test_support_finds_an_accounts_subscriptions_and_asks_again(scene: Scene) -> None:
+    from datetime import timedelta
+
+    view = scene.subscribe(scene.jessica, until=Stage.PROVING_IDENTITY)
+    scene.subscribe(scene.irene, until=Stage.CONSENTING)
+    browser = support("odile")
+    found = browser.get("/admin/qcp/stream/?q=jessica").text
+    assert view.id in found
+    assert "1 subscription or ceremony" in found
+    scene.world.identity.capture(scene.identity_session(view))
+    scene.world.clock.advance(timedelta(minutes=10))
+    page = f"/admin/qcp/stream/{Stream.objects.get(name=view.id).pk}/"
+    act(browser, page, "ask")
+    assert scene.qcp.subscriptions.get(view.id).stage is Stage.CONFIRMING_IDENTITY
+
+
+def test_a_parked_effect_is_retried_or_settled_by_two(scene: Scene) -> None:
+    scene.subscribe(scene.jessica, until=Stage.PROVING_IDENTITY)
+    row = Effect.objects.get(kind="ask_identity", state="waiting")
+    page = f"/admin/qcp/effect/{row.pk}/"
+    odile, yves = support("odile"), support("yves")
+
+    def state() -> str:
+        return Effect.objects.get(pk=row.pk).state
+
+    Effect.objects.filter(pk=row.pk).update(state="parked")
+    act(odile, page, "retry", reason="the provider is back")
+    assert state() == "waiting"
+    Effect.objects.filter(pk=row.pk).update(state="parked")
+    act(odile, page, "propose", reason="seen at the provider")
+    act(odile, page, "approve", reason="seen at the provider")  # not by oneself
+    act(yves, page, "approve", reason="something else")  # not what is proposed
+    assert state() == "parked"
+    assert "A second person has to approve it" in odile.get(f"{page}change/").text
+    for _ in range(2):
+        act(yves, page, "approve", reason="seen at the provider")
+    assert state() == "done"
+    done = acts(scene)
+    assert [one.what for one in done] == ["effect_retried", "effect_settled"]
+    assert (done[-1].by, done[-1].approved_by) == ("odile", "yves")
+
+
+def test_staff_without_the_permission_may_look_and_no_more(scene: Scene) -> None:
+    from django.contrib.auth.models import Permission
+
+    view = scene.subscribe(scene.jessica, until=Stage.CONSENTING)
+    looker = User.objects.create_user("looker", is_staff=True)
+    looker.user_permissions.add(Permission.objects.get(codename="view_stream"))
+    browser = client("looker")
+    page = f"/admin/qcp/stream/{Stream.objects.get(name=view.id).pk}/"
+    text = browser.get(f"{page}change/").text
+    assert "Reveal" not in text
+    assert browser.post(f"{page}reveal/", {"csrfmiddlewaretoken": token(text), "reason": "x"}).status_code == 403
+    assert acts(scene) == []
+
+
+# --- words ------------------------------------------------------------------------------------------------------
+
+
+def test_every_word_of_the_admin_is_french_as_well() -> None:
+    import gettext
+
+    from qcp_sdk.web import django as application
+
+    folder = Path(str(application.__file__)).parent
+    with (folder / "locale" / "fr" / "LC_MESSAGES" / "django.mo").open("rb") as compiled:
+        french: Any = gettext.GNUTranslations(compiled)._catalog  # type: ignore[attr-defined]
+    said: set[str] = set()
+    for path in folder.glob("*.py"):
+        said |= set(re.findall(r'\b_\(\s*"([^"]+)"', path.read_text("utf-8")))
+    for path in (folder / "templates").rglob("*.html"):
+        said |= set(re.findall(r'{% translate "([^"]+)" %}', path.read_text("utf-8")))
+    assert len(said) > 30
+    assert [one for one in sorted(said) if not french.get(one)] == []

@@ -96,13 +96,21 @@ def test_pages_take_the_hosts_layout_and_static_files_need_nobody(qcp_scene: Sce
     text = signed_in(app).get("/signature/").text
     assert text.startswith("<h9>My signing certificates</h9>")
     assert "<h1>" in text
-    assert signed_in(app, None).get("/signature/static/qcp.css").status_code == 200
+    shared = signed_in(app).get("/signature/static/qcp.css")
+    assert (shared.status_code, "Set-Cookie" in shared.headers, "Cookie" in shared.headers.get("Vary", "")) == (
+        200, False, False,
+    )  # fmt: skip
 
 
 def test_it_works_below_another_prefix_and_beneath_another_application(qcp_scene: Scene) -> None:
     client = signed_in(host(qcp_scene, QCP_URL_PREFIX="/me/sign/"))
     text = client.get("/me/sign/", environ_overrides={"SCRIPT_NAME": "/host"}).text
     assert 'href="/host/me/sign/mobile"' in text
+
+
+def test_an_address_with_a_line_break_in_it_is_the_journeys_as_well(qcp_scene: Scene) -> None:
+    answer = signed_in(host(qcp_scene)).get("/signature/api/subscriptions/%0A")
+    assert (answer.status_code, answer.mimetype) == (404, "application/json")
 
 
 def test_two_applications_in_one_process_do_not_mix(qcp_scene: Scene) -> None:

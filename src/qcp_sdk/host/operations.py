@@ -20,6 +20,7 @@ from qcp_sdk.values import Key
 
 RETRIED: Final = "effect_retried"
 SETTLED: Final = "effect_settled"
+REVEALED: Final = "data_revealed"
 
 
 @frozen(kw_only=True)
@@ -109,6 +110,18 @@ class Operations:
         need_approval(by, approved_by)
         self._on_record(OperatorActed(what=SETTLED, about=key, by=by, reason=reason, approved_by=approved_by))
         self._changed(lambda: self._store.discard(key=key), key)
+
+    def reveal(self, id: str, *, by: str, reason: str) -> tuple[Recorded, ...]:
+        """Give everything that happened to a subscription or ceremony, personal data included, and put on record who
+        looked, and why.
+
+        Raises:
+            NotFound: Nothing is known under this id; `Erased`: it was erased.
+            FactRefused: Nobody says who does it, or why.
+        """
+        self._engine.streams.load(id)
+        self._on_record(OperatorActed(what=REVEALED, about=id, by=by, reason=reason))
+        return self._records.history(id)
 
     def hold(self, id: str, *, by: str, reason: str) -> None:
         """Place a legal hold on a subscription or ceremony: it is not erased until `release`. Repeatable.

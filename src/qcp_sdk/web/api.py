@@ -43,7 +43,8 @@ Body = Mapping[str, Any]
 Said = Callable[[Body], Fact | Code]
 LONGEST: Final = 500
 HASH: Final = r"^sha256:[0-9a-f]{64}$"
-TEXT: Final = {"type": "string", "maxLength": LONGEST}
+NO_NUL: Final = r"^[^\u0000]*$"
+TEXT: Final = {"type": "string", "maxLength": LONGEST, "pattern": NO_NUL}
 
 
 def _fields(names: tuple[str, ...]) -> dict[str, Any]:
@@ -62,7 +63,7 @@ SUBSCRIPTION_ACTIONS: Final[Mapping[str, tuple[Mapping[str, Any], Said]]] = Mapp
         "consent_given": (
             {
                 "text": {"type": "string", "enum": list(CONSENTS)},
-                "version": {"type": "string", "minLength": 1, "maxLength": 100},
+                "version": {"type": "string", "minLength": 1, "maxLength": 100, "pattern": NO_NUL},
                 "hash": {"type": "string", "pattern": HASH},
             },
             lambda body: ConsentGiven(text=body["text"], version=body["version"], hash=content_hash(body["hash"])),

@@ -42,6 +42,7 @@ from flask import Blueprint, Flask, Response, abort, current_app, render_templat
 from flask.cli import AppGroup
 from jinja2 import TemplateNotFound
 from werkzeug.local import LocalProxy
+from werkzeug.routing import PathConverter
 
 from qcp_sdk import sdk
 from qcp_sdk.errors import ConfigurationError, ErasureRefused, QcpError
@@ -53,6 +54,7 @@ from qcp_sdk.web.checking import check_journals
 from qcp_sdk.web.consents import VERSION
 from qcp_sdk.web.journey import Journey
 from qcp_sdk.web.requests import PageRequest
+from qcp_sdk.web.routes import is_static
 from qcp_sdk.web.signatories import Build, Signatories, SignatoriesStep
 from qcp_sdk.web.site import NobodySignedIn
 from qcp_sdk.web.views import PageResponse
@@ -121,6 +123,12 @@ class State:
         return Signatories(self.journey).answer(asked, me=me, members=members, action=action, build=build)
 
 
+class _Rest(PathConverter):
+    """The rest of an address, whatever it holds: Werkzeug's own converter stops at a line break."""
+
+    regex = r"(?s:[^/].*?)"
+
+
 current = cast(State, LocalProxy(lambda: current_app.extensions["qcp"]))
 """The state of the application that answers now."""
 
@@ -150,7 +158,8 @@ class Qcp:
         pages.add_url_rule(
             "/", "certificates", _page, defaults={"path": ""}, methods=METHODS, provide_automatic_options=False
         )
-        pages.add_url_rule("/<path:path>", "page", _page, methods=METHODS, provide_automatic_options=False)
+        app.url_map.converters["qcp_rest"] = _Rest
+        pages.add_url_rule("/<qcp_rest:path>", "page", _page, methods=METHODS, provide_automatic_options=False)
         if (wtf := app.extensions.get("csrf")) is not None:
             wtf.exempt(_webhook)
         app.register_blueprint(pages)
@@ -175,17 +184,22 @@ def page_request(path: str) -> PageRequest:
     """Make a page's request of Flask's."""
     config = current_app.config
     chosen: Callable[[], str] | None = config["QCP_LANGUAGE"]
-    language = chosen() if chosen is not None else request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
-    account = config["QCP_ACCOUNT"]()
+    language = (
+        chosen()
+        if chosen is not None and not is_static(path)
+        else request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
+    )
+    shared = is_static(path)  # a cookie in an answer that caches share would be everybody's
+    account = None if shared else config["QCP_ACCOUNT"]()
     return PageRequest(
         method=request.method,
         path=path,
         account=None if account is None else AccountId(str(account)),
-        tenant=TenantId(config["QCP_TENANT"]() if config["QCP_TENANT"] is not None else ""),
+        tenant=TenantId(config["QCP_TENANT"]() if config["QCP_TENANT"] is not None and not shared else ""),
         language=language,
         root=f"{request.script_root}{config['QCP_URL_PREFIX'].rstrip('/')}/",
         origin=request.host_url.rstrip("/"),
-        csrf=_csrf(),
+        csrf=("", "") if shared else _csrf(),
         form=request.form.to_dict(flat=False),
         body=request.get_data() if request.mimetype == "application/json" else b"",
         content_type=request.content_type or "",

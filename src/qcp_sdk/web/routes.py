@@ -57,6 +57,11 @@ _MATCHERS: Final = tuple(
 )
 
 
+def is_static(path: str) -> bool:
+    """Say whether a path below the root is a file that caches may share: nothing of a person may go with it."""
+    return path.startswith("static/")
+
+
 def address(root: str, page: str, **ids: str) -> str:
     """Give the path of a page. `root` is where the pages are mounted, and ends with `/`."""
     path = ADDRESSES[page]

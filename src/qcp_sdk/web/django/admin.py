@@ -1,15 +1,29 @@
-"""The admin: everything can be read that is not personal, and nothing changed. What is sealed is never opened here."""
+"""The admin: everything can be read that is not personal, and nothing changed. What is sealed is opened for one reason
+given, on record. Support asks providers again, retries what is parked, and settles it with a second person.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
-from qcp_sdk.web.django.models import Effect, Entry, Stream
+from qcp_sdk import codec
+from qcp_sdk.engine.streams import owned
+from qcp_sdk.errors import NotFound, QcpError
+from qcp_sdk.values import AccountId, Key, SubscriptionId, TenantId
+from qcp_sdk.web.django.conf import installation
+from qcp_sdk.web.django.models import PARKED, Effect, Entry, Proposal, Stream
 
 if TYPE_CHECKING:
     _Admin = admin.ModelAdmin[Any]
@@ -34,17 +48,87 @@ class ReadOnly(_Admin):
         """Never: `qcp_erase` does, on record."""
         return False
 
+    def done(self, request: HttpRequest, permission: str, act: Callable[[], Any]) -> Any:
+        """Do what an operator asked for with a POST; say why, where it is refused.
+
+        Raises:
+            PermissionDenied: They may not, or it was no POST.
+        """
+        user: Any = request.user
+        if request.method != "POST" or not user.has_perm(permission):
+            raise PermissionDenied
+        try:
+            answer = act()
+        except QcpError as error:
+            messages.error(request, str(error))
+            return None
+        messages.success(request, _("Done, and on record."))
+        return answer
+
 
 @admin.register(Stream)
 class StreamAdmin(ReadOnly):
-    """Subscriptions and ceremonies: where they stand."""
+    """Subscriptions and ceremonies: where they stand, what happened, and asking again."""
 
     list_display = ("name", "kind", "stage", "version")
     list_filter = ("kind", "stage")
     search_fields = ("name",)
+    search_help_text = _("An id, or the id of an account.")
     ordering = ("-ordinal",)
     fields = ("name", "kind", "stage", "version", "wrapped_by")
     show_full_result_count = False
+    change_form_template = "qcp/admin/stream.html"
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Stream], search_term: str
+    ) -> tuple[QuerySet[Stream], bool]:
+        """Find by id, and by account: through the keyed hash under which an account's subscriptions are found."""
+        found, doubled = super().get_search_results(request, queryset, search_term)
+        if search_term.strip():
+            engine = installation().qcp.engine
+            value = engine.streams.blind("account", owned(TenantId(""), AccountId(search_term.strip())))
+            found |= queryset.filter(name__in=engine.ports.store.find(index="account", value=value))
+        return found, doubled
+
+    def get_urls(self) -> list[Any]:
+        """Add the two acts."""
+        wrap = self.admin_site.admin_view
+        return [
+            path("<int:pk>/ask/", wrap(self.ask), name="qcp_stream_ask"),
+            path("<int:pk>/reveal/", wrap(self.reveal), name="qcp_stream_reveal"),
+            *super().get_urls(),
+        ]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show what happened, by kind and instant; nothing of it is opened."""
+        row = self.get_object(request, object_id)
+        entries = Entry.objects.filter(stream=row.name).order_by("sequence") if row else ()
+        shown = {"happened": [(one.sequence, one.kind, _moment(one.at)) for one in entries], "told": ()}
+        return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+
+    def ask(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask now whoever is waited for."""
+        name = Stream.objects.get(pk=pk).name
+        self.done(request, "qcp.operate", lambda: installation().qcp.subscriptions.refresh(SubscriptionId(name)))
+        return redirect("admin:qcp_stream_change", pk)
+
+    def reveal(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Open what happened, once, for a reason that is kept."""
+        name, who, why = Stream.objects.get(pk=pk).name, request.user.get_username(), request.POST.get("reason", "")
+        told = self.done(request, "qcp.reveal", lambda: installation().qcp.operations.reveal(name, by=who, reason=why))
+        if told is None:
+            return redirect("admin:qcp_stream_change", pk)
+        opened = codec.converter().unstructure
+        rows = [
+            (one.at, one.fact.kind, json.dumps(opened(one.fact, type(one.fact)), ensure_ascii=False, indent=1))
+            for one in told
+        ]
+        context = {**self.admin_site.each_context(request), "told": rows, "title": name}
+        made = TemplateResponse(request, "qcp/admin/revealed.html", context)
+        made["Cache-Control"] = "no-store"
+        return made
 
 
 @admin.register(Entry)
@@ -73,11 +157,64 @@ class EffectAdmin(ReadOnly):
     ordering = ("-ordinal",)
     fields = ("key", "stream", "kind", "state", "attempts", "when", "note")
     show_full_result_count = False
+    change_form_template = "qcp/admin/effect.html"
 
     @admin.display(description=_("due"), ordering="due")
     def when(self, row: Effect) -> datetime:
         """When it is, or was, due."""
         return _moment(row.due)
+
+    def get_urls(self) -> list[Any]:
+        """Add the acts."""
+        wrap = self.admin_site.admin_view
+        return [
+            path("<int:pk>/retry/", wrap(self.retry), name="qcp_effect_retry"),
+            path("<int:pk>/propose/", wrap(self.propose), name="qcp_effect_propose"),
+            path("<int:pk>/approve/", wrap(self.approve), name="qcp_effect_approve"),
+            *super().get_urls(),
+        ]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show what may be done about one that is parked."""
+        row = self.get_object(request, object_id)
+        parked = row is not None and row.state == PARKED
+        proposal = Proposal.objects.filter(key=row.key).first() if row and parked else None
+        shown = {"parked": parked, "proposal": proposal, "me": request.user.get_username()}
+        return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+
+    def retry(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Put it back in line, under its own key."""
+        key, who, why = self._about(request, pk)
+        self.done(request, "qcp.operate", lambda: installation().qcp.operations.retry(key, by=who, reason=why))
+        return redirect("admin:qcp_effect_change", pk)
+
+    def propose(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Propose to settle it by hand: nothing happens until a second person approves."""
+        key, who, why = self._about(request, pk)
+        if why.strip():
+            saying = {"by": who, "reason": why}
+            self.done(request, "qcp.operate", lambda: Proposal.objects.update_or_create(key=key, defaults=saying))
+        return redirect("admin:qcp_effect_change", pk)
+
+    def approve(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Approve what another proposed: it is settled, and never performed."""
+        key, who, why = self._about(request, pk)
+
+        def settled() -> None:
+            proposal = Proposal.objects.filter(key=key, reason=why).first()
+            if proposal is None:
+                raise NotFound("this is not proposed, or no longer", mend="look at it again")
+            installation().qcp.operations.settle(key, by=proposal.by, reason=proposal.reason, approved_by=who)
+            proposal.delete()
+
+        self.done(request, "qcp.operate", settled)
+        return redirect("admin:qcp_effect_change", pk)
+
+    def _about(self, request: HttpRequest, pk: int) -> tuple[Key, str, str]:
+        row = Effect.objects.get(pk=pk)
+        return Key(row.key), request.user.get_username(), request.POST.get("reason", "")
 
 
 def _moment(ticks: int) -> datetime:

@@ -34,6 +34,7 @@ class Stream(models.Model):
 
     class Meta:
         verbose_name, verbose_name_plural = _("subscription or ceremony"), _("subscriptions and ceremonies")
+        permissions: ClassVar = [("reveal", _("Can reveal personal data, on record"))]
         indexes: ClassVar = [Index(fields=["wrapped_by", "name"], name="qcp_wrapped")]
 
     def __str__(self) -> str:
@@ -96,6 +97,7 @@ class Effect(models.Model):
 
     class Meta:
         verbose_name, verbose_name_plural = _("effect"), _("effects")
+        permissions: ClassVar = [("operate", _("Can ask again, retry, and settle with a second person"))]
         indexes: ClassVar = [
             Index(fields=["ready", "ordinal"], name="qcp_effect_ready", condition=Q(state=WAITING)),
             Index(fields=["stream"], name="qcp_effect_open", condition=~Q(state=DONE)),
@@ -124,3 +126,13 @@ class Message(models.Model):
     kept_until: models.BigIntegerField[int, int] = models.BigIntegerField(db_index=True)
 
     objects: ClassVar[models.Manager[Message]]
+
+
+class Proposal(models.Model):
+    """Somebody would settle a parked effect by hand, and a second person has not approved it yet."""
+
+    key: models.TextField[str, str] = models.TextField(_("key"), unique=True)
+    by: models.TextField[str, str] = models.TextField(_("proposed by"))
+    reason: models.TextField[str, str] = models.TextField(_("reason"))
+
+    objects: ClassVar[models.Manager[Proposal]]

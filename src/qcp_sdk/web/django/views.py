@@ -21,6 +21,7 @@ from qcp_sdk.people import LANGUAGES, Account
 from qcp_sdk.values import AccountId, TenantId
 from qcp_sdk.web.django.conf import installation
 from qcp_sdk.web.requests import PageRequest
+from qcp_sdk.web.routes import is_static
 from qcp_sdk.web.signatories import Build, Signatories, SignatoriesStep
 from qcp_sdk.web.site import NobodySignedIn
 from qcp_sdk.web.views import PageResponse
@@ -66,17 +67,18 @@ def webhook(request: HttpRequest, provider: str) -> HttpResponse:
 def page_request(request: HttpRequest, path: str) -> PageRequest:
     """Make a page's request of Django's."""
     held = installation()
-    account = held.account(request)
+    shared = is_static(path)  # a cookie in an answer that caches share would be everybody's
+    account = None if shared else held.account(request)
     language = (get_language() or "").partition("-")[0]
     return PageRequest(
         method=request.method or "GET",
         path=path,
         account=None if account is None else AccountId(account),
-        tenant=TenantId(held.tenant(request)),
+        tenant=TenantId("" if shared else held.tenant(request)),
         language=language if language in LANGUAGES else LANGUAGES[0],
         root=reverse("qcp:certificates"),
         origin=f"{request.scheme}://{request.get_host()}",
-        csrf=("csrfmiddlewaretoken", get_token(request)),
+        csrf=("", "") if shared else ("csrfmiddlewaretoken", get_token(request)),
         form=dict(request.POST.lists()),
         body=request.body if request.content_type == "application/json" else b"",
         content_type=request.content_type or "",
