@@ -90,7 +90,7 @@ class CertificateShown:
     state: str
     """`usable`, `revoking`, `revoked`, `expired` or `unknown`."""
     subscription: str = ""
-    """On the certificates page: the subscription in whose care it is; empty: in none's, `adopt` it first."""
+    """The subscription in whose care it is; empty: in none's, `adopt` it first."""
 
 
 @frozen(kw_only=True)
@@ -149,7 +149,7 @@ def show_subscription(s: Subscription, now: datetime) -> SubscriptionShown:
         else None,
         registration_url=s.registration.url if s.registration else "",
         request=s.request.shown,
-        certificate=show_certificate(s.certificate, _state(s, now)) if s.certificate else None,
+        certificate=show_certificate(s.certificate, _state(s, now), s.id) if s.certificate else None,
         attested_by=s.attestation.provider if s.attestation else "",
         ending=s.ending.value if s.ending else "",
         deadline=s.deadline.at if s.deadline else None,
@@ -188,8 +188,8 @@ def next_request(codes: otp.Codes, now: datetime) -> datetime | None:
     return None
 
 
-def show_certificate(certificate: Certificate, state: str) -> CertificateShown:
-    """Lay out a certificate."""
+def show_certificate(certificate: Certificate, state: str, subscription: str = "") -> CertificateShown:
+    """Lay out a certificate, and the subscription in whose care it is."""
     return CertificateShown(
         level=certificate.level.name if certificate.level else "",
         issuer=certificate.issuer_organisation or certificate.issuer,
@@ -198,6 +198,7 @@ def show_certificate(certificate: Certificate, state: str) -> CertificateShown:
         not_after=certificate.not_after,
         fingerprint=certificate.fingerprint,
         state=state,
+        subscription=subscription,
     )
 
 

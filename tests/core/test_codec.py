@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qcp_sdk import codec
+from qcp_sdk.collectes import Signatory, Stamp
 from qcp_sdk.effects import Effect, Notify, Wake
 from qcp_sdk.errors import InvalidInput
 from qcp_sdk.facts import CodeSent, CodeUndeliverable, DeadlinePassed, Fact
@@ -26,6 +27,7 @@ from qcp_sdk.values import (
     Cents,
     ChallengeId,
     ContentHash,
+    DocumentId,
     EmailAddress,
     PersonName,
     PhoneNumber,
@@ -36,6 +38,7 @@ from qcp_sdk.values import (
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TEXT = st.text(max_size=8).map(lambda text: text if text.strip() else "x")  # some texts may not be blank
 NAMES = st.sampled_from(["Jessica", "Anaïs Marie", "N'Guyen", "Øster-Ångström", "de La Tour d'Aigues"])
+PAPER = DocumentId("paper")
 # What the values' own rules allow; everything else follows from the annotations.
 KNOWN: dict[object, st.SearchStrategy[Any]] = {
     str: TEXT,
@@ -52,6 +55,7 @@ KNOWN: dict[object, st.SearchStrategy[Any]] = {
     ContentHash: st.binary(max_size=2).map(lambda some: ContentHash(f"sha256:{hashlib.sha256(some).hexdigest()}")),
     BirthDate: st.dates(date(1900, 1, 1), date(2100, 12, 31)).map(BirthDate),
     Fact: st.builds(DeadlinePassed, deadline=TEXT) | st.builds(CodeSent, challenge=TEXT.map(ChallengeId)),
+    Stamp: st.builds(Stamp, document=st.just(PAPER), page=st.integers(0), box=st.just((1, 2, 30, 40)), url=TEXT),
     Notice: st.builds(IdentityApproved, subscription=TEXT.map(SubscriptionId)),
 }
 
@@ -85,8 +89,10 @@ def instances(cls: type) -> st.SearchStrategy[Any]:
     hints = get_type_hints(cls)
     fields = {field.name.lstrip("_"): strategy(hints[field.name]) for field in attrs.fields(cls)}
     if cls.__name__ == "Collecte":  # which is never empty, and whose ids differ
-        fields["documents"] = strategy(get_args(hints["documents"])[0]).map(lambda one: (one,))
+        fields["documents"] = strategy(get_args(hints["documents"])[0]).map(lambda one: (attrs.evolve(one, id=PAPER),))
         fields["signatories"] = strategy(get_args(hints["signatories"])[0]).map(lambda one: (one,))
+    if cls is Signatory:  # whose stamps are on the document that there is
+        fields["stamps"] = st.lists(KNOWN[Stamp], max_size=1).map(tuple)
     for name in [name for name in ("version", "by", "evidence") if hints.get(name) is str]:  # which are never empty
         fields[name] = st.sampled_from(["1", "Irène Faron"])
     if cls.__name__ == "ConsentGiven":

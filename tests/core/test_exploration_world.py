@@ -172,7 +172,7 @@ def test_without_reservations_a_signature_is_lost(monkeypatch: pytest.MonkeyPatc
     """Nobody reserves, and nobody looks whether the revision is still the present one."""
 
     def embeds(c: Any, e: Any) -> Fact:
-        _, count = c.revision(c.state, e.document)
+        _, count = c.engine.revision(c.state, e.document)
         content = type(e.base)(f"{e.base}+{c.state.id}")
         return cf.DocumentSigned(document=e.document, content=content, revision=count + 1)
 
