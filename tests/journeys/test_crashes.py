@@ -47,7 +47,12 @@ def crashed(journey: str, folder: Path, *options: str, ends_well: bool = True) -
 
 
 @pytest.mark.parametrize(
-    ("journey", "every", "commits"), [("hosted", 250, 35), ("assembled", 500, 50), ("signing", 250, 15)]
+    ("journey", "every", "commits"),
+    [
+        pytest.param("hosted", 250, 35, marks=pytest.mark.long),
+        pytest.param("assembled", 500, 50, marks=pytest.mark.long),
+        ("signing", 250, 15),
+    ],
 )
 def test_a_kill_at_each_commit_loses_and_doubles_nothing(journey: str, every: int, commits: int, folder: Path) -> None:
     report = crashed(journey, folder, "--every", str(every))
@@ -65,7 +70,9 @@ ON_POSTGRESQL = pytest.mark.skipif(
 
 
 @ON_POSTGRESQL
-@pytest.mark.parametrize("victim", [(), ("--kill-server",)], ids=["process", "server"])
+@pytest.mark.parametrize(
+    "victim", [(), pytest.param(("--kill-server",), marks=pytest.mark.long)], ids=["process", "server"]
+)
 def test_on_postgresql_kills_lose_and_double_nothing(victim: tuple[str, ...], folder: Path) -> None:
     assert crashed("hosted", folder, "--postgresql", *victim, "--every", "100", "--at-most", "12")["trials"] == 12
 

@@ -89,7 +89,7 @@ def right(suite: type[Conformance]) -> type[Conformance]:
 def test_a_wrong_adapter_is_caught(case: Wrong, monkeypatch: pytest.MonkeyPatch) -> None:
     # Nobody reads the histories that fail here: making them short would take most of the time.
     monkeypatch.setattr(histories, "PHASES", (Phase.generate,))
-    monkeypatch.setattr(case.suite, "examples", 300, raising=False)  # until the first one that fails
+    monkeypatch.setattr(case.suite, "examples", 1_000, raising=False)  # until the first one that fails
     examined = made(case.suite)
     with pytest.raises((Exception, pytest.fail.Exception)) as caught:
         getattr(examined, case.promise)(**case.parameters)
