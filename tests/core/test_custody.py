@@ -11,6 +11,7 @@ from qcp_sdk import journal
 from qcp_sdk.errors import Erased, ErasureRefused, FactRefused, InvalidInput, NotFound, Rejected
 from qcp_sdk.facts import Cancelled
 from qcp_sdk.host.custody import OBSTACLES
+from qcp_sdk.ports.store import Batch, OutboxRow
 from qcp_sdk.subscription.stages import Stage
 from qcp_sdk.testing.scene import CABINET, CREDIT, Scene
 from qcp_sdk.values import Key, SubscriptionId
@@ -92,6 +93,19 @@ def test_the_request_goes_from_the_shelf_with_it_and_nothing_else_does(scene: Sc
     for document in (requests[second].shown, requests[second].sealed):
         assert shelf.read(document=document)
     assert scene.world.store.outstanding(stream="audit") == ()
+
+
+def test_what_comes_in_after_an_erasure_is_over_and_not_leased_for_ever(scene: Scene) -> None:
+    id = closed(scene)
+    scene.wait(YEAR)
+    scene.qcp.operations.erase(id, **WHO)
+    now = scene.qcp.ports.clock.now()
+    late = OutboxRow(key=Key(f"{id}/late"), stream=id, kind="wake", due=now, payload=b"sealed under a key that is gone")
+    scene.world.store.commit(batch=Batch(at=now, outbox=(late,)))
+    assert scene.qcp.run_due() == 1
+    scene.wait(timedelta(days=1))
+    assert scene.qcp.run_due() == 0
+    assert scene.world.store.outstanding(stream=id) == ()
 
 
 def test_a_collecte_that_was_erased_does_not_begin_anew(scene: Scene) -> None:

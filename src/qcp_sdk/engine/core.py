@@ -379,7 +379,8 @@ class Engine:
         try:
             self._perform(leased, effect, known)
         except Erased:
-            log.info("%s is over: its stream was erased meanwhile", leased.key)
+            log.info("%s is over: its stream was erased", leased.key)
+            self._mark(leased)  # what came in after the erasure is still there, and would be leased for ever
         except NewerRecord:
             log.warning("%s (%s) is left to workers of a newer release", leased.kind, leased.key)
             self._obey(leased, left(leased.key, leased.attempts))
