@@ -51,7 +51,7 @@ def crashed(journey: str, folder: Path, *options: str, ends_well: bool = True) -
     [
         pytest.param("hosted", 250, 35, marks=pytest.mark.long),
         pytest.param("assembled", 500, 50, marks=pytest.mark.long),
-        ("signing", 250, 15),
+        pytest.param("signing", 250, 15, marks=pytest.mark.long),
     ],
 )
 def test_a_kill_at_each_commit_loses_and_doubles_nothing(journey: str, every: int, commits: int, folder: Path) -> None:

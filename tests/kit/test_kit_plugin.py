@@ -63,6 +63,7 @@ def test_the_fixtures_are_one_world_and_every_test_has_its_own(pytester: pytest.
     pytester.runpytest_subprocess("-p", "no:randomly").assert_outcomes(passed=3)
 
 
+@pytest.mark.long
 def test_they_work_in_several_workers(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(HOST)
     pytester.runpytest_subprocess("-n", "2").assert_outcomes(passed=3)
