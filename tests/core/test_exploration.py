@@ -19,7 +19,10 @@ EXPECTED = Path(__file__).with_name("explored.json")
 `python scripts/make_explored.py` when the change is meant."""
 
 
-@pytest.mark.parametrize("name", sorted(models.MODELS))
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.long) if name == "assembled" else name for name in sorted(models.MODELS)],
+)
 def test_every_state_holds_every_invariant_and_can_end(name: str) -> None:
     found = models.run(name)
     assert found.complete
