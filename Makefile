@@ -69,7 +69,7 @@ demo: $(VENV)/.demo ## the whole journey, from nothing, without a screen; writes
 	@$(BIN)/python -m qcp_sdk.demo $(if $(PDF),--pdf '$(PDF)') $(if $(PROVIDERS),--providers '$(PROVIDERS)')
 
 .PHONY: test
-test: $(VENV)/.dev ## the tests
+test: $(VENV)/.dev ## the tests, but for those of half a minute each (`long`), which are CI's
 	@$(BIN)/python -m pytest -n $(JOBS) $(PYTEST)
 
 .PHONY: portal
