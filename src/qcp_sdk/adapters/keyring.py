@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Final
 
 from qcp_sdk.adapters.shared import sealed as forms
+from qcp_sdk.adapters.shared.wrapping import WrappingKeys
 from qcp_sdk.errors import ConfigurationError, NotFound, Rejected
 from qcp_sdk.ports.kms import Wrapped
 
@@ -34,10 +35,10 @@ VARIABLE: Final = "QCP_KEY_RING"
 _SIZE: Final = forms.SIZE
 
 
-class KeyRing:
+class KeyRing(WrappingKeys):
     """Gives keys for a purpose, and wraps data keys. Never prints one."""
 
-    __slots__ = ("_current", "_derived", "_keys", "_path", "_root", "_seen")
+    __slots__ = ("_current", "_keys", "_path", "_seen")
 
     def __init__(self, *, root: bytes, keys: Mapping[str, bytes], current: str) -> None:
         if len(root) != _SIZE or not keys or any(len(key) != _SIZE for key in keys.values()):
@@ -46,8 +47,8 @@ class KeyRing:
             raise ConfigurationError("a key's id is 1 to 255 printable ASCII characters", where="key ring")
         if current not in keys:
             raise ConfigurationError(f"the current key `{current}` is not in the ring", where="key ring")
-        self._root, self._keys, self._current = root, dict(keys), current
-        self._derived: dict[str, bytes] = {}
+        super().__init__(root)
+        self._keys, self._current = dict(keys), current
         self._path: Path | None = None
         self._seen: tuple[int, ...] = ()
 
@@ -180,48 +181,6 @@ class KeyRing:
         self._follow()
         return self._current
 
-    def derive(self, *, purpose: str) -> bytes:
-        """Give the 32-byte key of this purpose (`codes`, `index` …); always the same for one installation."""
-        if (key := self._derived.get(purpose)) is None:
-            key = self._derived[purpose] = forms.derived(self._root, purpose)
-        return key
-
-    def new_data_key(self) -> bytes:
-        """Make a data key and give it wrapped by the current key, to be stored beside what it seals."""
-        return self._wrap(secrets.token_bytes(_SIZE))
-
-    def wrapped_by(self, *, data_key: bytes) -> str:
-        """Give the id of the key that wrapped a data key, whether the ring still holds that key or not.
-
-        Raises:
-            Rejected: `unknown_key`: it is no data key.
-        """
-        return forms.wrapped(data_key)[0]
-
-    def rewrap(self, *, data_key: bytes) -> bytes:
-        """Give a data key wrapped by the current key; what it sealed opens as before.
-
-        Raises:
-            Rejected: `unknown_key`: it was wrapped by a key that the ring no longer holds.
-        """
-        return self._wrap(self._unwrap(data_key))
-
-    def seal(self, *, data_key: bytes, place: str, payload: bytes) -> bytes:
-        """Encrypt and authenticate the payload for this place (`table/id/sequence`), under a wrapped data key.
-
-        Raises:
-            Rejected: `unknown_key`: the data key was wrapped by a key that the ring no longer holds.
-        """
-        return forms.seal(self._unwrap(data_key), place, payload)
-
-    def open(self, *, data_key: bytes, place: str, sealed: bytes) -> bytes:
-        """Give the payload back.
-
-        Raises:
-            Rejected: `unknown_key`, or `not_authentic`: changed, or moved from another place.
-        """
-        return forms.unseal(self._unwrap(data_key), place, sealed)
-
     # --- as a Kms ---------------------------------------------------------------------------------------------
 
     def wrap(self, *, secret: bytes) -> Wrapped:
@@ -245,16 +204,11 @@ class KeyRing:
             raise Rejected("what was wrapped has changed", reason="not_authentic", where="data key")
         return secret
 
-    def _wrap(self, key: bytes) -> bytes:
-        wrapped = self.wrap(secret=key)
-        return forms.data_key(wrapped.key, wrapped.content)
+    def _wrapped(self, secret: bytes) -> Wrapped:
+        return self.wrap(secret=secret)
 
-    def _unwrap(self, data_key: bytes) -> bytes:
-        id, content = forms.wrapped(data_key)
-        try:
-            return self.unwrap(wrapped=Wrapped(key=id, content=content))
-        except Rejected as refusal:  # whichever it is: a damaged data key opens nothing either
-            raise forms.unknown_key() from refusal
+    def _unwrapped(self, wrapped: Wrapped) -> bytes:
+        return self.unwrap(wrapped=wrapped)
 
     def _follow(self) -> None:
         """Read the file again where it has changed: an operator added a key, or made another one current.

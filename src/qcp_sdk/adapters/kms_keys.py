@@ -10,18 +10,14 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-import threading
-from collections import OrderedDict
-from typing import Final
 
 from qcp_sdk.adapters.shared import sealed as forms
+from qcp_sdk.adapters.shared.wrapping import MOST_KEPT, WrappingKeys
 from qcp_sdk.errors import ConfigurationError, Rejected
 from qcp_sdk.ports.kms import Kms, Wrapped
 
-MOST_KEPT: Final = 4_096
 
-
-class KmsKeys:
+class KmsKeys(WrappingKeys):
     """Gives keys for a purpose, and wraps data keys by a `Kms`. Never prints one.
 
     `root` is what `new_root` gave once for this installation. `most_kept`: how many unwrapped data keys a process
@@ -33,7 +29,7 @@ class KmsKeys:
     """
 
     def __init__(self, kms: Kms, *, root: str, most_kept: int = MOST_KEPT) -> None:
-        self._kms, self._most = kms, most_kept
+        self._kms = kms
         try:
             data = json.loads(root)
             held = Wrapped(key=str(data["key"]), content=base64.b64decode(str(data["root"]), validate=True))
@@ -43,14 +39,11 @@ class KmsKeys:
         if not known:
             raise ConfigurationError("it cannot be read", where="root", mend="give the text that `new_root` made")
         try:
-            self._root = kms.unwrap(wrapped=held)
+            super().__init__(kms.unwrap(wrapped=held), most_kept)
         except Rejected as refusal:
             raise ConfigurationError(
                 f"the service does not unwrap it (`{refusal.reason}`)", where="root", mend="look at its key and policy"
             ) from refusal
-        self._derived: dict[str, bytes] = {}
-        self._kept: OrderedDict[bytes, bytes] = OrderedDict()
-        self._lock = threading.Lock()
 
     @staticmethod
     def new_root(kms: Kms) -> str:
@@ -75,72 +68,11 @@ class KmsKeys:
         """The id of the key that wraps new data keys."""
         return self._kms.current
 
-    def derive(self, *, purpose: str) -> bytes:
-        """Give the 32-byte key of this purpose (`codes`, `index` …); always the same for one installation."""
-        if (key := self._derived.get(purpose)) is None:
-            key = self._derived[purpose] = forms.derived(self._root, purpose)
-        return key
+    def _wrapped(self, secret: bytes) -> Wrapped:
+        return self._kms.wrap(secret=secret)
 
-    def new_data_key(self) -> bytes:
-        """Make a data key and give it wrapped by the current key, to be stored beside what it seals."""
-        return self._wrap(secrets.token_bytes(forms.SIZE))
-
-    def wrapped_by(self, *, data_key: bytes) -> str:
-        """Give the id of the key that wrapped a data key, whether the service still has that key or not.
-
-        Raises:
-            Rejected: `unknown_key`: it is no data key.
-        """
-        return forms.wrapped(data_key)[0]
-
-    def rewrap(self, *, data_key: bytes) -> bytes:
-        """Give a data key wrapped by the current key; what it sealed opens as before.
-
-        Raises:
-            Rejected: `unknown_key`: the service does not unwrap it.
-        """
-        return self._wrap(self._unwrap(data_key))
-
-    def seal(self, *, data_key: bytes, place: str, payload: bytes) -> bytes:
-        """Encrypt and authenticate the payload for this place (`table/id/sequence`), under a wrapped data key.
-
-        Raises:
-            Rejected: `unknown_key`: the service does not unwrap the data key.
-        """
-        return forms.seal(self._unwrap(data_key), place, payload)
-
-    def open(self, *, data_key: bytes, place: str, sealed: bytes) -> bytes:
-        """Give the payload back.
-
-        Raises:
-            Rejected: `unknown_key`, or `not_authentic`: changed, or moved from another place.
-        """
-        return forms.unseal(self._unwrap(data_key), place, sealed)
-
-    def _wrap(self, key: bytes) -> bytes:
-        wrapped = self._kms.wrap(secret=key)
-        data_key = forms.data_key(wrapped.key, wrapped.content)
-        self._keep(data_key, key)
-        return data_key
-
-    def _unwrap(self, data_key: bytes) -> bytes:
-        with self._lock:
-            if (key := self._kept.get(data_key)) is not None:
-                self._kept.move_to_end(data_key)
-                return key
-        id, content = forms.wrapped(data_key)
-        try:
-            key = self._kms.unwrap(wrapped=Wrapped(key=id, content=content))
-        except Rejected as refusal:
-            raise forms.unknown_key() from refusal
-        self._keep(data_key, key)
-        return key
-
-    def _keep(self, data_key: bytes, key: bytes) -> None:
-        with self._lock:
-            self._kept[data_key] = key
-            while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
+    def _unwrapped(self, wrapped: Wrapped) -> bytes:
+        return self._kms.unwrap(wrapped=wrapped)
 
     def __repr__(self) -> str:
         return f"KmsKeys({type(self._kms).__name__})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from qcp_sdk import codec
+from qcp_sdk.codec import Written
 from qcp_sdk.effects import Effect
 from qcp_sdk.facts import Fact
 from qcp_sdk.ports.keys import Keys
@@ -13,8 +14,8 @@ from qcp_sdk.ports.keys import Keys
 class Packing(Protocol):
     """Writes states, facts and effects for their place, under a stream's data key, and reads them there."""
 
-    def pack_state(self, kind: str, state: object, *, data_key: bytes, place: str) -> bytes:
-        """Write the state of a stream."""
+    def pack_state(self, kind: str, state: object, *, data_key: bytes, place: str, written: Written) -> bytes:
+        """Write the state of a stream. `written` is its own: what was written last, to be brought up to date."""
 
     def unpack_state(self, packed: bytes, *, data_key: bytes, place: str) -> Any:
         """Read the state of a stream."""
@@ -41,9 +42,9 @@ class Sealing:
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
 
-    def pack_state(self, kind: str, state: object, *, data_key: bytes, place: str) -> bytes:
+    def pack_state(self, kind: str, state: object, *, data_key: bytes, place: str, written: Written) -> bytes:
         """Write the state of a stream."""
-        return self._keys.seal(data_key=data_key, place=place, payload=codec.pack_state(kind, state))
+        return self._keys.seal(data_key=data_key, place=place, payload=codec.pack_state(kind, state, written))
 
     def unpack_state(self, packed: bytes, *, data_key: bytes, place: str) -> Any:
         """Read the state of a stream."""

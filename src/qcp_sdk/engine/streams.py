@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
 from qcp_sdk import audit, journal
 from qcp_sdk.ceremony import machine as ceremony_machine
 from qcp_sdk.ceremony.state import Ceremony
+from qcp_sdk.codec import Written
 from qcp_sdk.effects import Effect, Wake
 from qcp_sdk.engine import following
 from qcp_sdk.engine.collaborators import Collaborators
@@ -95,6 +96,8 @@ class Stream:
     """(name, value) under which it is found; the store has (name, keyed hash) in their place."""
     claims: frozenset[str] = frozenset()
     """What it claims for itself alone."""
+    written: Written = field(factory=dict, eq=False, repr=False)
+    """Its state as it was written last, field by field; handed on to what follows."""
 
     @property
     def id(self) -> str:
@@ -202,7 +205,9 @@ class Streams:
         found_by, claims = _said_of(kind, state)
         if found_by != stream.found_by:
             indexes = frozenset([(name, self.blind(name, value)) for name, value in found_by])
-        packed = self._packing.pack_state(kind, state, data_key=data_key, place=f"state/{id}/{version}")
+        packed = self._packing.pack_state(
+            kind, state, data_key=data_key, place=f"state/{id}/{version}", written=stream.written
+        )
         stored = StoredStream(
             id=id,
             kind=kind,
@@ -214,7 +219,7 @@ class Streams:
             indexes=indexes,
             wrapped_by=row.wrapped_by,
         )
-        following = Stream(stored, state, found_by, claims)
+        following = Stream(stored, state, found_by, claims, stream.written)
         self._recent.put(following)
         return following
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import Any, Final
 
+from qcp_sdk.codec import Written
 from qcp_sdk.effects import Effect
 from qcp_sdk.errors import Rejected
 from qcp_sdk.facts import Fact
@@ -24,7 +25,7 @@ class Passing:
     writes down its payloads loses what they carry, and the first reading says so.
     """
 
-    def pack_state(self, kind: str, state: object, *, data_key: bytes, place: str) -> bytes:  # noqa: ARG002 - a `Packing`
+    def pack_state(self, kind: str, state: object, *, data_key: bytes, place: str, written: Written) -> bytes:  # noqa: ARG002 - a `Packing`
         """Carry the state of a stream."""
         return _carry(state, place)
 

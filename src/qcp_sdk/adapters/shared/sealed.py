@@ -36,7 +36,7 @@ def derived(root: bytes, purpose: str) -> bytes:
 
 def seal(key: bytes, place: str, payload: bytes) -> bytes:
     """Encrypt and authenticate a payload for its place."""
-    return FORM + encrypted(key, payload, _place(place))
+    return seal_by(AESGCM(key), place, payload)
 
 
 def unseal(key: bytes, place: str, sealed: bytes) -> bytes:
@@ -45,7 +45,18 @@ def unseal(key: bytes, place: str, sealed: bytes) -> bytes:
     Raises:
         Rejected: `not_authentic`: changed, or moved from another place.
     """
-    payload = decrypted(key, sealed[1:], _place(place)) if sealed[:1] == FORM else None
+    return unseal_by(AESGCM(key), place, sealed)
+
+
+def seal_by(cipher: AESGCM, place: str, payload: bytes) -> bytes:
+    """Encrypt and authenticate a payload as `seal`, under a key that was made ready."""
+    nonce = os.urandom(_NONCE)
+    return FORM + nonce + cipher.encrypt(nonce, payload, _place(place))
+
+
+def unseal_by(cipher: AESGCM, place: str, sealed: bytes) -> bytes:
+    """Give the payload back as `unseal`, under a key that was made ready."""
+    payload = _decrypted(cipher, sealed[1:], _place(place)) if sealed[:1] == FORM else None
     if payload is None:
         raise Rejected("it was changed, or moved from another place", reason="not_authentic", where="sealed payload")
     return payload
@@ -59,10 +70,14 @@ def encrypted(key: bytes, content: bytes, about: bytes) -> bytes:
 
 def decrypted(key: bytes, content: bytes, about: bytes) -> bytes | None:
     """Give what `encrypted` was given; None for anything else."""
+    return _decrypted(AESGCM(key), content, about)
+
+
+def _decrypted(cipher: AESGCM, content: bytes, about: bytes) -> bytes | None:
     if len(content) <= _NONCE:
         return None
     try:
-        return AESGCM(key).decrypt(content[:_NONCE], content[_NONCE:], about)
+        return cipher.decrypt(content[:_NONCE], content[_NONCE:], about)
     except InvalidTag:
         return None
 
