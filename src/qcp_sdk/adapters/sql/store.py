@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from copy import copy
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final, cast
 
 from sqlalchemy import Connection, Engine
@@ -403,10 +403,12 @@ def _not_parked(key: Key) -> Conflict:
     return Conflict("it is not parked", kind="effect", subject=key)
 
 
+@lru_cache(maxsize=1_024)  # they seldom change, and are asked for with every fact
 def _indexed(indexes: frozenset[tuple[str, str]]) -> str:
     return json.dumps(sorted(indexes), ensure_ascii=False) if indexes else "[]"
 
 
+@lru_cache(maxsize=1_024)
 def _indexes(indexed: str) -> frozenset[tuple[str, str]]:
     return frozenset((name, value) for name, value in json.loads(indexed)) if indexed != "[]" else frozenset()
 
