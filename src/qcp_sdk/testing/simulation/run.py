@@ -140,9 +140,9 @@ class Result:
     ends: Counter[str]
     happened: Counter[str]
     facts: int
-    seconds: float
     broken: tuple[str, str] | None
     """The invariant that did not hold, and about whom."""
+    seconds: float = 0.0
 
 
 def _results(found: Simulation, subscriptions: int, parts: Parts, jobs: int) -> Iterator[Result]:
@@ -162,13 +162,16 @@ def _results(found: Simulation, subscriptions: int, parts: Parts, jobs: int) -> 
 
 
 def _run(town: tuple[str, range, tuple[str, ...], Parts]) -> Result:
-    seed, people, faults, parts = town
+    started = time.process_time()
     with _quiet():
-        started = time.process_time()
-        script = Drawn(seed, faults)
-        built = Town(people, script=script, parts=parts)
-        broken = built.run()
-        seconds = time.process_time() - started
+        result = _lived(*town)
+    return evolve(result, seconds=time.process_time() - started)  # with what it takes to clear away after it
+
+
+def _lived(seed: str, people: range, faults: tuple[str, ...], parts: Parts) -> Result:
+    script = Drawn(seed, faults)
+    built = Town(people, script=script, parts=parts)
+    broken = built.run()
     states = [seen.state for seen in built.watch.seen.values()]
     return Result(
         seed,
@@ -176,7 +179,6 @@ def _run(town: tuple[str, range, tuple[str, ...], Parts]) -> Result:
         Counter(f"{s.stage}({s.ending})" if s.ending is not None else f"{s.stage}" for s in states),
         script.happened,
         sum(s.sequence for s in states),
-        seconds,
         (broken.invariant, broken.about) if broken is not None else None,
     )
 
@@ -208,12 +210,18 @@ def replay(case: Case, *, parts: Parts | None = None) -> Case | None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Log nothing, as what goes wrong here is meant to, and look for garbage rarely."""
-    logger, thresholds = logging.getLogger("qcp_sdk"), gc.get_threshold()
+    """Log nothing, as what goes wrong here is meant to, and look for garbage once a town: nearly everything that it
+    makes stays until it goes.
+    """
+    logger, collects = logging.getLogger("qcp_sdk"), gc.isenabled()
     was, logger.disabled = logger.disabled, True
-    gc.set_threshold(100_000, 20, 20)  # nearly everything that a town makes stays until the town goes
+    gc.freeze()  # what was there before is not looked through with what the town leaves
+    gc.disable()
     try:
         yield
     finally:
         logger.disabled = was
-        gc.set_threshold(*thresholds)
+        gc.collect()
+        gc.unfreeze()
+        if collects:
+            gc.enable()
