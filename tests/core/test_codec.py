@@ -151,6 +151,23 @@ def test_a_state_comes_back_as_it_was(kind: str, data: st.DataObject) -> None:
     assert codec.unpack_state(codec.pack_state(kind, state)) == state
 
 
+@pytest.mark.parametrize("kind", sorted(codec.STATE_KINDS))
+@settings(max_examples=25)
+@given(data=st.data())
+def test_what_was_written_before_changes_nothing_in_what_is_written(kind: str, data: st.DataObject) -> None:
+    cls = codec.STATE_KINDS[kind]
+    one, two = data.draw(instances(cls)), data.draw(instances(cls))
+    names = [field.name for field in attrs.fields(cls)]
+    mixed = object.__new__(cls)  # some fields of the one, the very same, and some of the other
+    for name in names:
+        object.__setattr__(mixed, name, getattr(data.draw(st.sampled_from([one, two])), name))
+    written: codec.Written = {}
+    for state in (one, mixed, two, mixed):
+        packed = codec.pack_state(kind, state, written)
+        assert packed == codec.pack_state(kind, state)
+        assert json.loads(packed)["data"] == json.loads(json.dumps(codec.converter().unstructure(state, cls)))
+
+
 @pytest.mark.parametrize("kind", sorted(codec.FACT_KINDS))
 @settings(max_examples=2)
 @given(data=st.data())
