@@ -70,3 +70,9 @@ class DocumentFacts:
 
     signatures: tuple[SignatureFacts, ...] = ()
     timestamps: tuple[TimestampFacts, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything in it was validated without a doubt."""
+        stamps = (*self.timestamps, *(stamp for one in self.signatures for stamp in one.timestamps))
+        return all(one.indication is Indication.PASSED for one in (*self.signatures, *stamps))

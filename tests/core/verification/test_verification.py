@@ -15,6 +15,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
+from asn1crypto import x509 as asn1_x509  # type: ignore[import-untyped]
 from attrs import frozen
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
@@ -160,6 +161,15 @@ class TestInOrder:
             with ThreadPoolExecutor(8) as pool:
                 reports = list(pool.map(partial(world.verify, contract), [trust] * 16))
             assert {only(one).level_reached for one in reports} == {SignatureLevel.NIVEAU_3}
+
+    def test_a_broken_certificate_beside_the_others_hinders_nothing(self, world: World, trusted: TrustStore) -> None:
+        broken = world.qc_ca.der.replace(b"TEST QC CA", b"TEST\xff\xff\xff CA")
+        with pytest.raises(ValueError, match="codec"):
+            _ = asn1_x509.Certificate.load(broken).subject.hashable
+        good = world.ocsp_answer(world.jeanne, world.qc_ca, world.responder)
+        pdf = world.augment(world.sign(world.blank(), world.jeanne), ocsps=[good], others=[broken])
+
+        assert only(world.verify(pdf, trusted)).level_reached is SignatureLevel.NIVEAU_3
 
     def test_it_logs_no_name(self, world: World, contract: bytes, caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level(logging.DEBUG):
@@ -319,7 +329,7 @@ class TestRevocation:
         ("revoked", "sub_indication"),
         [
             (None, ""),
-            (SIGNED + timedelta(minutes=5), "TRY_LATER"),  # after the signature: proves nothing against it, nor for it
+            (SIGNED + timedelta(minutes=5), ""),  # not revoked when it signed: EN 319 102-1 § 5.5.4
             (SIGNED - timedelta(minutes=5), "REVOKED_NO_POE"),
         ],
         ids=["good", "revoked-later", "revoked-before"],
@@ -335,7 +345,35 @@ class TestRevocation:
         signature = only(world.verify(signed, trusted, revocation=Source(answer=answer)))
         assert signature.sub_indication == sub_indication
         assert signature.best_signature_time == SIGNED
-        assert (signature.level_reached is SignatureLevel.NIVEAU_3) == (revoked is None)
+        assert (signature.level_reached is SignatureLevel.NIVEAU_3) == (not sub_indication)
+        assert signature.trust_path == only(world.verify(world.signed(), trusted)).trust_path or sub_indication
+
+    def test_of_young_responders_the_one_that_says_revoked_before_is_heard(
+        self, world: World, trusted: TrustStore
+    ) -> None:
+        responder = world.young_responder(since=SIGNED + timedelta(minutes=10))
+
+        def answer(revoked: timedelta) -> bytes:
+            at = SIGNED + timedelta(minutes=30)
+            return world.ocsp_answer(world.jeanne, world.qc_ca, responder, revoked=SIGNED + revoked, at=at)
+
+        after, before = answer(timedelta(minutes=5)), answer(timedelta(minutes=-5))
+        for ocsps in ((after, before), (before, after)):
+            pdf = world.augment(world.sign(world.blank(), world.jeanne), ocsps=ocsps)
+            assert only(world.verify(pdf, trusted)).sub_indication == "REVOKED_NO_POE"
+
+    def test_a_young_responder_that_says_revoked_is_heard_where_nothing_proves_the_time(
+        self, world: World, trusted: TrustStore
+    ) -> None:
+        """Without a timestamp the signature is of now, and it is revoked now."""
+        responder = world.young_responder(since=SIGNED + timedelta(minutes=10))
+        revoked = SIGNED + timedelta(minutes=5)
+        answer = world.ocsp_answer(
+            world.jeanne, world.qc_ca, responder, revoked=revoked, at=SIGNED + timedelta(minutes=30)
+        )
+        pdf = world.sign(world.blank(), world.jeanne, at=None)
+        signature = only(world.verify(pdf, trusted, revocation=Source(answer=answer)))
+        assert signature.sub_indication == "REVOKED_NO_POE"
 
     def test_a_document_makes_a_source_be_asked_so_often_and_no_more(
         self, world: World, contract: bytes, trusted: TrustStore, monkeypatch: pytest.MonkeyPatch
