@@ -215,7 +215,7 @@ def _crls(directory: Path) -> tuple[bytes, ...]:
 
 
 def _crl(path: Path) -> bytes:
-    from asn1crypto import crl, pem
+    from asn1crypto import crl, pem  # type: ignore[import-untyped]
 
     found = content(path, LARGEST_CRL)
     try:

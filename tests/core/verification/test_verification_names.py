@@ -69,9 +69,12 @@ def test_a_name_is_prepared_once_and_forgotten_after_the_document(monkeypatch: p
         pass  # it is installed
     asked: list[object] = []
     theirs = x509.RelativeDistinguishedName._get_values
-    monkeypatch.setattr(
-        x509.RelativeDistinguishedName, "_get_values", lambda self, rdn: asked.append(rdn) or theirs(self, rdn)
-    )
+
+    def counted(self: object, rdn: object) -> object:
+        asked.append(rdn)
+        return theirs(self, rdn)
+
+    monkeypatch.setattr(x509.RelativeDistinguishedName, "_get_values", counted)
     der = name((("common_name", "Jeanne"),))
     for _ in range(2):
         with remembered():
