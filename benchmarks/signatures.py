@@ -34,8 +34,9 @@ from benchmarks import endesive
 from qcp_sdk.adapters.shared import pades
 from qcp_sdk.adapters.shared.keystore import algorithm, sign_digest
 from qcp_sdk.adapters.shared.pades_levels import PadesLevel
+from qcp_sdk.ports.signer import HashSigned
 from qcp_sdk.testing.hostile.kit import plain, stream
-from qcp_sdk.values import Secret
+from qcp_sdk.values import Fingerprint, Key, Secret
 from qcp_sdk.verification import own, services, specification
 from qcp_sdk.verification import trust as trust_room
 from qcp_sdk.verification.services import CA_QC, FOR_SIGNATURES, GRANTED, QTST, Period, Service, TrustedList
@@ -47,6 +48,8 @@ SMALL: Final = 20_000
 LARGE: Final = 50 << 20
 ROUNDS: Final = 7
 LARGE_ROUNDS: Final = 5
+MANY: Final = 100
+"""Documents of one batch."""
 
 _VERIFY: Final = importlib.import_module("qcp_sdk.verification.verify")
 OF_DOCUMENTS: Final = (
@@ -281,11 +284,50 @@ def verifying() -> Iterator[Goal]:
     yield Goal(what=f"{what}, and with the trusted lists' certificates read anew", figure=anew / theirs, bound=1)
 
 
+def batch(per_call: int) -> Iterator[Goal]:
+    """Sign a hundred documents with one activation, at a service that takes so many hashes a call (0: any)."""
+    from qcp_sdk.adapters.csc import CscClient, CscSigner
+    from qcp_sdk.adapters.shared.http import Http
+    from qcp_sdk.adapters.shared.notebook import FileNotebook
+    from qcp_sdk.sandbox.csc import CscSandbox
+    from qcp_sdk.sandbox.csc_state import CscRules
+
+    folder = Path(tempfile.mkdtemp(prefix="qcp-bench-"))
+    sandbox = CscSandbox(clock=_Clock(), rules=CscRules(multisign=MANY, per_call=per_call))
+    client = CscClient(Http("https://csc.example.org", serve=sandbox), version="v2")
+    signer = CscSigner(
+        client, notebook=FileNotebook(folder / "notebook.sqlite"), clock=_Clock(), hashes_per_call=per_call
+    )
+    chain = sandbox.enrol(given="Jeanne", last="Moreau", mobile="+33639981316").held.chain
+    fingerprint, places = Fingerprint(hashlib.sha256(chain[0]).hexdigest()), {}
+    for number in range(MANY):
+        file = folder / f"{number}.pdf"
+        file.write_bytes(document(SMALL + number))
+        places[file] = pades.prepare(file=file, name="one", chain=chain, algorithm="sha256_ecdsa", at=NOW)
+    digests = tuple(place.digest for place in places.values())
+    challenge = signer.challenge(key=Key("c/1/0"), fingerprint=fingerprint, digests=digests, language="fr")
+    code = sandbox.latest("+33639981316")
+    answers = signer.activate(key=Key("c/2/0"), challenge=challenge.id, digests=digests, code=code)
+    values = (
+        {one.digest: one.value for one in answers if isinstance(one, HashSigned)} if isinstance(answers, tuple) else {}
+    )
+    for file, place in places.items():
+        pades.complete(
+            file=file, place=place, chain=chain, algorithm="sha256_ecdsa", value=values[place.digest],
+            level=PadesLevel.B_B, timestamps=None, revocation=None, clock=_Clock(),
+        )  # fmt: skip
+    takes = f"{per_call} hashes" if per_call else "any number of hashes"
+    what = f"{MANY} documents, one code, a service that takes {takes} a call"
+    yield Goal(what=f"{what}: authorize", figure=sandbox.counts["credentials/authorize"], bound=1)
+    fewest = -(-MANY // per_call) if per_call else 1
+    yield Goal(what=f"{what}: signHash", figure=sandbox.counts["signatures/signHash"], bound=fewest)
+
+
 def main() -> int:
     """Print each figure beside its bound; 1 where one is missed."""
     missed = 0
     print("\nsignatures: processor time")
-    for goal in (*signing(), *verifying()):
+    for goal in (*signing(), *verifying(), *batch(0), *batch(30)):
         sense = "at least" if goal.least else "at most"
         verdict = "met" if goal.met else "MISSED"
         print(f"  {goal.what}: {goal.figure:.2f}{goal.unit} ({sense} {goal.bound:.2g}{goal.unit}) {verdict}")
