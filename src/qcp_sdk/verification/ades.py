@@ -29,11 +29,11 @@ from qcp_sdk.verification.loops import outside_any_loop
 from qcp_sdk.verification.report import Changes, Indication, TimeSource, TimestampKind
 from qcp_sdk.verification.revocation import Knowledge
 from qcp_sdk.verification.specification import (
-    legible,
     loaded,
     revocation_claims,
     specification,
     timing,
+    without_broken,
     without_revocation,
 )
 
@@ -107,8 +107,8 @@ def examine(
         return found
     # Certificates are read as far as pyHanko asks, and it may have stumbled over a broken one that somebody put beside
     # the others. Reading each to its end takes longer than all the rest, so it is done only where something is amiss.
-    whole = tuple(der for der in knowledge.certificates if legible(der))
-    return found if whole == knowledge.certificates else examined(evolve(knowledge, certificates=whole))
+    sound = without_broken(knowledge)
+    return found if sound == knowledge else examined(sound)
 
 
 @frozen(kw_only=True)
@@ -139,6 +139,16 @@ class Judged:
 
 Block = Callable[["SignatureValidationSpec", datetime], Awaitable[Any]]
 """A building block of EN 319 102-1, to be run under a policy at an instant."""
+
+
+async def _run(block: Block, spec: SignatureValidationSpec, at: datetime) -> Judged:
+    """Run a building block; where it comes to a key of a kind that OpenSSL does not know, nobody here can tell."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        return Judged.of(await block(spec, at))
+    except UnsupportedAlgorithm:
+        return Judged(indication=Indication.INDETERMINATE, sub_indication="GENERIC")
 
 
 class _Examiner:
@@ -259,12 +269,12 @@ class _Examiner:
         if later.revoked_at <= at:
             return later
         before = await self._claimed(block, certificate, at, moment)
-        return before or Judged.of(await block(self._unchecked, at))
+        return before or await _run(block, self._unchecked, at)
 
     async def _claimed(self, block: Block, certificate: x509.Certificate, by: datetime, at: datetime) -> Judged | None:
         """Try each claim of a revocation until `by` by itself, at `at`; give one that is authentic."""
         for alone, moment in revocation_claims(self._spec.local_knowledge, certificate, by, at):
-            claim = Judged.of(await block(dataclasses.replace(self._spec, local_knowledge=alone), moment))
+            claim = await _run(block, dataclasses.replace(self._spec, local_knowledge=alone), moment)
             if claim.sub_indication == "REVOKED_NO_POE":
                 return claim
         return None
@@ -276,7 +286,7 @@ class _Examiner:
         that says "revoked". So each claim of a revocation until `at` is tried by itself; it counts if it is authentic.
         And where no revocation data was found at all, pyHanko says that the chain is invalid: it is not, it is unknown.
         """
-        judged = Judged.of(await block(self._spec, at))
+        judged = await _run(block, self._spec, at)
         if judged.indication is Indication.PASSED:
             claim = await self._claimed(block, certificate, at, at)
             if claim is not None:
@@ -284,7 +294,7 @@ class _Examiner:
         if judged.sub_indication == "CHAIN_CONSTRAINTS_FAILURE" and certificate.self_issued:
             return evolve(judged, sub_indication="NO_CERTIFICATE_CHAIN_FOUND")  # its own issuer: that is no chain
         if judged.sub_indication == "CERTIFICATE_CHAIN_GENERAL_FAILURE":
-            lenient = Judged.of(await block(self._unchecked, at))
+            lenient = await _run(block, self._unchecked, at)
             if lenient.indication is Indication.PASSED:
                 return evolve(judged, sub_indication="TRY_LATER")
         return judged

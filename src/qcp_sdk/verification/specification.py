@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
+
 from qcp_sdk.verification import own
 from qcp_sdk.verification.errors_border import foreign
 from qcp_sdk.verification.revocation import Knowledge
@@ -115,16 +117,48 @@ def _local(knowledge: Knowledge) -> Any:
 
 def loaded(ders: Iterable[bytes]) -> list[x509.Certificate]:
     """Read certificates to their last field; a broken one in a document proves nothing, and hinders nothing."""
-    return [_whole(der) for der in ders if legible(der)]
+    return [_whole(der) for der in ders if _legible(der)]
 
 
-def legible(der: bytes) -> bool:
-    """Say whether a certificate can be read to its last field."""
+def _legible(der: bytes) -> bool:
     try:
         _whole(der)
     except foreign():
         return False
     return True
+
+
+def without_broken(knowledge: Knowledge) -> Knowledge:
+    """Leave out the certificates that cannot be read to their end, or whose key nobody here can use, and the OCSP
+    answers that bring one: they prove nothing, and shall hinder nothing."""
+    return evolve(
+        knowledge,
+        certificates=tuple(der for der in knowledge.certificates if _usable(der)),
+        ocsps=tuple(der for der in knowledge.ocsps if all(_usable(one) for one in _brought(der))),
+    )
+
+
+def _usable(der: bytes) -> bool:
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    if not _legible(der):
+        return False
+    key = _whole(der).public_key
+    try:
+        load_der_public_key(key.dump())
+    except foreign():
+        return bool(key.algorithm == "rsassa_pss")  # pyHanko reads these by itself
+    return True
+
+
+def _brought(answer: bytes) -> list[bytes]:
+    """Give the certificates in an OCSP answer; one that is none brings itself, and is no certificate."""
+    from asn1crypto import ocsp
+
+    try:
+        return [one.dump() for one in ocsp.OCSPResponse.load(answer).basic_ocsp_response["certs"] or ()]
+    except foreign():
+        return [answer]
 
 
 def _begun(ders: Iterable[bytes]) -> list[x509.Certificate]:
@@ -200,6 +234,6 @@ def _revoked_by(crl: bytes, serial: int, by: datetime) -> bool:
 
     try:
         entry = load_der_x509_crl(crl).get_revoked_certificate_by_serial_number(serial)
-    except ValueError:
+    except foreign():
         return False
     return entry is not None and entry.revocation_date_utc.replace(tzinfo=UTC) <= by

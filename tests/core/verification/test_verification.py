@@ -246,6 +246,20 @@ class TestLess:
         assert signature.level_reached is None
         assert ids(signature) == {"signature_unreadable"}
 
+    def test_a_responders_key_that_nobody_can_use_proves_nothing_and_hinders_nothing(
+        self, world: World, trusted: TrustStore
+    ) -> None:
+        """Nor is cryptography's `UnsupportedAlgorithm` a `ValueError`: found by chance."""
+        p256, unknown = bytes.fromhex("2a8648ce3d030107"), bytes.fromhex("2a8648ce3d030177")
+        good = world.ocsp_answer(world.jeanne, world.qc_ca, world.responder)
+        odd = good.replace(p256, unknown)
+        signed = world.sign(world.blank(), world.jeanne)
+        for ocsps in ([odd, good], [good, odd]):
+            signature = only(world.verify(world.augment(signed, ocsps=ocsps), trusted))
+            assert signature.level_reached is SignatureLevel.NIVEAU_3
+        signature = only(world.verify(world.augment(signed, ocsps=[odd]), trusted))
+        assert (signature.indication, signature.sub_indication) == (Indication.INDETERMINATE, "TRY_LATER")
+
     def test_a_foreign_signature_value_fails(self, world: World, contract: bytes, trusted: TrustStore) -> None:
         # The certificate of Ada in the place of Jeanne's would be another format; here the value alone is not hers.
         other = world.sign(world.blank(), world.jeanne)
@@ -306,6 +320,14 @@ class TestRevocation:
             world.impostor(), revoked={world.jeanne.certificate.serial_number: SIGNED - timedelta(days=1)}
         )
         assert only(world.verify(contract, world.trust(crls=[forged]))).level_reached is SignatureLevel.NIVEAU_3
+
+    def test_a_list_that_nobody_can_read_is_no_claim(self, world: World, trusted: TrustStore) -> None:
+        """cryptography's own errors are no `ValueError`: `InvalidVersion` of a list, found by chance."""
+        listed = world.crls({world.jeanne: SIGNED - timedelta(days=1)})[0]
+        odd = listed.replace(b"\x02\x01\x01", b"\x02\x01\x03", 1)
+        good = world.ocsp_answer(world.jeanne, world.qc_ca, world.responder)
+        pdf = world.augment(world.sign(world.blank(), world.jeanne), ocsps=[good], crls=[odd])
+        assert only(world.verify(pdf, trusted)).level_reached is SignatureLevel.NIVEAU_3
 
     def test_without_revocation_data_nothing_passes(self, world: World, trusted: TrustStore) -> None:
         signature = only(world.verify(world.sign(world.blank(), world.jeanne), trusted))

@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from random import Random
@@ -34,11 +34,15 @@ from qcp_sdk.testing.hostile.kit import (
     der,
     esign,
     last_table,
+    plain,
     statement,
     stream,
 )
+from qcp_sdk.values import Secret
 from qcp_sdk.verification import lists, lotl
 from qcp_sdk.verification.report import Indication
+from qcp_sdk.verification.services import CA_QC, FOR_SIGNATURES, GRANTED, QTST, Period, Service, TrustedList
+from qcp_sdk.verification.trust import TrustStore
 from qcp_sdk.verification.verify import verify
 
 _LARGEST_BASE: Final = 100_000
@@ -141,6 +145,11 @@ class _Endless(Exception):
     pass
 
 
+class _Now:
+    def now(self) -> datetime:
+        return NOW
+
+
 @contextmanager
 def _patience() -> Iterator[None]:
     """Interrupt what takes too long; only in a main thread, where signals come."""
@@ -176,7 +185,7 @@ class Fuzz:
         self._listed = evolve(lists.read(self._list, (self._operator,), "fuzz.xml"), sha256="")
         self._targets: tuple[Callable[[Random], None], ...] = (
             self._verify, self._verify, self._verify, self._inside, self._updated, self._sign,
-            self._certificate, self._read_list, self._again, self._sign_again,
+            self._certificate, self._read_list, self._again, self._sign_again, self._archived,
         )  # fmt: skip
 
     def run(self, *, count: int = 0, seconds: float = 0.0) -> Tried:
@@ -254,6 +263,40 @@ class Fuzz:
             self._judge(content, base)
         else:  # a change may take away what was hostile: that it then passes is no fault
             verify(content, trust=self._trust, now=NOW)
+
+    def _archived(self, random: Random) -> None:
+        """A B-LTA document with changes in what was added after the signature: timestamps, OCSP answers, lists."""
+        base, trust = self._archive
+        after = base.index(b"%%EOF", _hole(base)[1])
+        verify(base[:after] + changed(base[after:], random), trust=trust, now=NOW + timedelta(minutes=1))
+
+    @cached_property
+    def _archive(self) -> tuple[bytes, TrustStore]:
+        """Give a B-LTA document, and lists that name who issued and stamped it."""
+        from qcp_sdk.adapters.local_trust_centre import LocalTrustCentre
+        from qcp_sdk.adapters.shared import pades
+        from qcp_sdk.adapters.shared.pades_levels import PadesLevel
+
+        with tempfile.TemporaryDirectory(prefix="qcp-") as folder:
+            centre = LocalTrustCentre(Path(folder), clock=_Now(), passphrase=Secret("for hostile documents"))
+            credential, signing = centre.seal_credential()
+            document = pades.sign(
+                pdf=plain(), name="one", signing=signing, chain=credential.chain, algorithm=credential.algorithm,
+                at=NOW, clock=_Now(), level=PadesLevel.B_LTA, timestamps=centre.timestamps(), revocation=centre,
+            )  # fmt: skip
+            made, since = centre.certificates(), NOW - timedelta(days=9)
+        services = tuple(
+            Service(
+                name="T", provider="T", territory="ZZ", identities=(identity,),
+                periods=(Period(type=kind, status=GRANTED, starts=since, purposes=frozenset({FOR_SIGNATURES})),),
+            )
+            for kind, identity in ((CA_QC, made.lcp), (QTST, made.timestamps))
+        )  # fmt: skip
+        listed = TrustedList(
+            territory="ZZ", type="", operator="T", sequence=1, issued_at=since, sha256="00", services=services,
+            next_update=NOW + timedelta(days=9),
+        )  # fmt: skip
+        return document, TrustStore(lists=(listed,))
 
     def _sign_again(self, random: Random) -> None:
         """A hostile document to be signed, with changes anywhere."""
