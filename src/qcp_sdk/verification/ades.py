@@ -394,7 +394,7 @@ def _format(
     """Name the level of EN 319 142-1 § 6 by what is there (whether it validates is another question)."""
     if one.sig_object.get("/SubFilter") != "/ETSI.CAdES.detached" or not facts.names_certificate:
         return "CMS"
-    if not own:
+    if not own and not later:  # § 6.3: either kind of timestamp makes it B-T
         return "PAdES-B-B"
     if "/DSS" not in reader.root:
         return "PAdES-B-T"

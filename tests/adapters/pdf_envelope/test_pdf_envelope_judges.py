@@ -28,6 +28,7 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 from qcp_sdk.adapters.pdf_envelope import PadesLevel
 from qcp_sdk.adapters.shared.pades_cms import signed_attributes, signed_data
 from qcp_sdk.adapters.shelf import FileShelf
+from qcp_sdk.ports.envelope import Appearance
 from qcp_sdk.values import Key
 
 if TYPE_CHECKING:
@@ -239,3 +240,26 @@ def test_for_rsa_the_cms_is_pyhankos_byte_for_byte(size: int, pki: Pki, rsa_key:
     signer = signers.SimpleSigner(loaded[0], keys.PrivateKeyInfo.load(key), store, embed_roots=False)
     theirs = asyncio.run(signer.async_sign(digest, "sha256", use_pades=True))
     assert theirs.dump() == mine
+
+
+def test_a_visible_signature_is_read_by_eye_and_by_telephone(
+    pki: Pki, shelf: FileShelf, pdf: bytes, envelope: Make, moment: datetime, tmp_path: Path
+) -> None:
+    for program in ("pdftotext", "pdftoppm", "zbarimg"):
+        need(program)
+    base, holder = shelf.keep(content=pdf), pki.holder("Žofie")
+    name, url = "Žofie Œuvrard-Łódź Ğül Ñandú Øst Þór ẞ Ő Ř Ș Ț", "https://host.example/verify/71"
+    shown = Appearance(page=0, box=(50, 60, 310, 130), name=name, level="niveau 3", url=url)
+    prepared = envelope(PadesLevel.B_T).prepare(
+        key=Key("s/1"), validated=base, base=base, credential=holder.credential, at=moment, appearance=shown
+    )
+    value = holder.sign(prepared.digest)
+    signed = envelope(PadesLevel.B_T).embed(
+        key=Key("s/1/e"), prepared=prepared, credential=holder.credential, value=value
+    )
+    file = shelf.path(document=signed)
+    text = run("pdftotext", file, "-")
+    assert all(line in text for line in (name, "niveau 3", f"{moment:%Y-%m-%d %H:%M} UTC", url))
+    run("pdftoppm", "-r", "300", "-png", "-f", "1", "-l", "1", file, tmp_path / "page")
+    (page,) = tmp_path.glob("page*.png")
+    assert run("zbarimg", "--quiet", "--raw", page).startswith(url)

@@ -487,6 +487,9 @@ class TestTime:
         signature = only(world.verify(stamped, trusted))
         assert signature.level_reached is SignatureLevel.NIVEAU_3
         assert (signature.best_signature_time, signature.time_source) == (SIGNED, TimeSource.DOCUMENT_TIMESTAMP)
+        assert signature.format == "PAdES-B-LTA"
+        bare = world.stamp(world.sign(world.blank(), world.jeanne, at=None), at=SIGNED)
+        assert only(world.verify(bare, trusted)).format == "PAdES-B-T"  # EN 319 142-1 § 6.3: either kind will do
 
 
 class TestLists:
