@@ -8,17 +8,20 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 
 from qcp_sdk.adapters.mailbox import Mailbox, MailboxCodes, MailboxNotices
+from qcp_sdk.adapters.memory.documents import MemoryDocuments
+from qcp_sdk.adapters.shared import letters
 from qcp_sdk.adapters.shared.letters import Sender
 from qcp_sdk.adapters.shared.messages import Links, Renderer
 from qcp_sdk.errors import InvalidInput, NotFound, Rejected, Unavailable
-from qcp_sdk.notices import Attachment, IdentityApproved, IdentityHandOff, Notice, Recipient
+from qcp_sdk.levels import SignatureLevel
+from qcp_sdk.notices import Attachment, IdentityApproved, IdentityHandOff, Notice, Recipient, SignedCopy
 from qcp_sdk.otp import Channel, Purpose
 from qcp_sdk.ports.codes import Codes
 from qcp_sdk.ports.notices import Notices
-from qcp_sdk.values import ContentHash, EmailAddress, Key, PersonName, PhoneNumber, Secret, SubscriptionId
+from qcp_sdk.values import CeremonyId, ContentHash, EmailAddress, Key, PersonName, PhoneNumber, Secret, SubscriptionId
 
 NOW: Final = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
 SENDER: Final = Sender(address=EmailAddress("signature@host.example"), name="Étude & Signature")
@@ -211,3 +214,42 @@ def test_nothing_personal_prints(folder: Path) -> None:
     ask(codes(folder), "0123456", key="s/1/0")
     assert "0123456" not in repr(Mailbox(folder).messages())
     assert "341316" not in repr(Mailbox(folder).messages())
+
+
+@pytest.mark.parametrize(
+    ("language", "alone", "beside"),
+    [
+        (
+            "fr",
+            "Trop volumineux pour être joint à un courriel : thèse.pdf. Vous le trouverez auprès de",
+            "le reste est joint",
+        ),
+        ("en", "Too large to be attached to an e-mail: thèse.pdf. You will find it at", "the rest is attached"),
+    ],
+)
+def test_what_is_too_large_for_an_e_mail_stays_on_the_shelf_and_the_message_says_so(
+    folder: Path, language: str, alone: str, beside: str
+) -> None:
+    shelf = MemoryDocuments()
+    large, small = shelf.keep(content=b"%PDF-" + bytes(letters.MOST)), shelf.keep(content=b"%PDF-small")
+    port = MailboxNotices(directory=folder, sender=SENDER, renderer=RENDERER, clock=FixedClock(), documents=shelf)
+    theses = Attachment(name="thèse.pdf", content=large)
+    both = (theses, Attachment(name="lettre.pdf", content=small))
+    for key, attachments in (("s/1/0", (theses,)), ("s/2/0", both), ("s/3/0", both[1:])):
+        names = tuple(one.name for one in attachments)
+        notice = SignedCopy(
+            ceremony=CeremonyId("c"), title="Lettre", sender="Cabinet", documents=names,
+            level=SignatureLevel.NIVEAU_3, deadline=NOW,
+        )  # fmt: skip
+        port.send(key=Key(key), to=evolve(ZOE, language=language), notice=notice, attachments=attachments)
+
+    without, partly, whole = Mailbox(folder).messages()
+    read = [" ".join(mail.text.split()) for mail in (without, partly, whole)]
+    assert alone in read[0] and beside not in read[0]
+    assert alone in read[1] and beside in read[1]
+    assert "thèse" not in read[2]
+    assert [[name for name, _ in mail.attachments] for mail in (without, partly, whole)] == [
+        [],
+        ["lettre.pdf"],
+        ["lettre.pdf"],
+    ]

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final, TypeVar
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from cryptography.x509 import ocsp
@@ -21,7 +22,17 @@ LARGEST_OCSP: Final = 100_000
 LARGEST_ISSUER: Final = 100_000
 _ADDRESSES: Final = 3
 """Of each kind in one certificate: the others are passed over."""
-_UNREADABLE: Final = (ValueError, TypeError, KeyError, x509.ExtensionNotFound, x509.DuplicateExtension)
+_UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    KeyError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.ExtensionNotFound,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""What cryptography raises of what strangers wrote; only the first is a `ValueError`."""
 
 
 class HttpRevocation:
@@ -150,7 +161,7 @@ def _issuing(content: bytes, subject: x509.Certificate) -> bytes:
     else:
         try:
             found = [x509.load_der_x509_certificate(content)]
-        except ValueError:
+        except (ValueError, x509.InvalidVersion):
             found = pkcs7.load_der_pkcs7_certificates(content)
     issuer = next((one for one in found if one.subject == subject.issuer), None)
     if issuer is None:

@@ -121,14 +121,15 @@ class SmtpNotices:
                 self._by_sms.send(key=key, to=to, notice=notice, attachments=attachments)
                 self._post.note(key, meant)
                 return
+            enclosed = fetch(self._documents, attachments)
             letter = write_letter(
-                self._renderer.render_notice(notice, to),
+                self._renderer.render_notice(notice, to, left_out=enclosed.left_out),
                 key=key,
                 sender=self._sender,
                 to=to.email.text,
                 language=to.language,
                 at=self._clock.now(),
-                attachments=fetch(self._documents, attachments),
+                attachments=enclosed.files,
             )
             self._post.send(key, letter, sender=self._sender, to=to.email, meant=meant)
 

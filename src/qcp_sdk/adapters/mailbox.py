@@ -19,7 +19,7 @@ from typing import ClassVar
 from attrs import field, frozen
 
 from qcp_sdk.adapters.shared.answers import KeptAnswers
-from qcp_sdk.adapters.shared.letters import Sender, fetch, write_letter
+from qcp_sdk.adapters.shared.letters import Enclosed, Sender, fetch, write_letter
 from qcp_sdk.adapters.shared.messages import RenderedMessage, Renderer
 from qcp_sdk.errors import InvalidInput, NotFound, Rejected, Unavailable
 from qcp_sdk.notices import Attachment, Notice, Recipient
@@ -60,8 +60,9 @@ class MailboxNotices:
         meant = (to.email.text, notice.template)
         if self._folder.holds(key, meant):
             return
-        message = self._renderer.render_notice(notice, to)
         by_sms = notice.by_sms and to.mobile is not None
+        enclosed = Enclosed() if by_sms else fetch(self._documents, attachments)
+        message = self._renderer.render_notice(notice, to, left_out=enclosed.left_out)
         letter = write_letter(
             RenderedMessage(sms=message.sms) if by_sms else message,
             key=key,
@@ -69,7 +70,7 @@ class MailboxNotices:
             to=f"{to.mobile.text}@{_SMS_DOMAIN}" if by_sms and to.mobile is not None else to.email.text,
             language=to.language,
             at=self._clock.now(),
-            attachments=() if by_sms else fetch(self._documents, attachments),
+            attachments=enclosed.files,
         )
         letter["X-Qcp-Channel"] = (Channel.SMS if by_sms else Channel.EMAIL).value
         letter["X-Qcp-Kind"] = notice.template

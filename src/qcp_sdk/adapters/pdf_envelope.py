@@ -46,8 +46,10 @@ class PdfEnvelope:
 
     `answers` remembers what each key of `embed` gave, across restarts. Without it, embedding a value again gives
     another document, equally valid, with a later timestamp.
-    `token_size` is the room for a signature timestamp, in bytes: more than the authority's tokens take, chain
-    included. It is part of what is signed over, so change it only when nothing is between `prepare` and `embed`.
+    The room for a signature is computed from its credential; `token_size` is the room for its timestamp, in bytes,
+    chain included. Nobody knows a timestamp before there is a signature: one that is larger stands over the document
+    instead, in a revision of its own, which is as good (EN 319 142-1 § 6.3). It is part of what is signed over, so
+    change it only when nothing is between `prepare` and `embed`.
     """
 
     def __init__(

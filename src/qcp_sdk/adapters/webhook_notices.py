@@ -14,7 +14,7 @@ from typing import Any, Final
 from qcp_sdk import codec
 from qcp_sdk.adapters.shared.answers import KeptAnswers
 from qcp_sdk.adapters.shared.http import Answer, Http
-from qcp_sdk.adapters.shared.letters import fetch
+from qcp_sdk.adapters.shared.letters import size_of
 from qcp_sdk.adapters.shared.webhooks import StandardWebhooks, event_id
 from qcp_sdk.errors import PortError, Rejected, Unavailable
 from qcp_sdk.notices import Attachment, Notice, Recipient
@@ -97,8 +97,8 @@ class WebhookNotices:
         }
 
     def _named(self, attachment: Attachment) -> dict[str, object]:
-        ((_, content),) = fetch(self._documents, (attachment,))
-        return {"name": attachment.name, "content": attachment.content, "size": len(content)}
+        size = size_of(self._documents, attachment)
+        return {"name": attachment.name, "content": attachment.content, "size": size}
 
 
 def _refusal(answer: Answer) -> PortError:

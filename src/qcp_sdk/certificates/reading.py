@@ -83,6 +83,19 @@ def read(content: bytes) -> Certificate:
         raise CertificateError("it is not a certificate that can be read", mend="pass DER or PEM") from error
 
 
+def holder(der: bytes) -> str:
+    """Say whom a certificate names, without reading the rest: by the common name, or the whole name without one.
+
+    Raises:
+        CertificateError: It cannot be read so far.
+    """
+    try:
+        subject = x509.Certificate.load(der)["tbs_certificate"]["subject"]
+        return _attributes(subject).get("CN", "") or _text(subject)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
+        raise CertificateError("it is not a certificate that can be read", mend="pass DER") from error
+
+
 def _unarmoured(content: bytes) -> bytes:
     found = [der for kind, _, der in pem.unarmor(content, multiple=True) if kind == "CERTIFICATE"]
     if len(found) != 1:

@@ -17,8 +17,20 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from qcp_sdk.adapters.shared.keystore import sign_digest
 from qcp_sdk.ports.clock import Clock
+from qcp_sdk.sandbox.csc_login import CscLogin
 from qcp_sdk.sandbox.csc_oauth import CscOAuth
-from qcp_sdk.sandbox.csc_parameters import country, in_base64, members, octets, text, whole
+from qcp_sdk.sandbox.csc_parameters import (
+    METHODS,
+    SPECS,
+    bearer,
+    country,
+    in_base64,
+    known_version,
+    members,
+    octets,
+    text,
+    whole,
+)
 from qcp_sdk.sandbox.csc_state import (
     AccessToken,
     AuthorizationCode,
@@ -41,43 +53,12 @@ _ECDSA: Final = ("1.2.840.10045.4.3.2",)
 _IMPLIES_HASH: Final = frozenset({"1.2.840.113549.1.1.11", "1.2.840.10045.4.3.2"})
 _PAGE: Final = 50
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
-_METHODS: Final[Mapping[str, tuple[str, ...]]] = {
-    "v1": (
-        "credentials/list",
-        "credentials/info",
-        "credentials/authorize",
-        "credentials/extendTransaction",
-        "credentials/sendOTP",
-        "signatures/signHash",
-        "signatures/timestamp",
-        "oauth2/authorize",
-        "oauth2/token",
-        "oauth2/revoke",
-    ),
-    "v2": (
-        "credentials/list",
-        "credentials/info",
-        "credentials/authorize",
-        "credentials/authorizeCheck",
-        "credentials/getChallenge",
-        "credentials/extendTransaction",
-        "credentials/create",
-        "credentials/delete",
-        "signatures/signHash",
-        "signatures/signPolling",
-        "signatures/timestamp",
-        "oauth2/authorize",
-        "oauth2/token",
-        "oauth2/revoke",
-    ),
-}
-_SPECS: Final = {"v1": "1.0.4.0", "v2": "2.2.0.0"}
 
 
-class CscSandbox(CscOAuth, PublishedPki):
+class CscSandbox(CscLogin, CscOAuth, PublishedPki):
     """Plays the service. `rules` say how it behaves, `sent` what went to mobiles, `counts` what was asked, by method.
 
-    `clients` may get access tokens, by id and secret.
+    `clients` may get access tokens, by id and secret; `users` too, by name and password, for what is theirs.
     """
 
     def __init__(
@@ -87,9 +68,11 @@ class CscSandbox(CscOAuth, PublishedPki):
         post: Post | None = None,
         rules: CscRules | None = None,
         clients: Mapping[str, Secret] | None = None,
+        users: Mapping[str, Secret] | None = None,
     ) -> None:
         self._given = rules or CscRules()
         self.clients = dict(clients or {"qcp-sdk": Secret("sandbox")})
+        self.users = dict(users or {"jessica": Secret("sandbox")})
         super().__init__(clock=clock, post=post)
 
     def reset(self) -> None:
@@ -238,14 +221,14 @@ class CscSandbox(CscOAuth, PublishedPki):
     def info(self, request: Request, version: str) -> Answer:
         """Say what the service is."""
         told: dict[str, object] = {
-            "specs": _SPECS[_known(version)],
+            "specs": SPECS[known_version(version)],
             "name": "QCP SDK sandbox (TEST)",
             "logo": f"{request.base_url}/logo.png",
             "region": "FR",
             "lang": "en-US",
             "description": "A remote signing service for tests. Nothing that it signs is worth anything.",
-            "authType": ["oauth2client", "oauth2code"] if self.rules.login else ["external"],
-            "methods": list(_METHODS[version]),
+            "authType": ["basic", "oauth2client", "oauth2code"] if self.rules.login else ["external"],
+            "methods": list(METHODS[version]),
         }
         if self.rules.login:
             told["oauth2" if version == "v1" else "oauth2Issuer"] = request.base_url
@@ -260,7 +243,10 @@ class CscSandbox(CscOAuth, PublishedPki):
     def credentials_list(self, request: Request, version: str) -> Answer:
         """Give the ids of credentials, fifty a page."""
         asked = self._asked(request, version)
-        user = text(asked, "userID", "")
+        user, mine_only = text(asked, "userID", ""), self._user(request)
+        if user and mine_only:  # 1.0.4.0 § 11.4
+            raise refusal("userID parameter MUST be null")
+        user = mine_only or user
         mine = [one.id for one in self.credentials.values() if not user or one.user == user]
         start = whole(asked, "pageToken") if asked.get("pageToken") else 0
         size = min(whole(asked, "maxResults") if asked.get("maxResults") is not None else _PAGE, _PAGE)
@@ -352,7 +338,7 @@ class CscSandbox(CscOAuth, PublishedPki):
         """Sign what was authorised."""
         asked = self._asked(request, version)
         credential = self._usable(self._credential(asked))
-        token = _bearer(request)
+        token = bearer(request)
         if "SAD" not in asked and token in self.grants:
             asked["SAD"] = token  # an access token of scope `credential`
         sad, grant = self._grant(asked, credential)
@@ -452,14 +438,18 @@ class CscSandbox(CscOAuth, PublishedPki):
         return self.wait(usual) if usual else usual
 
     def _asked(self, request: Request, version: str, *, scope: str = "service") -> dict[str, Any]:
-        _known(version)
+        known_version(version)
         if self.rules.login:
-            token = self.tokens.get(_bearer(request))
+            token = self.tokens.get(bearer(request))
             if token is None or self.clock.now() >= token.ends:
                 raise refusal("The access token is unknown or has expired", word="invalid_token", status=401)
             if scope not in token.scope.split() and token.scope != "credential":
                 raise refusal("The access token does not allow this", word="invalid_scope", status=403)
         return request.json()
+
+    def _user(self, request: Request) -> str:
+        token = self.tokens.get(bearer(request))
+        return token.user if token is not None else ""
 
     def _credential(self, asked: Mapping[str, Any]) -> SandboxCredential:
         found = self.credentials.get(text(asked, "credentialID"))
@@ -546,17 +536,6 @@ class CscSandbox(CscOAuth, PublishedPki):
 
     def _sad_answer(self, sad: str) -> Answer:
         return answer_json({"SAD": sad, "expiresIn": int(self.rules.sad_lifetime.total_seconds())})
-
-
-def _known(version: str) -> str:
-    if version not in _SPECS:
-        raise Failed(HTTPStatus.NOT_FOUND, "no such version")
-    return version
-
-
-def _bearer(request: Request) -> str:
-    kind, _, token = request.headers.get("authorization", "").partition(" ")
-    return token if kind.lower() == "bearer" else ""
 
 
 def _algorithms(credential: SandboxCredential) -> tuple[str, ...]:

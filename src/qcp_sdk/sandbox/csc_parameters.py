@@ -5,9 +5,62 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from typing import Any
+from http import HTTPStatus
+from typing import Any, Final
 
 from qcp_sdk.sandbox.csc_state import refusal
+from qcp_sdk.sandbox.wsgi import Failed, Request
+
+SPECS: Final = {"v1": "1.0.4.0", "v2": "2.2.0.0"}
+"""The versions that are played."""
+METHODS: Final[Mapping[str, tuple[str, ...]]] = {
+    "v1": (
+        "auth/login",
+        "auth/revoke",
+        "credentials/list",
+        "credentials/info",
+        "credentials/authorize",
+        "credentials/extendTransaction",
+        "credentials/sendOTP",
+        "signatures/signHash",
+        "signatures/timestamp",
+        "oauth2/authorize",
+        "oauth2/token",
+        "oauth2/revoke",
+    ),
+    "v2": (
+        "auth/login",
+        "auth/revoke",
+        "credentials/list",
+        "credentials/info",
+        "credentials/authorize",
+        "credentials/authorizeCheck",
+        "credentials/getChallenge",
+        "credentials/extendTransaction",
+        "credentials/create",
+        "credentials/delete",
+        "signatures/signHash",
+        "signatures/signPolling",
+        "signatures/timestamp",
+        "oauth2/authorize",
+        "oauth2/token",
+        "oauth2/revoke",
+    ),
+}
+"""What each of them has, as `info` says it."""
+
+
+def known_version(version: str) -> str:
+    """Give the version that a path begins with, if it is one."""
+    if version not in SPECS:
+        raise Failed(HTTPStatus.NOT_FOUND, "no such version")
+    return version
+
+
+def bearer(request: Request) -> str:
+    """Give the access token of a request; empty where it has none."""
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    return token if kind.lower() == "bearer" else ""
 
 
 def text(asked: Mapping[str, Any], name: str, default: str | None = None) -> str:

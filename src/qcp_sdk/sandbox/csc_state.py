@@ -146,6 +146,8 @@ class AccessToken:
 
     scope: str
     client: str
+    user: str = ""
+    """Who logged in with a password; empty for a client."""
     ends: datetime
 
 

@@ -33,6 +33,7 @@ from qcp_sdk.verification.specification import (
     revocation_claims,
     specification,
     timing,
+    without_broken,
     without_revocation,
 )
 
@@ -95,8 +96,19 @@ def examine(
     now: datetime,
 ) -> DocumentFacts:
     """Validate every signature and timestamp. Opens no connection. May be called inside a running event loop."""
-    examiner = _Examiner(reader, trust=trust, knowledge=knowledge, now=now)
-    return outside_any_loop(lambda: asyncio.run(examiner.document(list(signatures))))
+    listed = list(signatures)
+
+    def examined(known: Knowledge) -> DocumentFacts:
+        examiner = _Examiner(reader, trust=trust, knowledge=known, now=now)
+        return outside_any_loop(lambda: asyncio.run(examiner.document(listed)))
+
+    found = examined(knowledge)
+    if found.passed:
+        return found
+    # Certificates are read as far as pyHanko asks, and it may have stumbled over a broken one that somebody put beside
+    # the others. Reading each to its end takes longer than all the rest, so it is done only where something is amiss.
+    sound = without_broken(knowledge)
+    return found if sound == knowledge else examined(sound)
 
 
 @frozen(kw_only=True)
@@ -127,6 +139,16 @@ class Judged:
 
 Block = Callable[["SignatureValidationSpec", datetime], Awaitable[Any]]
 """A building block of EN 319 102-1, to be run under a policy at an instant."""
+
+
+async def _run(block: Block, spec: SignatureValidationSpec, at: datetime) -> Judged:
+    """Run a building block; where it comes to a key of a kind that OpenSSL does not know, nobody here can tell."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        return Judged.of(await block(spec, at))
+    except UnsupportedAlgorithm:
+        return Judged(indication=Indication.INDETERMINATE, sub_indication="GENERIC")
 
 
 class _Examiner:
@@ -217,11 +239,7 @@ class _Examiner:
         for moment in sorted({*proofs, self._now} - {at}):
             if judged.sub_indication != "TRY_LATER":
                 break
-            # Whoever answered later may have a certificate that is younger than the signature (responders change
-            # theirs every few weeks). Good at a later instant is good before: a revocation is final.
-            later = await self._judged(block, one.signer_cert, moment)
-            if later.indication is Indication.PASSED or later.sub_indication == "REVOKED_NO_POE":
-                judged = self._revoked_later(judged, later, at)
+            judged = await self._judged_later(block, one.signer_cert, judged, at, moment)
         facts = evolve(
             facts,
             indication=judged.indication,
@@ -234,12 +252,32 @@ class _Examiner:
             return evolve(facts, indication=Indication.INDETERMINATE, sub_indication="CHAIN_CONSTRAINTS_FAILURE")
         return facts
 
-    @staticmethod
-    def _revoked_later(judged: Judged, later: Judged, at: datetime) -> Judged:
-        """Read what was found at a later instant: good is good before, revoked after `at` proves nothing against it."""
+    async def _judged_later(
+        self, block: Block, certificate: x509.Certificate, judged: Judged, at: datetime, moment: datetime
+    ) -> Judged:
+        """Hear at a later instant who could not be heard at `at`; otherwise `judged` stands.
+
+        Whoever answers may have a certificate that is younger than the signature (responders change theirs every few
+        weeks). Good at a later instant is good before: a revocation is final. And what was revoked after `at` was not
+        revoked at `at` (EN 319 102-1 § 5.5.4, REVOKED_NO_POE: the process goes on where the revocation came later).
+        """
+        later = await self._judged(block, certificate, moment)
         if later.indication is Indication.PASSED:
             return later
-        return later if later.revoked_at is not None and later.revoked_at <= at else judged
+        if later.sub_indication != "REVOKED_NO_POE" or later.revoked_at is None:
+            return judged
+        if later.revoked_at <= at:
+            return later
+        before = await self._claimed(block, certificate, at, moment)
+        return before or await _run(block, self._unchecked, at)
+
+    async def _claimed(self, block: Block, certificate: x509.Certificate, by: datetime, at: datetime) -> Judged | None:
+        """Try each claim of a revocation until `by` by itself, at `at`; give one that is authentic."""
+        for alone, moment in revocation_claims(self._spec.local_knowledge, certificate, by, at):
+            claim = await _run(block, dataclasses.replace(self._spec, local_knowledge=alone), moment)
+            if claim.sub_indication == "REVOKED_NO_POE":
+                return claim
+        return None
 
     async def _judged(self, block: Block, certificate: x509.Certificate, at: datetime) -> Judged:
         """Run a building block, and hear the other side.
@@ -248,16 +286,15 @@ class _Examiner:
         that says "revoked". So each claim of a revocation until `at` is tried by itself; it counts if it is authentic.
         And where no revocation data was found at all, pyHanko says that the chain is invalid: it is not, it is unknown.
         """
-        judged = Judged.of(await block(self._spec, at))
+        judged = await _run(block, self._spec, at)
         if judged.indication is Indication.PASSED:
-            for alone, moment in revocation_claims(self._spec.local_knowledge, certificate, at):
-                claim = Judged.of(await block(dataclasses.replace(self._spec, local_knowledge=alone), moment))
-                if claim.sub_indication == "REVOKED_NO_POE":
-                    return claim
+            claim = await self._claimed(block, certificate, at, at)
+            if claim is not None:
+                return claim
         if judged.sub_indication == "CHAIN_CONSTRAINTS_FAILURE" and certificate.self_issued:
             return evolve(judged, sub_indication="NO_CERTIFICATE_CHAIN_FOUND")  # its own issuer: that is no chain
         if judged.sub_indication == "CERTIFICATE_CHAIN_GENERAL_FAILURE":
-            lenient = Judged.of(await block(self._unchecked, at))
+            lenient = await _run(block, self._unchecked, at)
             if lenient.indication is Indication.PASSED:
                 return evolve(judged, sub_indication="TRY_LATER")
         return judged
@@ -357,7 +394,7 @@ def _format(
     """Name the level of EN 319 142-1 § 6 by what is there (whether it validates is another question)."""
     if one.sig_object.get("/SubFilter") != "/ETSI.CAdES.detached" or not facts.names_certificate:
         return "CMS"
-    if not own:
+    if not own and not later:  # § 6.3: either kind of timestamp makes it B-T
         return "PAdES-B-B"
     if "/DSS" not in reader.root:
         return "PAdES-B-T"

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import logging
+import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -24,18 +26,23 @@ FOREIGN: Final = (
     RecursionError,
     ArithmeticError,
     NotImplementedError,
+    EOFError,
     OSError,
+    struct.error,
+    zlib.error,
 )
-"""What pyHanko and asn1crypto let escape on hostile input, found by fuzzing; `PdfError` comes besides."""
+"""What pyHanko and asn1crypto let escape on hostile input, found by fuzzing; what `foreign` imports comes besides."""
 
 _quiet: ContextVar[bool] = ContextVar("qcp_sdk_verification_quiet", default=False)
 
 
 def foreign() -> tuple[type[Exception], ...]:
     """Give every kind of exception that a broken document may cause. Imports pyHanko."""
+    from cryptography.exceptions import InternalError, UnsupportedAlgorithm
+    from cryptography.x509 import DuplicateExtension, InvalidVersion
     from pyhanko.pdf_utils.misc import PdfError
 
-    return (PdfError, *FOREIGN)
+    return (PdfError, UnsupportedAlgorithm, InternalError, InvalidVersion, DuplicateExtension, *FOREIGN)
 
 
 @contextmanager

@@ -70,3 +70,10 @@ class DocumentFacts:
 
     signatures: tuple[SignatureFacts, ...] = ()
     timestamps: tuple[TimestampFacts, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything in it was validated without a doubt."""
+        stamps = [*self.timestamps, *(stamp for one in self.signatures for stamp in one.timestamps)]
+        found = (*(one.indication for one in self.signatures), *(one.indication for one in stamps))
+        return all(one is Indication.PASSED for one in found)

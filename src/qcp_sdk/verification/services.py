@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 from attrs import field, frozen
 
 from qcp_sdk.errors import CertificateError
+from qcp_sdk.verification import own
 
 _SVC: Final = "http://uri.etsi.org/TrstSvc/Svctype/"
 _STATUS: Final = "http://uri.etsi.org/TrstSvc/TrustedList/Svcstatus/"
@@ -57,10 +58,8 @@ def facts(der: bytes) -> CertificateFacts:
     Raises:
         CertificateError: It cannot be read.
     """
-    from asn1crypto import x509  # type: ignore[import-untyped]
-
     try:
-        certificate = x509.Certificate.load(der)
+        certificate = own.certificate(der)
         usage, extended = certificate.key_usage_value, certificate.extended_key_usage_value
         return CertificateFacts(
             policies=frozenset(one["policy_identifier"].dotted for one in certificate.certificate_policies_value or ()),

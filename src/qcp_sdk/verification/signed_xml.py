@@ -49,8 +49,8 @@ def verified(content: bytes, operators: tuple[bytes, ...], where: str) -> tuple[
     Raises:
         TrustListError: None of these operators signed it, or it was changed.
     """
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.x509 import load_der_x509_certificate
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.x509 import InvalidVersion, load_der_x509_certificate
     from signxml.exceptions import SignXMLException
     from signxml.xades.xades import XAdESSignatureConfiguration, XAdESVerifier
 
@@ -59,13 +59,17 @@ def verified(content: bytes, operators: tuple[bytes, ...], where: str) -> tuple[
     configuration = XAdESSignatureConfiguration(
         require_x509=True, expect_references=True, verification_time=issued_at, location="./"
     )
+    foreign = (
+        SignXMLException, InvalidSignature, UnsupportedAlgorithm, InvalidVersion, ValueError, TypeError, KeyError,
+        AttributeError,
+    )  # fmt: skip
     failure: Exception | None = None
     for operator in operators:
         try:
             found = XAdESVerifier().verify(
                 content, x509_cert=load_der_x509_certificate(operator), expect_config=configuration
             )
-        except (SignXMLException, InvalidSignature, ValueError, TypeError, KeyError, AttributeError) as error:
+        except foreign as error:
             failure = error
             continue
         for result in found:

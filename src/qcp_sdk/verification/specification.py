@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
+
+from qcp_sdk.verification import own
 from qcp_sdk.verification.errors_border import foreign
 from qcp_sdk.verification.revocation import Knowledge
 
@@ -109,15 +112,61 @@ def _local(knowledge: Knowledge) -> Any:
             crls.append(CRLContainer(crl_data=revoked))
         except foreign():
             continue
-    return LocalKnowledge(known_ocsps=ocsps, known_crls=crls, known_certs=loaded(knowledge.certificates))
+    return LocalKnowledge(known_ocsps=ocsps, known_crls=crls, known_certs=_begun(knowledge.certificates))
 
 
 def loaded(ders: Iterable[bytes]) -> list[x509.Certificate]:
-    """Read certificates; a broken one in a document proves nothing, and hinders nothing."""
+    """Read certificates to their last field; a broken one in a document proves nothing, and hinders nothing."""
+    return [_whole(der) for der in ders if _legible(der)]
+
+
+def _legible(der: bytes) -> bool:
+    try:
+        _whole(der)
+    except foreign():
+        return False
+    return True
+
+
+def without_broken(knowledge: Knowledge) -> Knowledge:
+    """Leave out the certificates that cannot be read to their end, or whose key nobody here can use, and the OCSP
+    answers that bring one: they prove nothing, and shall hinder nothing."""
+    return evolve(
+        knowledge,
+        certificates=tuple(der for der in knowledge.certificates if _usable(der)),
+        ocsps=tuple(der for der in knowledge.ocsps if all(_usable(one) for one in _brought(der))),
+    )
+
+
+def _usable(der: bytes) -> bool:
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    if not _legible(der):
+        return False
+    key = _whole(der).public_key
+    try:
+        load_der_public_key(key.dump())
+    except foreign():
+        return bool(key.algorithm == "rsassa_pss")  # pyHanko reads these by itself
+    return True
+
+
+def _brought(answer: bytes) -> list[bytes]:
+    """Give the certificates in an OCSP answer; one that is none brings itself, and is no certificate."""
+    from asn1crypto import ocsp
+
+    try:
+        return [one.dump() for one in ocsp.OCSPResponse.load(answer).basic_ocsp_response["certs"] or ()]
+    except foreign():
+        return [answer]
+
+
+def _begun(ders: Iterable[bytes]) -> list[x509.Certificate]:
+    """Give the certificates of a document, read as far as somebody asks: who calls is ready for broken ones."""
     found = []
     for der in ders:
         try:
-            found.append(_whole(der))
+            found.append(own.certificate(der))
         except foreign():
             continue
     return found
@@ -125,10 +174,7 @@ def loaded(ders: Iterable[bytes]) -> list[x509.Certificate]:
 
 @lru_cache(maxsize=128)
 def _whole(der: bytes) -> x509.Certificate:
-    """Read a certificate to its last field, once: authorities and responders are in every document.
-
-    asn1crypto reads lazily and in place: shared between threads, one would see what the other has half read.
-    """
+    """Read a certificate to its last field, once, for all threads: those at which trust paths end."""
     from asn1crypto import x509
 
     one = x509.Certificate.load(der)
@@ -157,9 +203,9 @@ def without_revocation(spec: SignatureValidationSpec) -> SignatureValidationSpec
 
 
 def revocation_claims(
-    knowledge: LocalKnowledge, certificate: x509.Certificate, at: datetime
+    knowledge: LocalKnowledge, certificate: x509.Certificate, by: datetime, at: datetime
 ) -> Iterator[tuple[LocalKnowledge, datetime]]:
-    """Give each piece of data that says the certificate was revoked by an instant, alone, with when to judge it.
+    """Give each piece of data that says the certificate was revoked until `by`, alone, with when to judge it: at `at`.
 
     Nothing is authenticated here. A revocation is final, so one that was said in time still counts when the data
     that says it have grown old: they are judged at the last instant at which they were current.
@@ -170,24 +216,24 @@ def revocation_claims(
         if single is None or single["cert_id"]["serial_number"].native != serial:
             continue
         status = single["cert_status"]
-        if status.name == "revoked" and status.chosen["revocation_time"].native <= at:
+        if status.name == "revoked" and status.chosen["revocation_time"].native <= by:
             until = single["next_update"].native
             alone = dataclasses.replace(knowledge, known_ocsps=[answer], known_crls=[])
             yield alone, min(at, until) if until else at
     for revoked in knowledge.known_crls:
         body = revoked.crl_data["tbs_cert_list"]
-        if body["issuer"].hashable == issuer and _revoked_at(revoked.crl_data.dump(), serial, at):
+        if body["issuer"].hashable == issuer and _revoked_by(revoked.crl_data.dump(), serial, by):
             until = body["next_update"].native
             alone = dataclasses.replace(knowledge, known_ocsps=[], known_crls=[revoked])
             yield alone, min(at, until) if until else at
 
 
-def _revoked_at(crl: bytes, serial: int, at: datetime) -> bool:
+def _revoked_by(crl: bytes, serial: int, by: datetime) -> bool:
     # cryptography finds one serial among a hundred thousand at once; asn1crypto would read them all, for seconds.
     from cryptography.x509 import load_der_x509_crl
 
     try:
         entry = load_der_x509_crl(crl).get_revoked_certificate_by_serial_number(serial)
-    except ValueError:
+    except foreign():
         return False
-    return entry is not None and entry.revocation_date_utc.replace(tzinfo=UTC) <= at
+    return entry is not None and entry.revocation_date_utc.replace(tzinfo=UTC) <= by

@@ -23,7 +23,7 @@ from attrs import define, field
 
 from qcp_sdk.errors import TrustListError
 from qcp_sdk.values import Fingerprint
-from qcp_sdk.verification import lists, snapshots
+from qcp_sdk.verification import lists, own, snapshots
 from qcp_sdk.verification.lotl import ListOfLists
 from qcp_sdk.verification.pinned import certificates, content, files
 from qcp_sdk.verification.report import ListOfListsUsed, ListUsed
@@ -189,10 +189,8 @@ class Services:
 @lru_cache(maxsize=4_096)
 def identity(der: bytes) -> bytes | None:
     """Name who a certificate is of: its subject and public key (TS 119 612 § 5.5.3). None: it cannot be read."""
-    from asn1crypto import x509  # type: ignore[import-untyped]
-
     try:
-        certificate = x509.Certificate.load(der)
+        certificate = own.certificate(der)
         return hashlib.sha256(certificate.subject.hashable.encode() + b"\0" + certificate.public_key.dump()).digest()
     except (ValueError, TypeError, KeyError, IndexError):
         return None
@@ -217,7 +215,7 @@ def _crls(directory: Path) -> tuple[bytes, ...]:
 
 
 def _crl(path: Path) -> bytes:
-    from asn1crypto import crl, pem
+    from asn1crypto import crl, pem  # type: ignore[import-untyped]
 
     found = content(path, LARGEST_CRL)
     try:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Final
 
 from qcp_sdk.certificates import Certificate
 from qcp_sdk.certificates import read as read_certificate
+from qcp_sdk.certificates.reading import holder
 from qcp_sdk.errors import CertificateError, DocumentError
 from qcp_sdk.pdf_reading import bounded
 from qcp_sdk.values import content_hash, utc
 from qcp_sdk.verification import ades, qualification
 from qcp_sdk.verification.errors_border import quiet, translated
 from qcp_sdk.verification.facts import SignatureFacts, TimestampFacts, Trust
+from qcp_sdk.verification.names import remembered
 from qcp_sdk.verification.report import (
     Indication,
     Reason,
@@ -60,7 +62,7 @@ def verify(
     """
     moment = utc(now, "now")
     content = _content(pdf)
-    with quiet(), bounded(), translated():
+    with quiet(), bounded(), remembered(), translated():
         reader, lenient = _opened(content)
         signatures = ades.embedded(reader)
         services = trust.services(moment)
@@ -207,6 +209,9 @@ def _certificate(der: bytes) -> Certificate | None:
         return None
 
 
+@lru_cache(maxsize=512)
 def _name(der: bytes) -> str:
-    certificate = _certificate(der)
-    return (certificate.common_name or certificate.subject) if certificate is not None else ""
+    try:
+        return holder(der)
+    except CertificateError:
+        return ""

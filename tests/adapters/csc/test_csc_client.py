@@ -22,6 +22,7 @@ from qcp_sdk.adapters.csc import (
     CscTimestamps,
     Factor,
     Fixed,
+    Login,
     OAuth,
     SignaturesPending,
 )
@@ -433,3 +434,83 @@ def test_what_was_given_does_not_print(service: Service) -> None:
     token = OAuth(http=service.http(), client_id="qcp-sdk", client_secret=Secret("sandbox")).client_token()
     with unspoken(told.sad.reveal(), token.access.reveal(), "2468") as said:
         said += [told, token, client, made, service.sandbox.sent, Fixed.bearer(token.access)]
+
+
+# --- a user with a password -------------------------------------------------------------------------------------
+
+
+def login(service: Service, clock: ManualClock, password: str = "sandbox", **more: Any) -> Login:
+    return Login(service.http(), user="jessica", password=Secret(password), clock=clock, **more)
+
+
+@EACH
+def test_a_user_logs_in_with_a_password_and_sees_what_is_theirs(
+    guarded: Service, clock: ManualClock, version: Version
+) -> None:
+    mine, other = guarded.enrol(user="jessica"), guarded.enrol(user="paul")
+    client = guarded.client(version, login(guarded, clock, version=version))
+    assert {"auth/login", "auth/revoke"} <= set(client.info().methods)
+    assert client.credentials() == (mine.id,)
+    assert other.id not in client.credentials()
+    assert guarded.counts["auth/login"] == 1
+    with pytest.raises(Rejected, match="userID"):
+        client.credentials(user="paul")
+    clock.advance(timedelta(hours=1))
+    assert client.credentials() == (mine.id,)
+    assert guarded.counts["auth/login"] == 2
+    guarded.sandbox.tokens.clear()  # the service forgot it
+    assert client.credentials() == (mine.id,)
+
+
+def test_a_login_that_is_remembered_sends_the_password_once(guarded: Service, clock: ManualClock) -> None:
+    sent: list[str] = []
+    wire = guarded.sandbox.answer
+
+    def listening(request: Any) -> Any:
+        if request.path.endswith("auth/login"):
+            sent.append(request.headers.get("authorization", ""))
+        return wire(request)
+
+    guarded.sandbox.answer = listening  # type: ignore[method-assign]
+    client = guarded.client(access=login(guarded, clock, remember=True))
+    for _ in range(3):
+        client.credentials()
+        clock.advance(timedelta(hours=1))
+    assert [bool(header) for header in sent] == [True, False, False]
+    guarded.sandbox.refreshes.clear()  # it is not remembered any more
+    client.credentials()
+    assert [bool(header) for header in sent] == [True, False, False, False, True]
+
+
+@pytest.mark.parametrize("remember", [False, True])
+def test_after_leaving_the_tokens_are_worthless(guarded: Service, clock: ManualClock, remember: bool) -> None:
+    access = login(guarded, clock, remember=remember)
+    access.leave()  # nothing to leave yet
+    guarded.client(access=access).credentials()
+    assert guarded.sandbox.tokens
+    access.leave()
+    assert not guarded.sandbox.tokens
+    assert not guarded.sandbox.refreshes
+    guarded.client(access=access).credentials()
+    assert guarded.counts["auth/login"] == 2
+
+
+def test_a_wrong_password_is_the_installations_to_mend_and_said_nowhere(guarded: Service, clock: ManualClock) -> None:
+    basic = base64.b64encode(b"jessica:a wrong password").decode()
+    with unspoken("a wrong password", basic) as said:
+        access = login(guarded, clock, "a wrong password")
+        said.append(access)
+        with pytest.raises(Unavailable, match="authentication_error") as refused:
+            guarded.client(access=access).credentials()
+        said.append(refused.value)
+
+
+def test_a_login_that_cannot_be_read_is_no_token(clock: ManualClock) -> None:
+    for told in ({}, {"access_token": 7}, {"access_token": "a", "expires_in": -1}):
+
+        def liar(environ: dict[str, Any], start: Callable[..., Any], told: object = told) -> list[bytes]:
+            start("200 OK", [("Content-Type", "application/json")])
+            return [json.dumps(told).encode()]
+
+        with pytest.raises(Unavailable):
+            Login(Http(BASE, serve=liar), user="jessica", password=Secret("s"), clock=clock).header()

@@ -14,7 +14,7 @@ from asn1crypto import x509 as asn1_x509  # type: ignore[import-untyped]
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from pyhanko.pdf_utils.reader import PdfFileReader
-from pyhanko.sign.validation import async_validate_pdf_signature
+from pyhanko.sign.validation import async_validate_pdf_signature, async_validate_pdf_timestamp
 from pyhanko.sign.validation.ades import ades_lta_validation, simulate_future_ades_lta_validation
 from pyhanko.sign.validation.dss import DocumentSecurityStore
 from pyhanko.sign.validation.policy_decl import PdfSignatureValidationSpec, SignatureValidationSpec
@@ -25,7 +25,7 @@ from pyhanko_certvalidator.ltv.types import ValidationTimingInfo
 from pyhanko_certvalidator.policy_decl import REQUIRE_REVINFO, CertRevTrustPolicy
 from pyhanko_certvalidator.registry import SimpleTrustManager
 
-from qcp_sdk.adapters.pdf_envelope import PadesLevel
+from qcp_sdk.adapters.pdf_envelope import PadesLevel, PdfEnvelope
 from qcp_sdk.adapters.shared import pades
 from qcp_sdk.adapters.shared.answers import KeptAnswers
 from qcp_sdk.adapters.shelf import FileShelf
@@ -278,6 +278,32 @@ def test_a_visible_signature_shows_every_letter_and_stays_valid(
     assert [float(edge) for edge in form["/BBox"]] == [0, 0, 200, 60]
     assert form["/Resources"]["/Font"]  # embedded, not one of the viewer's
     assert signature.sig_object["/Reason"] == "Lu ✓"
+
+
+@pytest.mark.parametrize("level", [level for level in LEVELS if level.timestamped], ids=lambda level: level.name)
+def test_a_timestamp_larger_than_its_place_stands_over_the_document_and_costs_no_signature(
+    level: PadesLevel, pki: Pki, shelf: FileShelf, pdf: bytes, moment: datetime, stopped: Any
+) -> None:
+    """The value was bought from a remote service: it is not lost to a timestamp that nobody could know."""
+    tight = PdfEnvelope(documents=shelf, timestamps=pki, revocation=pki, clock=stopped, level=level, token_size=500)
+    base = shelf.keep(content=pdf)
+    signed = shelf.read(document=sign(tight, pki.holder("Zoé Œuvrard"), "s/1", base, base, moment))
+
+    (status,) = statuses(signed, pki, moment, offline=level.long_term)
+    assert status.bottom_line
+    reader = PdfFileReader(BytesIO(signed))
+    (stamp,) = reader.embedded_timestamp_signatures
+    assert ("/DSS" in reader.root) is level.long_term
+    (one,) = reader.embedded_regular_signatures
+    assert not one.signer_info["unsigned_attrs"]  # nothing that was too large for its place
+    if level.long_term:
+        settings = {"trust_roots": [root_of(pki)], "moment": moment, "revocation_mode": "require"}
+        context = DocumentSecurityStore.read_dss(reader).as_validation_context(settings)
+    else:
+        ca = asn1_x509.Certificate.load(pki.issuer(certificate=pki.tsu.public_bytes(Encoding.DER)))
+        context = ValidationContext(trust_roots=[root_of(pki)], other_certs=[ca], moment=moment)
+    time = asyncio.run(async_validate_pdf_timestamp(stamp, context))
+    assert time.intact and time.valid and time.trusted
 
 
 def test_memory_does_not_grow_with_the_document(

@@ -23,6 +23,7 @@ from pyhanko.sign import signers
 from pyhanko.sign.fields import MDPPerm
 
 from qcp_sdk.adapters.pdf_envelope import PadesLevel, PdfEnvelope
+from qcp_sdk.adapters.shared import pades
 from qcp_sdk.adapters.shared.pades_stamp import draw
 from qcp_sdk.adapters.shared.pdf_errors import FOREIGN, translated
 from qcp_sdk.adapters.shelf import FileShelf
@@ -315,14 +316,17 @@ def test_a_timestamp_that_does_not_hold_never_enters_a_document(
         _embed(forged, prepared, holder)
 
 
-def test_a_timestamp_larger_than_its_place_says_so(
-    pdf: bytes, holder: Holder, pki: Pki, shelf: FileShelf, stopped: StoppedClock, moment: datetime
+def test_a_signature_larger_than_its_place_says_so(
+    pdf: bytes, holder: Holder, moment: datetime, tmp_path: Path
 ) -> None:
-    tight = PdfEnvelope(documents=shelf, timestamps=pki, revocation=pki, clock=stopped, token_size=500)
-    base = shelf.keep(content=pdf)
-    prepared = tight.prepare(key=Key("s/1"), validated=base, base=base, credential=holder.credential, at=moment)
-
-    assert refusal(lambda: _embed(tight, prepared, holder)) == "place_too_small"
+    file, credential = tmp_path / "document.pdf", holder.credential
+    file.write_bytes(pdf)
+    place = pades.prepare(file=file, name="one", chain=credential.chain, algorithm=credential.algorithm, at=moment)
+    before = file.read_bytes()
+    most = (place.end - place.start - 2) // 2
+    assert refusal(lambda: pades._fill(file, place, bytes(most + 1))) == "place_too_small"
+    assert file.read_bytes() == before
+    pades._fill(file, place, bytes(most))
 
 
 @pytest.mark.parametrize("level", [level for level in PadesLevel if level.timestamped], ids=lambda level: level.name)

@@ -269,7 +269,9 @@ class World:
         )
         return out.getvalue()
 
-    def augment(self, pdf: bytes, *, ocsps: Sequence[bytes] = (), crls: Sequence[bytes] = ()) -> bytes:
+    def augment(
+        self, pdf: bytes, *, ocsps: Sequence[bytes] = (), crls: Sequence[bytes] = (), others: Sequence[bytes] = ()
+    ) -> bytes:
         """Add a document security store: B-LT."""
         out = BytesIO(pdf)
         from asn1crypto import crl as asn1_crl
@@ -278,7 +280,10 @@ class World:
         DocumentSecurityStore.add_dss(
             out,
             sig_contents=None,
-            certs=[_loaded(one) for one in (self.qc_ca.certificate, self.responder.certificate)],
+            certs=[
+                *(asn1_x509.Certificate.load(one) for one in others),
+                *(_loaded(one) for one in (self.qc_ca.certificate, self.responder.certificate)),
+            ],
             ocsps=[asn1_ocsp.OCSPResponse.load(one) for one in ocsps],
             crls=[asn1_crl.CertificateList.load(one) for one in crls],
         )

@@ -15,6 +15,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
+from asn1crypto import x509 as asn1_x509  # type: ignore[import-untyped]
 from attrs import frozen
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
@@ -161,6 +162,15 @@ class TestInOrder:
                 reports = list(pool.map(partial(world.verify, contract), [trust] * 16))
             assert {only(one).level_reached for one in reports} == {SignatureLevel.NIVEAU_3}
 
+    def test_a_broken_certificate_beside_the_others_hinders_nothing(self, world: World, trusted: TrustStore) -> None:
+        broken = world.qc_ca.der.replace(b"TEST QC CA", b"TEST\xff\xff\xff CA")
+        with pytest.raises(ValueError, match="codec"):
+            _ = asn1_x509.Certificate.load(broken).subject.hashable
+        good = world.ocsp_answer(world.jeanne, world.qc_ca, world.responder)
+        pdf = world.augment(world.sign(world.blank(), world.jeanne), ocsps=[good], others=[broken])
+
+        assert only(world.verify(pdf, trusted)).level_reached is SignatureLevel.NIVEAU_3
+
     def test_it_logs_no_name(self, world: World, contract: bytes, caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level(logging.DEBUG):
             signature = only(world.verify(contract, TrustStore()))
@@ -236,6 +246,20 @@ class TestLess:
         assert signature.level_reached is None
         assert ids(signature) == {"signature_unreadable"}
 
+    def test_a_responders_key_that_nobody_can_use_proves_nothing_and_hinders_nothing(
+        self, world: World, trusted: TrustStore
+    ) -> None:
+        """Nor is cryptography's `UnsupportedAlgorithm` a `ValueError`: found by chance."""
+        p256, unknown = bytes.fromhex("2a8648ce3d030107"), bytes.fromhex("2a8648ce3d030177")
+        good = world.ocsp_answer(world.jeanne, world.qc_ca, world.responder)
+        odd = good.replace(p256, unknown)
+        signed = world.sign(world.blank(), world.jeanne)
+        for ocsps in ([odd, good], [good, odd]):
+            signature = only(world.verify(world.augment(signed, ocsps=ocsps), trusted))
+            assert signature.level_reached is SignatureLevel.NIVEAU_3
+        signature = only(world.verify(world.augment(signed, ocsps=[odd]), trusted))
+        assert (signature.indication, signature.sub_indication) == (Indication.INDETERMINATE, "TRY_LATER")
+
     def test_a_foreign_signature_value_fails(self, world: World, contract: bytes, trusted: TrustStore) -> None:
         # The certificate of Ada in the place of Jeanne's would be another format; here the value alone is not hers.
         other = world.sign(world.blank(), world.jeanne)
@@ -297,6 +321,14 @@ class TestRevocation:
         )
         assert only(world.verify(contract, world.trust(crls=[forged]))).level_reached is SignatureLevel.NIVEAU_3
 
+    def test_a_list_that_nobody_can_read_is_no_claim(self, world: World, trusted: TrustStore) -> None:
+        """cryptography's own errors are no `ValueError`: `InvalidVersion` of a list, found by chance."""
+        listed = world.crls({world.jeanne: SIGNED - timedelta(days=1)})[0]
+        odd = listed.replace(b"\x02\x01\x01", b"\x02\x01\x03", 1)
+        good = world.ocsp_answer(world.jeanne, world.qc_ca, world.responder)
+        pdf = world.augment(world.sign(world.blank(), world.jeanne), ocsps=[good], crls=[odd])
+        assert only(world.verify(pdf, trusted)).level_reached is SignatureLevel.NIVEAU_3
+
     def test_without_revocation_data_nothing_passes(self, world: World, trusted: TrustStore) -> None:
         signature = only(world.verify(world.sign(world.blank(), world.jeanne), trusted))
         assert (signature.indication, signature.sub_indication) == (Indication.INDETERMINATE, "TRY_LATER")
@@ -319,7 +351,7 @@ class TestRevocation:
         ("revoked", "sub_indication"),
         [
             (None, ""),
-            (SIGNED + timedelta(minutes=5), "TRY_LATER"),  # after the signature: proves nothing against it, nor for it
+            (SIGNED + timedelta(minutes=5), ""),  # not revoked when it signed: EN 319 102-1 § 5.5.4
             (SIGNED - timedelta(minutes=5), "REVOKED_NO_POE"),
         ],
         ids=["good", "revoked-later", "revoked-before"],
@@ -335,7 +367,35 @@ class TestRevocation:
         signature = only(world.verify(signed, trusted, revocation=Source(answer=answer)))
         assert signature.sub_indication == sub_indication
         assert signature.best_signature_time == SIGNED
-        assert (signature.level_reached is SignatureLevel.NIVEAU_3) == (revoked is None)
+        assert (signature.level_reached is SignatureLevel.NIVEAU_3) == (not sub_indication)
+        assert signature.trust_path == only(world.verify(world.signed(), trusted)).trust_path or sub_indication
+
+    def test_of_young_responders_the_one_that_says_revoked_before_is_heard(
+        self, world: World, trusted: TrustStore
+    ) -> None:
+        responder = world.young_responder(since=SIGNED + timedelta(minutes=10))
+
+        def answer(revoked: timedelta) -> bytes:
+            at = SIGNED + timedelta(minutes=30)
+            return world.ocsp_answer(world.jeanne, world.qc_ca, responder, revoked=SIGNED + revoked, at=at)
+
+        after, before = answer(timedelta(minutes=5)), answer(timedelta(minutes=-5))
+        for ocsps in ((after, before), (before, after)):
+            pdf = world.augment(world.sign(world.blank(), world.jeanne), ocsps=ocsps)
+            assert only(world.verify(pdf, trusted)).sub_indication == "REVOKED_NO_POE"
+
+    def test_a_young_responder_that_says_revoked_is_heard_where_nothing_proves_the_time(
+        self, world: World, trusted: TrustStore
+    ) -> None:
+        """Without a timestamp the signature is of now, and it is revoked now."""
+        responder = world.young_responder(since=SIGNED + timedelta(minutes=10))
+        revoked = SIGNED + timedelta(minutes=5)
+        answer = world.ocsp_answer(
+            world.jeanne, world.qc_ca, responder, revoked=revoked, at=SIGNED + timedelta(minutes=30)
+        )
+        pdf = world.sign(world.blank(), world.jeanne, at=None)
+        signature = only(world.verify(pdf, trusted, revocation=Source(answer=answer)))
+        assert signature.sub_indication == "REVOKED_NO_POE"
 
     def test_a_document_makes_a_source_be_asked_so_often_and_no_more(
         self, world: World, contract: bytes, trusted: TrustStore, monkeypatch: pytest.MonkeyPatch
@@ -427,6 +487,9 @@ class TestTime:
         signature = only(world.verify(stamped, trusted))
         assert signature.level_reached is SignatureLevel.NIVEAU_3
         assert (signature.best_signature_time, signature.time_source) == (SIGNED, TimeSource.DOCUMENT_TIMESTAMP)
+        assert signature.format == "PAdES-B-LTA"
+        bare = world.stamp(world.sign(world.blank(), world.jeanne, at=None), at=SIGNED)
+        assert only(world.verify(bare, trusted)).format == "PAdES-B-T"  # EN 319 142-1 § 6.3: either kind will do
 
 
 class TestLists:

@@ -3,7 +3,7 @@
 `CscClient` speaks the API; `CscSigner`, `CscTimestamps` and `CscAuthority` are our ports over it.
 """
 
-from qcp_sdk.adapters.csc.access import Access, ClientCredentials, Fixed, OAuth, Token
+from qcp_sdk.adapters.csc.access import Access, ClientCredentials, Fixed, Login, OAuth, Token
 from qcp_sdk.adapters.csc.authority import CscAuthority
 from qcp_sdk.adapters.csc.client import CscClient
 from qcp_sdk.adapters.csc.shapes import (
@@ -31,6 +31,7 @@ __all__ = [
     "CscTimestamps",
     "Factor",
     "Fixed",
+    "Login",
     "OAuth",
     "ServiceInfo",
     "SignaturesPending",

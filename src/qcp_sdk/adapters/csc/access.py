@@ -1,4 +1,4 @@
-"""How this installation makes itself known to a CSC service: nothing, Basic, a token, OAuth 2.0 client credentials.
+"""How this installation makes itself known to a CSC service: nothing, Basic, a token, a login, client credentials.
 
 And the authorization code flow (CSC API 1.0.4.0 § 8.3, 2.0.0.2 § 8.4; RFC 6749, RFC 7636): its token of scope
 `service` is an access as any other, its token of scope `credential` stands in for the SAD.
@@ -19,7 +19,8 @@ from attrs import field, frozen
 
 from qcp_sdk.adapters.csc.refusals import explain
 from qcp_sdk.adapters.shared.fields import Fields
-from qcp_sdk.adapters.shared.http import Http
+from qcp_sdk.adapters.shared.http import Answer, Http
+from qcp_sdk.errors import Rejected
 from qcp_sdk.ports.clock import Clock
 from qcp_sdk.values import Secret
 
@@ -178,26 +179,19 @@ class OAuth:
 
     def _token(self, asked: Mapping[str, str | Secret], *, acts: bool = False) -> Token:
         form = {**self._client(), **asked}
-        fields = Fields.of(self.http.ask("POST", f"{self.path}/token", acts=acts, form=form, explain=explain))
-        seconds = fields.whole("expires_in", USUAL_LIFE)
-        if not 0 < seconds < 10**8:
-            raise fields.answer.unreadable("`expires_in` makes no sense")
-        return Token(
-            access=Secret(fields.text("access_token")),
-            refresh=Secret(fields.text("refresh_token")) if fields.has("refresh_token") else None,
-            lifetime=timedelta(seconds=seconds),
-            credential=fields.text("credentialID", ""),
-        )
+        return _told(Fields.of(self.http.ask("POST", f"{self.path}/token", acts=acts, form=form, explain=explain)))
 
 
-class ClientCredentials:
-    """Tokens for this installation itself, got when they are needed and replaced before they end."""
+class _Renewed:
+    """Tokens that are got when they are needed, and replaced before they end."""
 
-    def __init__(self, oauth: OAuth, *, clock: Clock, scope: str = "service") -> None:
-        self._oauth, self._clock, self._scope = oauth, clock, scope
-        self._lock, self._held = threading.Lock(), None
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._lock, self._held = clock, threading.Lock(), None
 
     _held: tuple[Secret, datetime] | None
+
+    def _token(self) -> Token:
+        raise NotImplementedError
 
     def header(self) -> Secret | None:
         """Give the header's value.
@@ -208,7 +202,7 @@ class ClientCredentials:
         with self._lock:
             now = self._clock.now()
             if self._held is None or now >= self._held[1]:
-                token = self._oauth.client_token(scope=self._scope)
+                token = self._token()
                 self._held = Secret(f"Bearer {token.access.reveal()}"), now + max(token.lifetime - EARLY, EARLY)
             return self._held[0]
 
@@ -217,3 +211,89 @@ class ClientCredentials:
         with self._lock:
             had, self._held = self._held is not None, None
         return had
+
+
+class ClientCredentials(_Renewed):
+    """Tokens for this installation itself (OAuth 2.0, grant `client_credentials`)."""
+
+    def __init__(self, oauth: OAuth, *, clock: Clock, scope: str = "service") -> None:
+        super().__init__(clock)
+        self._oauth, self._scope = oauth, scope
+
+    def _token(self) -> Token:
+        return self._oauth.client_token(scope=self._scope)
+
+
+class Login(_Renewed):
+    """Tokens for one user of the service, by name and password (`auth/login`, authType `basic`; 1.0.4.0 § 11.2).
+
+    With `remember` the password is sent once, and what the service gave in its place from then on, as long as it
+    accepts that. `http`, `version` and `path` are as the client's.
+    """
+
+    def __init__(
+        self,
+        http: Http,
+        *,
+        user: str,
+        password: Secret,
+        clock: Clock,
+        remember: bool = False,
+        version: str = "v1",
+        path: str = "/csc",
+    ) -> None:
+        super().__init__(clock)
+        self._http, self._root, self._remember = http, f"{path}/{version}/auth", remember
+        self._basic, self._refresh = Fixed.basic(user, password).value, None
+
+    _refresh: Secret | None
+
+    def leave(self) -> None:
+        """Make the tokens of this login worthless (`auth/revoke`, § 11.3); the next call logs in again.
+
+        Raises:
+            Unavailable: The service does not answer: they live on until their end.
+        """
+        with self._lock:
+            held, refresh = self._held, self._refresh
+            self._held = self._refresh = None
+        if held is None:
+            return
+        access = Secret(held[0].reveal().removeprefix("Bearer "))
+        tokens = ((refresh, "refresh_token"), (access, "access_token"))  # the one that asks goes last
+        for token, kind in tokens:
+            if token is not None:
+                asked = {"token": token, "token_type_hint": kind}
+                self._ask("revoke", asked, header=held[0])
+
+    def _token(self) -> Token:
+        if self._refresh is not None:
+            try:
+                return self._kept(self._ask("login", {"refresh_token": self._refresh, "rememberMe": True}, header=None))
+            except Rejected:  # it ended, or was used: the password is still there
+                self._refresh = None
+        asked: dict[str, object] = {"rememberMe": True} if self._remember else {}
+        return self._kept(self._ask("login", asked, header=self._basic))
+
+    def _kept(self, answer: Answer) -> Token:
+        token = _told(Fields.of(answer))
+        self._refresh = token.refresh if self._remember else None
+        return token
+
+    def _ask(self, method: str, asked: Mapping[str, object], *, header: Secret | None) -> Answer:
+        headers = {} if header is None else {"authorization": header}
+        return self._http.ask(
+            "POST", f"{self._root}/{method}", acts=False, json=asked, headers=headers, explain=explain
+        )
+
+
+def _told(fields: Fields) -> Token:
+    seconds = fields.whole("expires_in", USUAL_LIFE)
+    if not 0 < seconds < 10**8:
+        raise fields.answer.unreadable("`expires_in` makes no sense")
+    return Token(
+        access=Secret(fields.text("access_token")),
+        refresh=Secret(fields.text("refresh_token")) if fields.has("refresh_token") else None,
+        lifetime=timedelta(seconds=seconds),
+        credential=fields.text("credentialID", ""),
+    )

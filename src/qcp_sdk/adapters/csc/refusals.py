@@ -13,6 +13,7 @@ _CONFIGURED: Final = frozenset(
         "invalid_token",
         "expired_token",
         "invalid_client",
+        "authentication_error",
         "unauthorized_client",
         "invalid_scope",
         "unsupported_grant_type",

@@ -450,7 +450,7 @@ def checked(certificate: bytes, digest: bytes, value: bytes) -> bytes:
                 value = encode_dss_signature(int.from_bytes(value[:half]), int.from_bytes(value[half:]))
             key.verify(value, digest, ec.ECDSA(prehashed))
             return value
-    except (InvalidSignature, UnsupportedAlgorithm, ValueError):
+    except (InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion, ValueError):
         pass
     return b""
 

@@ -6,19 +6,25 @@ import hashlib
 import mimetypes
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
+from typing import Final
 
-from attrs import frozen
+from attrs import field, frozen
 
 from qcp_sdk.adapters.shared.messages import RenderedMessage
 from qcp_sdk.errors import Rejected
 from qcp_sdk.notices import Attachment
 from qcp_sdk.ports.documents import Documents
 from qcp_sdk.values import EmailAddress, Key
+
+MOST: Final = 7 << 20
+"""Bytes of all attachments of one e-mail. On its way they are a third more, and many servers take 10 MB; who reads
+50 MB into a message holds 250 MB."""
 
 
 @frozen(kw_only=True)
@@ -76,27 +82,57 @@ def write_letter(
     return letter
 
 
-def fetch(documents: Documents | None, attachments: Sequence[Attachment]) -> tuple[tuple[str, bytes], ...]:
-    """Read what goes with a message.
+@frozen(kw_only=True)
+class Enclosed:
+    """What goes with an e-mail, and what is too large for one."""
+
+    files: tuple[tuple[str, bytes], ...] = field(default=(), repr=False)
+    left_out: tuple[str, ...] = ()
+    """Names of what stays on the shelf: the message says so."""
+
+
+def fetch(documents: Documents | None, attachments: Sequence[Attachment]) -> Enclosed:
+    """Read what goes with a message, as far as an e-mail takes it: `MOST` bytes, the first ones first.
 
     Raises:
         Rejected: `attachment_missing`.
     """
-    found: list[tuple[str, bytes]] = []
+    files: list[tuple[str, bytes]] = []
+    left_out: list[str] = []
+    room = MOST
     for attachment in attachments:
-        if documents is None:
-            raise Rejected(
-                "there is no shelf to take attachments from",
-                reason="attachment_missing",
-                mend="construct the adapter with documents=",
-            )
-        try:
-            found.append((attachment.name, documents.read(document=attachment.content)))
-        except Rejected as error:
-            raise Rejected(
-                f"the attachment `{attachment.content}` cannot be read", reason="attachment_missing"
-            ) from error
-    return tuple(found)
+        size = size_of(documents, attachment)
+        if size > room:
+            left_out.append(attachment.name)
+            continue
+        room -= size
+        with _shelf(documents, attachment) as shelf:
+            files.append((attachment.name, shelf.read(document=attachment.content)))  # checked against its name
+    return Enclosed(files=tuple(files), left_out=tuple(left_out))
+
+
+def size_of(documents: Documents | None, attachment: Attachment) -> int:
+    """Say how many bytes an attachment has, without reading it.
+
+    Raises:
+        Rejected: `attachment_missing`.
+    """
+    with _shelf(documents, attachment) as shelf:
+        return shelf.path(document=attachment.content).stat().st_size
+
+
+@contextmanager
+def _shelf(documents: Documents | None, attachment: Attachment) -> Iterator[Documents]:
+    if documents is None:
+        raise Rejected(
+            "there is no shelf to take attachments from",
+            reason="attachment_missing",
+            mend="construct the adapter with documents=",
+        )
+    try:
+        yield documents
+    except Rejected as error:
+        raise Rejected(f"the attachment `{attachment.content}` cannot be read", reason="attachment_missing") from error
 
 
 def _file_name(name: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import textwrap
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -141,8 +141,8 @@ class Renderer:
             self._check_templates(directory)
         self._check_sms(place)
 
-    def render_notice(self, notice: Notice, to: Recipient) -> RenderedMessage:
-        """Write a message in its reader's language.
+    def render_notice(self, notice: Notice, to: Recipient, *, left_out: Sequence[str] = ()) -> RenderedMessage:
+        """Write a message in its reader's language; `left_out` are the files that are too large to go with it.
 
         Raises:
             Rejected: `undeliverable`: the message holds an address that is not one of the web.
@@ -151,7 +151,8 @@ class Renderer:
         values = _values(notice)
         if "url" in values and not _is_web(str(values["url"])):
             raise Rejected("the link in this message is not a web address", reason="undeliverable")
-        context = {**values, **self.links.for_notice(notice), "to": to.name.full, "platform": self.platform}
+        about = {"to": to.name.full, "platform": self.platform, "left_out": list(left_out)}
+        context = {**values, **self.links.for_notice(notice), **about}
         name = f"notices/{to.language}/{notice.template}"
         return RenderedMessage(
             subject=self._subject(name, to.language, context),

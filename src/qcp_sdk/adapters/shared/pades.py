@@ -269,14 +269,21 @@ def _finish(
     if level.timestamped and timestamps is not None:
         token, authorities = _timestamp(hashlib.sha256(value).digest(), timestamps)
     contents = signed_data(attributes=place.attributes, chain=chain, algorithm=algorithm, value=value, token=token)
+    beside = token is not None and not _fits(place, contents)
+    if beside:
+        # The value was bought: a token that is larger than anybody foresaw must not cost it. The proof of time may
+        # stand over the document as well (EN 319 142-1 § 6.3, a document timestamp in place of the attribute).
+        contents = signed_data(attributes=place.attributes, chain=chain, algorithm=algorithm, value=value, token=None)
     _fill(file, place, contents)
-    if not level.long_term or revocation is None:
+    proof = Proof()
+    if level.long_term and revocation is not None:
+        # After the timestamp, so that what the issuers say is not older than the signature.
+        chains = (chain, authorities) if authorities else (chain,)
+        proof = gather(chains=chains, revocation=revocation, now=clock.now())
+    elif not beside:
         return
-    # After the timestamp, so that what the issuers say is not older than the signature.
-    chains = (chain, authorities) if authorities else (chain,)
-    proof = gather(chains=chains, revocation=revocation, now=clock.now())
     seed = hashlib.sha256(contents).digest()
-    if level >= PadesLevel.B_LTA and timestamps is not None and token is not None:
+    if (beside or level >= PadesLevel.B_LTA) and timestamps is not None and token is not None:
         _seal_with_time(file, proof, seed, timestamps, room=len(token) + _GROWTH)
     else:
         _add_proof(file, proof, seed)
@@ -441,12 +448,16 @@ def _document_digest(file: Path, place: Place) -> bytes:
     return digest.digest()
 
 
+def _fits(place: Place, contents: bytes) -> bool:
+    return 2 * len(contents) <= place.end - place.start - 2
+
+
 def _fill(file: Path, place: Place, contents: bytes) -> None:
-    if 2 * len(contents) > place.end - place.start - 2:
+    if not _fits(place, contents):
         raise Rejected(
             f"the signature takes {len(contents)} bytes, more than were set aside",
             reason="place_too_small",
-            mend="raise `token_size` to the size of the authority's timestamps and prepare again",
+            mend="prepare the document again for this credential",
         )
     with file.open("r+b") as stream, refused("the prepared document cannot be filled", reason="unknown_state"):
         PreparedByteRangeDigest(
@@ -472,7 +483,8 @@ def _seal_with_time(file: Path, proof: Proof, seed: bytes, timestamps: Timestamp
     field_name = f"Timestamp-{hashlib.sha256(seed).hexdigest()[:24]}"
     with file.open("r+b") as stream, bounded(), refused("the signed document cannot be extended", reason="unreadable"):
         writer = _Revision(stream, seed=seed)
-        _supply(writer, proof)
+        if proof.certificates:
+            _supply(writer, proof)
         spec = SigFieldSpec(sig_field_name=field_name, invis_sig_settings=_INVISIBLE, readable_field_name="Timestamp")
         placeholder = DocumentTimestamp(bytes_reserved=2 * room)  # type: ignore[no-untyped-call]
         embedding = PdfCMSEmbedder(new_field_spec=spec).write_cms(field_name=field_name, writer=writer)

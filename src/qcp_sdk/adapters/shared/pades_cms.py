@@ -51,7 +51,8 @@ _MESSAGE_DIGEST: Final = _oid("1.2.840.113549.1.9.4")
 _SIGNING_TIME: Final = _oid("1.2.840.113549.1.9.5")
 _SIGNING_CERTIFICATE_V2: Final = _oid("1.2.840.113549.1.9.16.2.47")
 _TIMESTAMP_TOKEN: Final = _oid("1.2.840.113549.1.9.16.2.14")
-_SHA256: Final = _der(_SEQUENCE, _oid("2.16.840.1.101.3.4.2.1"))  # no parameters, RFC 5754 § 2
+# NULL where RFC 5754 § 2 would have nothing: as pyHanko and most PAdES software (docs/decisions/0032).
+_SHA256: Final = _der(_SEQUENCE, _oid("2.16.840.1.101.3.4.2.1"), bytes.fromhex("0500"))
 _ALGORITHMS: Final[Mapping[str, bytes]] = MappingProxyType(
     {
         "sha256_rsa": _der(_SEQUENCE, _oid("1.2.840.113549.1.1.11"), bytes.fromhex("0500")),  # NULL, RFC 4055 § 5

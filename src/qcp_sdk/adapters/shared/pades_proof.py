@@ -35,11 +35,11 @@ _CLOCK_SKEW: Final = timedelta(minutes=1)
 class Proof:
     """What goes into the document security store. Objects of asn1crypto."""
 
-    certificates: tuple[x509.Certificate, ...] = field(repr=False)
+    certificates: tuple[x509.Certificate, ...] = field(default=(), repr=False)
     """Anchors included: long-term validation looks for the issuer of a root's CRL in the document (run: pyHanko's
     `ades_lta_validation` answers NO_POE without it)."""
-    ocsps: tuple[ocsp.OCSPResponse, ...] = field(repr=False)
-    crls: tuple[crl.CertificateList, ...] = field(repr=False)
+    ocsps: tuple[ocsp.OCSPResponse, ...] = field(default=(), repr=False)
+    crls: tuple[crl.CertificateList, ...] = field(default=(), repr=False)
 
 
 def run(coroutine: Coroutine[object, object, _T]) -> _T:

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final
 
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
+from cryptography.x509 import DuplicateExtension, InvalidVersion
 from pyhanko.pdf_utils.misc import PdfError
 from pyhanko_certvalidator.errors import (
     CRLValidationError,
@@ -43,6 +45,10 @@ FOREIGN: Final[tuple[type[Exception], ...]] = (
     TimeoutError,  # a subclass of OSError; the other OSErrors are the machine's fault, not the document's
     struct.error,
     zlib.error,
+    UnsupportedAlgorithm,  # a key of a kind or on a curve that OpenSSL does not know
+    InternalError,
+    InvalidVersion,  # no ValueError of cryptography's, and this one neither
+    DuplicateExtension,
 )
 """What the libraries raise when a document is to blame."""
 

@@ -65,8 +65,9 @@ class DjangoNotices:
             if notice.by_sms and to.mobile is not None and self._by_sms is not None:
                 self._by_sms.send(key=key, to=to, notice=notice, attachments=attachments)
                 return
-            files = fetch(self._documents, attachments)
-            self._post.send(key, self._renderer.render_notice(notice, to), to.email, to.language, files)
+            enclosed = fetch(self._documents, attachments)
+            message = self._renderer.render_notice(notice, to, left_out=enclosed.left_out)
+            self._post.send(key, message, to.email, to.language, enclosed.files)
 
 
 class DjangoCodes:
