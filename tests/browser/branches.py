@@ -6,26 +6,24 @@ its journey in a browser, or is named with why no browser comes there.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Final
 
 from attrs import evolve, frozen
 
-from qcp_sdk.adapters.memory import authority, identity, registration, signer
+from qcp_sdk.adapters.memory import authority, identity, registration
 from qcp_sdk.errors import CodeRefused
 from qcp_sdk.facts import CodeRequested, Fact
+from qcp_sdk.host.collectes import CeremonyView
 from qcp_sdk.identity import Proofing
-from qcp_sdk.levels import CertificateLevel
-from qcp_sdk.matching import USUALLY_ACCEPTED  # noqa: F401
 from qcp_sdk.otp import Purpose
 from qcp_sdk.subscription import facts
 from qcp_sdk.subscription.facts import RevocationRequested
 from qcp_sdk.subscription.stages import Ending, Plan, Stage
 from qcp_sdk.testing.scene import CABINET
 from qcp_sdk.values import Cents, Key, PersonName, PhoneNumber
-from tests.browser.walks import CHECK, ENTER, Walk, ticks, to, types
+from tests.browser.walks import ENTER, Walk, ticks, to, types
 
 DAY: Final = timedelta(days=1)
 HOUR: Final = timedelta(hours=1)
@@ -34,9 +32,7 @@ Act = Callable[[Walk], None]
 
 @frozen(kw_only=True)
 class Branch:
-    """Where it begins, and what then happens. `by`: whether the person does it on the page, or it happens elsewhere
-    while the page is shown.
-    """
+    """Where it begins, and what then happens: on the page, or elsewhere while it is shown."""
 
     stage: Stage
     act: Act
@@ -114,7 +110,7 @@ def reports(fact: Fact) -> Act:
 
 def spends(walk: Walk) -> None:
     walk.scene.world.books.hold(
-        key=Key("spent"), cabinet=CABINET.id, amount=Cents(7_000), memo="spent elsewhere", expires=None
+        key=Key("spent"), cabinet=CABINET.id, amount=Cents(7_000), memo="spent elsewhere"
     )
 
 
@@ -255,16 +251,17 @@ def _account(walk: Walk, **changed: object) -> None:
     walk.scene.world.accounts.put(evolve(walk.scene.jessica, **changed))
 
 
-def _lcp(level: CertificateLevel | None) -> Act:
-    """Give the person an LCP certificate of this level in the place of theirs; None: none."""
+def _no_lcp(walk: Walk) -> None:
+    walk.scene.world.lcp_authority._held.clear()
 
-    def act(walk: Walk) -> None:
-        held = walk.scene.world.lcp_authority
-        held._held.clear()
-        if level is not None:
-            held.issue_to(walk.scene.jessica, level=level)
 
-    return act
+def _of_no_level(walk: Walk) -> None:
+    """The person's certificate names no policy that we know."""
+    lcp = walk.scene.world.lcp_authority
+    held = tuple(
+        evolve(one, certificate=evolve(one.certificate, policies=())) for one in lcp.held_by(walk.scene.jessica.id)
+    )
+    lcp.holdings = lambda *, account: held  # type: ignore[method-assign]
 
 
 def _lcp_revoked(walk: Walk) -> None:
@@ -274,8 +271,8 @@ def _lcp_revoked(walk: Walk) -> None:
 
 
 OPENINGS: Final[Mapping[str, Act]] = {
-    "no_lcp_certificate": _lcp(None),
-    "lcp_level_too_low": _lcp(CertificateLevel.NONE if hasattr(CertificateLevel, "NONE") else None),
+    "no_lcp_certificate": _no_lcp,
+    "lcp_level_too_low": _of_no_level,
     "lcp_not_usable": _lcp_revoked,
     "differs_from_lcp": lambda walk: _account(walk, mobile=PhoneNumber("+33639980000")),
     "not_a_member_of_the_cabinet": lambda walk: _account(walk, cabinets=()),
@@ -288,3 +285,185 @@ OPENINGS_NOT_SEEN: Final[Mapping[str, str]] = {
     "already_open": "leads to the subscription that is open: test_a_subscription_that_is_open_is_gone_to",
     "other": "for words that a newer release may say",
 }
+
+
+# --- what can be mended at once -----------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class Slip:
+    """What was done on the page of a stage, and is refused there with a sentence that says how to go on."""
+
+    stage: Stage | None
+    """None: the signing page."""
+    act: Act
+    path: str = ""
+    """Below the subscription's address."""
+
+
+ASK: Final = f"{to('/code')} button"
+
+
+def asks(walk: Walk) -> None:
+    walk.page.locator(ASK).first.click()
+    walk.page.locator("#qcp-code").wait_for()
+
+
+def asks_often(times: int) -> Act:
+    """Ask for codes, a minute apart; the last one without a wait."""
+
+    def act(walk: Walk) -> None:
+        for _ in range(times - 1):
+            walk.view.say(CodeRequested())
+            walk.scene.wait(timedelta(minutes=1))
+        walk.page.reload()
+        presses(ASK)(walk)
+
+    return act
+
+
+def locked(walk: Walk) -> None:
+    """Twenty wrong codes for the request: a day's lock, which waits."""
+    for _ in range(4):
+        walk.view.say(CodeRequested())
+        for _ in range(5):
+            try:
+                walk.view.say(walk.scene.wrong_code(walk.scene.jessica, Purpose.REQUEST))
+            except CodeRefused:
+                continue
+        walk.scene.wait(timedelta(minutes=20))
+    walk.page.reload()
+    presses(ASK)(walk)
+
+
+def too_many_tries(walk: Walk) -> None:
+    walk.view.say(CodeRequested())
+    for _ in range(5):
+        try:
+            walk.view.say(walk.scene.wrong_code(walk.scene.jessica, Purpose.OPEN))
+        except CodeRefused:
+            continue
+    walk.page.reload()
+    goes_on(types(Purpose.OPEN), presses(ENTER))(walk)
+
+
+def links(walk: Walk) -> None:
+    """The link by SMS, three times; a fourth time from a page that was open before the third."""
+    late = walk.page.context.new_page()
+    late.goto(walk.page.url)
+    for _ in range(3):
+        presses(f"{to('/link')} button")(walk)
+        walk.page.wait_for_load_state()
+    walk.page.close()
+    walk.page = late
+    presses(f"{to('/link')} button")(walk)
+
+
+def otherwise_hashed(walk: Walk) -> None:
+    """The text has changed on the server since the page was shown."""
+    walk.page.locator("input[name=hash_personal_data]").evaluate("field => { field.value = 'sha256:00' }")
+    CONSENTS(walk)
+
+
+def no_reason(walk: Walk) -> None:
+    """Sent without a reason, by a browser that does not mind what is required."""
+    asks(walk)
+    for radio in walk.page.locator("input[type=radio]").all():
+        radio.evaluate("field => { field.required = false }")
+    walk.page.locator("#qcp-sure").check()
+    types(Purpose.REVOKE)(walk)
+    presses(f"{to('/revocation')} button")(walk)
+
+
+def not_sure(walk: Walk) -> None:
+    asks(walk)
+    walk.page.locator("#qcp-superseded").check()
+    types(Purpose.REVOKE)(walk)
+    presses(f"{to('/revocation')} button")(walk)
+
+
+def other_signatory(walk: Walk) -> None:
+    """Somebody else is signing the same document at this moment: their code is out."""
+    scene = walk.scene
+    scene.ask_code(_theirs(walk))
+    walk.page.reload()
+    goes_on(ticks("input[name=read]"), presses(f"{to('/consent')} button"))(walk)
+
+
+PROBLEMS: Final[Mapping[str, Slip]] = {
+    "wrong": Slip(stage=Stage.VERIFYING_EMAIL, act=goes_on(asks, types_wrongly(Purpose.OPEN))),
+    "expired": Slip(
+        stage=Stage.VERIFYING_EMAIL,
+        act=goes_on(asks, types(Purpose.OPEN), waits(timedelta(minutes=4)), presses(ENTER)),
+    ),
+    "too_many_tries": Slip(stage=Stage.VERIFYING_EMAIL, act=too_many_tries),
+    "locked": Slip(stage=Stage.SIGNING_REQUEST, act=locked),
+    "too_soon": Slip(stage=Stage.VERIFYING_EMAIL, act=goes_on(asks, presses(ASK))),
+    "too_many_codes": Slip(stage=Stage.VERIFYING_EMAIL, act=asks_often(6)),
+    "both_statements": Slip(stage=Stage.CONFIRMING_DETAILS, act=presses("button[value=right]")),
+    "both_texts": Slip(stage=Stage.CONSENTING, act=presses(f"{to('/consents')} button")),
+    "text_changed": Slip(stage=Stage.CONSENTING, act=otherwise_hashed),
+    "not_accepted": Slip(stage=Stage.READING_REQUEST, act=presses(f"{to('/request')} button")),
+    "too_many_links": Slip(stage=Stage.PROVING_IDENTITY, act=links),
+    "no_reason": Slip(stage=Stage.ACTIVE, path="/revocation", act=no_reason),
+    "not_sure": Slip(stage=Stage.ACTIVE, path="/revocation", act=not_sure),
+    "not_read": Slip(stage=None, act=presses(f"{to('/consent')} button")),
+    "document_busy": Slip(stage=None, act=other_signatory),
+}
+PROBLEMS_NOT_SEEN: Final[Mapping[str, str]] = {
+    "spent": "a code that was used has led to the next page, which is shown instead",
+    "superseded": "said when another process has sent a newer code in the same instant",
+    "none_sent": "a form that takes a code is shown once one was sent",
+    "code_needed": "revoking says the code first, which is then wrong, or expired",
+    "lease_ended": "said when the time to sign ends while the code is on its way",
+    "other": "for words that a newer release may say",
+}
+
+# --- the signatories' step, and how a collecte ends ---------------------------------------------------------
+
+SIGNATORIES: Final[Mapping[str, Act]] = {
+    "nobody": presses("button[value=validate]"),
+    "incomplete": goes_on(presses("button[value=other]"), presses("button[value=validate]")),
+    "level_refused": goes_on(
+        presses("button[value=me]"),
+        lambda walk: walk.page.locator("option[value='3']").evaluate("one => { one.disabled = false }"),
+        lambda walk: walk.page.locator("select[name='level-oneself']").select_option("3"),
+        presses("button[value=validate]"),
+    ),
+}
+SIGNATORIES_NOT_SEEN: Final[Mapping[str, str]] = {"other": "for words that a newer release may say"}
+
+
+def _ends(cause: str) -> Act:
+    return lambda walk: walk.scene.qcp.collectes.end(walk.host.set.collecte.id, cause=cause)
+
+
+def _other_declines(walk: Walk) -> None:
+    from qcp_sdk.ceremony.facts import Declined
+
+    _theirs(walk).say(Declined(reason="not mine"))
+
+
+def _other_fails(walk: Walk) -> None:
+    from qcp_sdk.adapters.memory.signer import refuse
+
+    walk.scene.world.signer.script(None, refuse("disabled"))
+    walk.scene.sign(_theirs(walk), walk.scene.irene)
+
+
+def _theirs(walk: Walk) -> CeremonyView:
+    return next(
+        one
+        for one in walk.scene.qcp.collectes.ceremonies(walk.host.set.collecte.id)
+        if one.account == walk.scene.irene.id
+    )
+
+
+LAPSES: Final[Mapping[str, Act]] = {
+    "deadline": waits(16 * DAY),
+    "expired": _ends("expired"),
+    "cancelled": _ends("cancelled"),
+    "refused": _other_declines,
+    "failed": _other_fails,
+}
+LAPSES_NOT_SEEN: Final[Mapping[str, str]] = {"other": "for causes that a host may give in words of its own"}

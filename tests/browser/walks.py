@@ -14,6 +14,7 @@ from attrs import define, frozen
 from qcp_sdk.adapters.memory.authority import issue
 from qcp_sdk.adapters.memory.signer import sign
 from qcp_sdk.ceremony.stages import CeremonyPlan, CeremonyStage
+from qcp_sdk.host.subscriptions import SubscriptionView
 from qcp_sdk.offers import Offer
 from qcp_sdk.otp import Purpose
 from qcp_sdk.subscription.stages import Plan, Stage
@@ -49,6 +50,10 @@ class Walk:
             if engine.streams.load(id).kind == "subscription"
         )
         return SubscriptionId(only)
+
+    @property
+    def view(self) -> SubscriptionView:
+        return self.scene.qcp.subscriptions.get(self.subscription)
 
     @property
     def ceremony(self) -> CeremonyId:
@@ -120,13 +125,13 @@ def on_the_phone(walk: Walk) -> None:
     phone.locator(f"{to('/go/', 'contains')} button").click()
     phone.get_by_role("heading", name="Provider").wait_for()
     phone.context.close()
-    walk.scene.world.identity.capture(walk.scene.identity_session(walk.scene.qcp.subscriptions.get(walk.subscription)))
+    walk.scene.world.identity.capture(walk.scene.identity_session(walk.view))
     walk.scene.wait(timedelta(minutes=2))
 
 
 def registers(walk: Walk) -> None:
     walk.scene.world.registration.complete(
-        walk.scene.registration_session(walk.scene.qcp.subscriptions.get(walk.subscription))
+        walk.scene.registration_session(walk.view)
     )
     walk.scene.wait(timedelta(hours=1))
 
@@ -309,7 +314,7 @@ def effects(walk: Walk) -> dict[str, object]:
         "registrations": len(world.registration.sessions()),
         "certificates": len(world.authority.held_by(walk.scene.jessica.id)),
         "notices": dict(Counter(one.__name__ for one in walk.scene.notices(walk.scene.jessica))),
-        "subscription": str(walk.scene.qcp.subscriptions.get(walk.subscription).stage),
+        "subscription": str(walk.view.stage),
         "ceremonies": [str(one.stage) for one in walk.scene.qcp.collectes.ceremonies(walk.host.set.collecte.id)],
     }
 
