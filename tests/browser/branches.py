@@ -1,7 +1,7 @@
 """Every way in which the journey does not go on, by the word under which its sentence stands in the texts.
 
-A word that is in the texts, or in the machine, and not in these tables fails `test_branches.py`: a new branch comes with
-its journey in a browser, or is named with why no browser comes there.
+A word that is in the texts, or in the machine, and not in these tables fails `test_branches.py`: a new branch comes
+with its journey in a browser, or is named with why no browser comes there.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.browser.walks import ENTER, Walk, ticks, to, types
 
 DAY: Final = timedelta(days=1)
 HOUR: Final = timedelta(hours=1)
-Act = Callable[[Walk], None]
+Act = Callable[[Walk], object]
 
 
 @frozen(kw_only=True)
@@ -56,7 +56,7 @@ def chooses(button: str, *boxes: str) -> Act:
     return act
 
 
-def goes_on(*steps: Callable[[Walk], None]) -> Act:
+def goes_on(*steps: Act) -> Act:
     def act(walk: Walk) -> None:
         for step in steps:
             step(walk)
@@ -105,13 +105,11 @@ def registers(script: registration.RegistrationScript) -> Act:
 
 
 def reports(fact: Fact) -> Act:
-    return lambda walk: walk.scene.qcp.subscriptions.report(walk.subscription, fact) and None
+    return lambda walk: walk.scene.qcp.subscriptions.report(walk.subscription, fact)
 
 
 def spends(walk: Walk) -> None:
-    walk.scene.world.books.hold(
-        key=Key("spent"), cabinet=CABINET.id, amount=Cents(7_000), memo="spent elsewhere"
-    )
+    walk.scene.world.books.hold(key=Key("spent"), cabinet=CABINET.id, amount=Cents(7_000), memo="spent elsewhere")
 
 
 def types_many_wrong_codes(walk: Walk) -> None:
@@ -187,9 +185,7 @@ ENDINGS: Final[Mapping[Ending, Branch]] = {
         stage=Stage.CONSENTING,
         act=goes_on(lambda walk: walk.scene.world.identity.reject_openings("blocked"), CONSENTS),
     ),
-    Ending.IDENTITY_MISMATCH: Branch(
-        stage=Stage.PROVING_IDENTITY, act=verdict(identity.data_changed(SOMEBODY_ELSE))
-    ),
+    Ending.IDENTITY_MISMATCH: Branch(stage=Stage.PROVING_IDENTITY, act=verdict(identity.data_changed(SOMEBODY_ELSE))),
     Ending.IDENTITY_REFUSED: Branch(stage=Stage.PROVING_IDENTITY, act=verdict(identity.refuse())),
     Ending.TOO_MANY_RETRIES: Branch(stage=Stage.PROVING_IDENTITY, act=verdict(identity.retry(), times=4)),
     Ending.PROOFING_TOO_LOW: Branch(
@@ -199,9 +195,7 @@ ENDINGS: Final[Mapping[Ending, Branch]] = {
     # The request and the authority.
     Ending.REQUEST_REJECTED: Branch(
         stage=Stage.CONFIRMING_IDENTITY,
-        act=goes_on(
-            lambda walk: walk.scene.world.documents.refuse("cannot_compose"), presses("button[value=right]")
-        ),
+        act=goes_on(lambda walk: walk.scene.world.documents.refuse("cannot_compose"), presses("button[value=right]")),
     ),
     Ending.SEAL_REFUSED: Branch(
         stage=Stage.SIGNING_REQUEST,
@@ -247,10 +241,6 @@ PAID: Final = frozenset({Ending.REQUESTED_BY_HOLDER, Ending.ORDERED_BY_HOST, End
 # --- why a subscription does not open -----------------------------------------------------------------------
 
 
-def _account(walk: Walk, **changed: object) -> None:
-    walk.scene.world.accounts.put(evolve(walk.scene.jessica, **changed))
-
-
 def _no_lcp(walk: Walk) -> None:
     walk.scene.world.lcp_authority._held.clear()
 
@@ -274,10 +264,12 @@ OPENINGS: Final[Mapping[str, Act]] = {
     "no_lcp_certificate": _no_lcp,
     "lcp_level_too_low": _of_no_level,
     "lcp_not_usable": _lcp_revoked,
-    "differs_from_lcp": lambda walk: _account(walk, mobile=PhoneNumber("+33639980000")),
-    "not_a_member_of_the_cabinet": lambda walk: _account(walk, cabinets=()),
+    "differs_from_lcp": lambda walk: walk.scene.world.accounts.put(
+        evolve(walk.scene.jessica, mobile=PhoneNumber("+33639980000"))
+    ),
+    "not_a_member_of_the_cabinet": lambda walk: walk.scene.world.accounts.put(evolve(walk.scene.jessica, cabinets=())),
     "balance_too_small": spends,
-    "qualified_certificate_held": lambda walk: walk.scene.subscribe(walk.scene.jessica) and None,
+    "qualified_certificate_held": lambda walk: walk.scene.subscribe(walk.scene.jessica),
 }
 """What has become of the account, while its certificates page was open."""
 OPENINGS_NOT_SEEN: Final[Mapping[str, str]] = {
@@ -347,18 +339,6 @@ def too_many_tries(walk: Walk) -> None:
     goes_on(types(Purpose.OPEN), presses(ENTER))(walk)
 
 
-def links(walk: Walk) -> None:
-    """The link by SMS, three times; a fourth time from a page that was open before the third."""
-    late = walk.page.context.new_page()
-    late.goto(walk.page.url)
-    for _ in range(3):
-        presses(f"{to('/link')} button")(walk)
-        walk.page.wait_for_load_state()
-    walk.page.close()
-    walk.page = late
-    presses(f"{to('/link')} button")(walk)
-
-
 def otherwise_hashed(walk: Walk) -> None:
     """The text has changed on the server since the page was shown."""
     walk.page.locator("input[name=hash_personal_data]").evaluate("field => { field.value = 'sha256:00' }")
@@ -404,7 +384,6 @@ PROBLEMS: Final[Mapping[str, Slip]] = {
     "both_texts": Slip(stage=Stage.CONSENTING, act=presses(f"{to('/consents')} button")),
     "text_changed": Slip(stage=Stage.CONSENTING, act=otherwise_hashed),
     "not_accepted": Slip(stage=Stage.READING_REQUEST, act=presses(f"{to('/request')} button")),
-    "too_many_links": Slip(stage=Stage.PROVING_IDENTITY, act=links),
     "no_reason": Slip(stage=Stage.ACTIVE, path="/revocation", act=no_reason),
     "not_sure": Slip(stage=Stage.ACTIVE, path="/revocation", act=not_sure),
     "not_read": Slip(stage=None, act=presses(f"{to('/consent')} button")),
@@ -413,6 +392,7 @@ PROBLEMS: Final[Mapping[str, Slip]] = {
 PROBLEMS_NOT_SEEN: Final[Mapping[str, str]] = {
     "spent": "a code that was used has led to the next page, which is shown instead",
     "superseded": "said when another process has sent a newer code in the same instant",
+    "too_many_links": "the button is there while the link may be sent; an older page leads to the present one",
     "none_sent": "a form that takes a code is shown once one was sent",
     "code_needed": "revoking says the code first, which is then wrong, or expired",
     "lease_ended": "said when the time to sign ends while the code is on its way",

@@ -134,9 +134,7 @@ def test_a_slip_is_said_where_it_was_made_and_has_the_focus(host: Host, browse: 
 
 
 @pytest.mark.parametrize("problem", SIGNATORIES)
-def test_a_collecte_that_is_not_validated_says_why_for_each_signatory(
-    host: Host, browse: Browse, problem: str
-) -> None:
+def test_a_collecte_that_is_not_validated_says_why_for_each_signatory(host: Host, browse: Browse, problem: str) -> None:
     walk = at(host, browse, None)
     walk.open("collectes/new")
     SIGNATORIES[problem](walk)

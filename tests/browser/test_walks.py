@@ -7,6 +7,8 @@ hold, one capture, one certificate, one signature.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -30,7 +32,11 @@ ONCE: dict[Plan, dict[str, object]] = {
         "registrations": 0,
         "certificates": 1,
         "notices": {
-            "IdentityApproved": 1, "RequestSubmitted": 1, "CertificateIssued": 1, "Invitation": 1, "SignedCopy": 1,
+            "IdentityApproved": 1,
+            "RequestSubmitted": 1,
+            "CertificateIssued": 1,
+            "Invitation": 1,
+            "SignedCopy": 1,
             "CertificateRevoked": 1,
         },
         "subscription": "revoked",
@@ -50,7 +56,7 @@ ONCE[Plan.HOSTED] = {
 class Undisturbed:
     """Does what is asked for, and lets the pages move on by themselves."""
 
-    options: dict[str, Any] = {}
+    options: Mapping[str, Any] = MappingProxyType({})
     by_itself = True
 
     def began(self, walk: Walk) -> None:
@@ -75,7 +81,7 @@ class Undisturbed:
 
 
 class WithoutScripts(Undisturbed):
-    options = {"java_script_enabled": False}
+    options = MappingProxyType({"java_script_enabled": False})
     by_itself = False
 
 
@@ -124,7 +130,7 @@ class DoubleClick(Undisturbed):
 class DoubleClickWithoutScripts(DoubleClick):
     """Nothing in the page keeps the second click from being sent."""
 
-    options = {"java_script_enabled": False}
+    options = MappingProxyType({"java_script_enabled": False})
 
 
 class TwoTabs(Undisturbed):

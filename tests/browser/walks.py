@@ -14,12 +14,12 @@ from attrs import define, frozen
 from qcp_sdk.adapters.memory.authority import issue
 from qcp_sdk.adapters.memory.signer import sign
 from qcp_sdk.ceremony.stages import CeremonyPlan, CeremonyStage
+from qcp_sdk.engine.streams import owned
 from qcp_sdk.host.subscriptions import SubscriptionView
 from qcp_sdk.offers import Offer
 from qcp_sdk.otp import Purpose
 from qcp_sdk.subscription.stages import Plan, Stage
 from qcp_sdk.testing.scene import CABINET, Scene
-from qcp_sdk.engine.streams import owned
 from qcp_sdk.values import CeremonyId, SubscriptionId, TenantId
 from tests.browser.hosts import Host
 from tests.browser.people import Browse, heading
@@ -130,9 +130,7 @@ def on_the_phone(walk: Walk) -> None:
 
 
 def registers(walk: Walk) -> None:
-    walk.scene.world.registration.complete(
-        walk.scene.registration_session(walk.view)
-    )
+    walk.scene.world.registration.complete(walk.scene.registration_session(walk.view))
     walk.scene.wait(timedelta(hours=1))
 
 
@@ -163,9 +161,9 @@ ASK: Final = f"{to('/code')} button:not(.qcp-button-quiet)"
 ENTER: Final = f"{to('/enter')} button"
 
 
-def _waiting(stage: Stage, outside: Callable[[Walk], None] = waits(MINUTE)) -> Step:
+def _waiting(stage: Stage, by: timedelta = MINUTE) -> Step:
     return Step(
-        name=stage.value, heading=f"waiting.{stage.value}", press=CHECK, outside=outside, moves=True, stage=stage
+        name=stage.value, heading=f"waiting.{stage.value}", press=CHECK, outside=waits(by), moves=True, stage=stage
     )
 
 
@@ -187,7 +185,9 @@ OPENING: Final = (
     ),
 )  # fmt: skip
 HELD: Final = Step(name="held", heading="held.title", stage=Stage.ACTIVE)
-CERTIFICATES_HELD: Final = Step(name="certificates_held", heading="certificates_page.title", address=lambda _: "signature/")
+CERTIFICATES_HELD: Final = Step(
+    name="certificates_held", heading="certificates_page.title", address=lambda _: "signature/"
+)
 COLLECTE: Final = (
     Step(
         name="signatories_empty", heading="signatories.title", press="button[value=me]",
@@ -235,7 +235,7 @@ ASSEMBLED: Final = (
         name="hand_off", heading="hand_off.title", press=CHECK, outside=on_the_phone, moves=True,
         stage=Stage.PROVING_IDENTITY,
     ),
-    _waiting(Stage.PROVING_IDENTITY, waits(timedelta(minutes=10))),
+    _waiting(Stage.PROVING_IDENTITY, timedelta(minutes=10)),
     Step(
         name="identity", heading="identity.title", press="button[value=right]", stage=Stage.CONFIRMING_IDENTITY,
     ),
@@ -250,7 +250,7 @@ ASSEMBLED: Final = (
         stage=Stage.SIGNING_REQUEST,
     ),
     _waiting(Stage.SEALING_REQUEST),
-    _waiting(Stage.AWAITING_CERTIFICATE, waits(timedelta(hours=1))),
+    _waiting(Stage.AWAITING_CERTIFICATE, timedelta(hours=1)),
     HELD,
     CERTIFICATES_HELD,
     *COLLECTE,
@@ -317,4 +317,3 @@ def effects(walk: Walk) -> dict[str, object]:
         "subscription": str(walk.view.stage),
         "ceremonies": [str(one.stage) for one in walk.scene.qcp.collectes.ceremonies(walk.host.set.collecte.id)],
     }
-
