@@ -15,7 +15,7 @@ ARGUMENTS: Final = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 PROVIDER: Final = "**://*.invalid/**"
-PHONE: Final = {"viewport": {"width": 390, "height": 780}, "is_mobile": True, "has_touch": True}
+PHONE: Final[dict[str, Any]] = {"viewport": {"width": 390, "height": 780}, "is_mobile": True, "has_touch": True}
 
 
 @contextmanager
