@@ -133,12 +133,20 @@ types: $(VENV)/.dev ## mypy --strict over sources, tests, scripts and benchmarks
 	@$(BIN)/mypy
 
 .PHONY: docs
-docs: $(VENV)/.dev ## write the generated pages again
+docs: $(VENV)/.dev ## write the generated pages again; pictures, too, where chromium is
 	@$(BIN)/python scripts/make_docs.py
+	@if command -v chromium >/dev/null; then $(MAKE) --no-print-directory screenshots; \
+	else echo "no chromium here: the pictures of docs/pages.md stay as they are"; fi
+
+.PHONY: screenshots
+screenshots: $(VENV)/.dev ## take a picture of every page for docs/pages.md: needs chromium
+	@$(PIP) install 'playwright>=1.49' 'pillow>=11'
+	@QCP_BROWSER=$$(command -v chromium) $(BIN)/python scripts/make_screenshots.py
 
 .PHONY: docs-check
 docs-check: $(VENV)/.dev ## fail when a generated page is stale
 	@$(BIN)/python scripts/make_docs.py --check
+	@$(BIN)/python scripts/make_screenshots.py --check
 
 .PHONY: corpus
 corpus: $(VENV)/.dev ## write the corpus of policy decisions again; only on purpose, and read what changed

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 
 BLOCK = re.compile(r"^```python(?P<mark>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+FILED = re.compile(r"\b(file|append)=")
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<target>[^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -24,7 +25,8 @@ def program(text: str) -> str:
     """Put the blocks of a page together, each on its own lines of the page, so that a traceback names them."""
     lines = [""] * (text.count("\n") + 1)
     for block in BLOCK.finditer(text):
-        if block["mark"].strip() == "no-run":
+        # Blocks that name their file are those of a page that is followed to the letter (scripts/follow_embed.py).
+        if block["mark"].strip() == "no-run" or FILED.search(block["mark"]):
             continue
         first = text.count("\n", 0, block.start("code"))
         for offset, line in enumerate(block["code"].splitlines()):
@@ -59,3 +61,13 @@ def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
 
 def test_the_readme_shows_how_to_embed_the_sdk() -> None:
     assert ROOT / "README.md" in WITH_CODE
+
+
+def test_pages_whose_blocks_name_files_are_followed_to_the_letter() -> None:
+    filed = [
+        name(page)
+        for page in PAGES
+        if any(FILED.search(one["mark"]) for one in BLOCK.finditer(page.read_text("utf-8")))
+    ]
+    assert filed == ["docs/embed.md"]
+    assert "scripts/follow_embed.py" in (ROOT / ".ci" / "run").read_text("utf-8")

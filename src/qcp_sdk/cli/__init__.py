@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from qcp_sdk.cli import certificates, custody, doctor, sandbox, verifying
+from qcp_sdk.cli import certificates, custody, doctor, practice, sandbox, verifying
 from qcp_sdk.cli.answers import NO, UNANSWERED, YES
 from qcp_sdk.cli.arguments import content_of
 from qcp_sdk.cli.verifying import TRUST
@@ -207,6 +207,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     sandbox.add(commands)
     doctor.add(commands, _asks_for_installation)
+    practice.add(commands, _asks_for_installation)
     simulate = commands.add_parser(
         "simulate", help="let many people subscribe while things go wrong; needs the extra `testing`"
     )

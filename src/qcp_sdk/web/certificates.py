@@ -34,9 +34,14 @@ def open_subscription(site: Site, request: PageRequest) -> View:
         view = site.qcp.subscriptions.open(account=person(request), cabinet=chosen, tenant=request.tenant)
     except SubscriptionRefused as refused:
         if refused.reasons == ("already_open",):  # a second click, or a second tab: it is there
-            return to(request, "certificates")
+            return _in_progress(site, request)
         return _shown(site, request, refused.reasons)
     return to(request, "subscription", id=view.id)
+
+
+def _in_progress(site: Site, request: PageRequest) -> View:
+    open_one = site.qcp.subscriptions.page(account=person(request), tenant=request.tenant).in_progress
+    return to(request, "subscription", id=open_one) if open_one is not None else to(request, "certificates")
 
 
 def adopt(site: Site, request: PageRequest) -> View:

@@ -62,6 +62,10 @@ class Renderer:
             document=document,
         )
 
+    def render(self, name: str, language: str, **context: object) -> str:
+        """Render a template that is a whole document: a page of practice, not of the journey."""
+        return self._environments[language].get_template(f"{name}.html").render(context)
+
     def static(self, name: str) -> bytes:
         """Give one of `STATIC`, the host's own if it has one."""
         return next(path for one in self._folders if (path := one / "pages" / name).is_file()).read_bytes()

@@ -151,7 +151,10 @@ def give_consents(site: Site, request: PageRequest, id: str) -> View:
 
 
 def send_link(site: Site, request: PageRequest, id: str) -> View:
-    """C1: send the link to the person's own mobile."""
+    """C1: send the link to the person's own mobile; a second click, which still counts as the first did, sends none."""
+    shown = subscription(site, request, id).show.identity
+    if (left := request.one("left")) and (shown is None or left != str(shown.links_left)):
+        return to(request, "subscription", id=id)
     return said(site, request, id, LinkRequested())
 
 
