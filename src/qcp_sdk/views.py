@@ -7,14 +7,15 @@ from datetime import date, datetime
 from types import MappingProxyType
 from typing import Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from qcp_sdk import otp
 from qcp_sdk.ceremony.state import Ceremony
 from qcp_sdk.certificates import Certificate, Holding
 from qcp_sdk.errors import CodeRefused
-from qcp_sdk.levels import SignatureLevel
+from qcp_sdk.levels import SignatureLevel, highest_signature
 from qcp_sdk.people import Cabinet
+from qcp_sdk.subscription.facts import CertificateAdopted
 from qcp_sdk.subscription.opening import PURPOSES
 from qcp_sdk.subscription.proving import MOST_LINKS, MOST_RETRIES
 from qcp_sdk.subscription.stages import Stage
@@ -91,6 +92,26 @@ class CertificateShown:
     """`usable`, `revoking`, `revoked`, `expired` or `unknown`."""
     subscription: str = ""
     """The subscription in whose care it is; empty: in none's, `adopt` it first."""
+    origin: str = "held"
+    """`issued` by a subscription here, `adopted` (it existed before), or `held`: its authority alone knows of it."""
+    allows: SignatureLevel | None = None
+    """The highest signature level that it serves now; None: none, as long as it is in this state."""
+
+
+@frozen(kw_only=True)
+class AttestedShown:
+    """A certificate that a provider says exists, and that nobody here has seen (hosted plan)."""
+
+    provider: str
+    level: str
+    issuer: str
+    at: datetime
+    """When the provider said so."""
+    matched: tuple[str, ...]
+    """Fields that the provider compared with the account: `name`, `email`, `mobile`."""
+    allows: SignatureLevel
+    """The highest signature level that it serves, signed on the provider's page; a policy may want to see it."""
+    subscription: str
 
 
 @frozen(kw_only=True)
@@ -149,7 +170,7 @@ def show_subscription(s: Subscription, now: datetime) -> SubscriptionShown:
         else None,
         registration_url=s.registration.url if s.registration else "",
         request=s.request.shown,
-        certificate=show_certificate(s.certificate, _state(s, now), s.id) if s.certificate else None,
+        certificate=show_own(s, now) if s.certificate else None,
         attested_by=s.attestation.provider if s.attestation else "",
         ending=s.ending.value if s.ending else "",
         deadline=s.deadline.at if s.deadline else None,
@@ -199,6 +220,31 @@ def show_certificate(certificate: Certificate, state: str, subscription: str = "
         fingerprint=certificate.fingerprint,
         state=state,
         subscription=subscription,
+        origin="issued" if subscription else "held",
+        allows=highest_signature(certificate.level) if state == "usable" else None,
+    )
+
+
+def show_own(s: Subscription, now: datetime) -> CertificateShown:
+    """Lay out the certificate in a subscription's care; it has one."""
+    assert s.certificate is not None
+    shown = show_certificate(s.certificate, _state(s, now), s.id)
+    return evolve(shown, origin="adopted") if isinstance(s.terms, CertificateAdopted) else shown
+
+
+def show_attested(s: Subscription) -> AttestedShown | None:
+    """Lay out what a provider attests; None where it attests nothing."""
+    said = s.attestation
+    if said is None:
+        return None
+    return AttestedShown(
+        provider=said.provider,
+        level=said.level.name,
+        issuer=s.terms.issuer,
+        at=said.at,
+        matched=said.matched,
+        allows=highest_signature(said.level),
+        subscription=s.id,
     )
 
 
@@ -291,5 +337,10 @@ class CertificatesShown:
     cabinets: tuple[CabinetShown, ...]
     differences: tuple[str, ...] = ()
     """Fields in which the account differs from the LCP certificate: to be corrected before subscribing (A4)."""
+    others: tuple[CertificateShown, ...] = ()
+    """Every other certificate of the account's, the longest valid first."""
+    attested: tuple[AttestedShown, ...] = ()
+    held_unseen: bool = False
+    """Whether an attested certificate of the same issuer stands against another subscription."""
     renewable: bool = False
     """Whether the qualified certificate that is held ends so soon that another may be subscribed to."""

@@ -22,7 +22,7 @@ TABLES = {
     for language in LANGUAGES
 }
 PAGES = "\n".join(path.read_text("utf-8") for name in ("pages", "portal") for path in (TEMPLATES / name).glob("*.html"))
-LOOKED_UP = {"states", "fields", "openings", "problems", "signatories_problems"}
+LOOKED_UP = {"states", "origins", "fields", "openings", "problems", "signatories_problems"}
 """Tables from which `phrase` takes a sentence by a word of ours."""
 
 

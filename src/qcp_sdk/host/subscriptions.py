@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from itertools import count
 from typing import Final
@@ -30,7 +31,9 @@ from qcp_sdk.views import (
     CertificateShown,
     CertificatesShown,
     SubscriptionShown,
+    show_attested,
     show_holding,
+    show_own,
     show_subscription,
 )
 
@@ -79,9 +82,15 @@ class Subscriptions:
         offers = {one.id: self._offers(tenant, one.id) for one in person.cabinets}
         chosen = offers.get(cabinet) if cabinet else next(iter(offers.values()), None)
         offer = chosen or Offer()
-        lcp = self._lcp_of(person)
-        qcp = newest(self._holdings(person, offer.routes.authority), now)
+        held = {
+            route: self._holdings(person, route)
+            for route in dict.fromkeys(
+                (LCP, offer.routes.authority, *(each.routes.authority for each in offers.values()))
+            )
+        }
+        lcp, qcp = newest(held[LCP], now), newest(held[offer.routes.authority], now)
         mine = self._of_account(tenant, account)
+        attested = [one for one in mine if one.attestation is not None and one.stage is Stage.ACTIVE]
         return CertificatesShown(
             lcp=_shown(lcp, mine, now) if lcp else None,
             qcp=_shown(qcp, mine, now) if qcp else None,
@@ -92,6 +101,9 @@ class Subscriptions:
                 for one in person.cabinets
                 for balance in (self._balance(offers[one.id], one.id),)
             ),
+            others=_others(held.values(), (lcp, qcp), mine, now),
+            attested=tuple(shown for one in attested if (shown := show_attested(one)) is not None),
+            held_unseen=any(one.terms.issuer == self._issuer(offer) for one in attested),
             differences=matching.differing_fields(person, lcp) if lcp else (),
             renewable=qcp is not None and now >= qcp.certificate.not_after - offer.waits.reminder,
         )
@@ -113,7 +125,7 @@ class Subscriptions:
         self.check(offer)
         routes = offer.routes
         authority = routed(self._ports.authorities, routes.authority, "authorities")
-        issuer = offer.issuer or authority.issuer
+        issuer = self._issuer(offer)
         now = self._ports.clock.now()
         mine = self._of_account(tenant, account)
         fact = terms(
@@ -348,6 +360,9 @@ class Subscriptions:
                 raise
             return Cents(0)  # one that never paid anything in
 
+    def _issuer(self, offer: Offer) -> str:
+        return offer.issuer or routed(self._ports.authorities, offer.routes.authority, "authorities").issuer
+
     def _holdings(self, account: Account, route: str) -> tuple[Holding, ...]:
         return routed(self._ports.authorities, route, "authorities").holdings(account=account)
 
@@ -366,8 +381,26 @@ def _shown(holding: Holding, mine: list[Subscription], now: datetime) -> Certifi
     shown, fingerprint = show_holding(holding, now), holding.certificate.fingerprint
     ours = [one for one in mine if one.certificate is not None and one.certificate.fingerprint == fingerprint]
     if ours:
-        shown = evolve(shown, subscription=ours[0].id)
-    return evolve(shown, state=Stage.REVOKING.value) if any(one.stage is Stage.REVOKING for one in ours) else shown
+        origin = "adopted" if isinstance(ours[0].terms, CertificateAdopted) else "issued"
+        shown = evolve(shown, subscription=ours[0].id, origin=origin)
+    if any(one.stage is Stage.REVOKING for one in ours):
+        shown = evolve(shown, state=Stage.REVOKING.value, allows=None)
+    return shown
+
+
+def _others(
+    held: Iterable[tuple[Holding, ...]], besides: tuple[Holding | None, ...], mine: list[Subscription], now: datetime
+) -> tuple[CertificateShown, ...]:
+    """Lay out every certificate but those: what authorities know of, and what is in our care and they do not name."""
+    said = {one.certificate.fingerprint for one in besides if one is not None}
+    found: dict[str, CertificateShown] = {}
+    for one in (one for several in held for one in several):
+        found.setdefault(one.certificate.fingerprint, _shown(one, mine, now))
+    for s in mine:
+        if s.certificate is not None:
+            found.setdefault(s.certificate.fingerprint, show_own(s, now))
+    others = (one for fingerprint, one in found.items() if fingerprint not in said)
+    return tuple(sorted(others, key=lambda one: one.not_after, reverse=True))
 
 
 def _refuse_if_too_late(after: Subscription, what: Fact) -> None:

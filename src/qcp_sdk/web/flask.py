@@ -17,7 +17,7 @@
         return app
 
 State is in `app.extensions["qcp"]` (`current` is a proxy to it): several applications may live in one process. Other
-keys: `QCP_URL_PREFIX`, `QCP_LANGUAGE` and `QCP_TENANT` (functions), `QCP_LOGIN` (a function that gives the answer for
+keys: `QCP_URL_PREFIX`, `QCP_LANGUAGE`, `QCP_TENANT` and `QCP_CALLER` (functions), `QCP_LIMITS`, `QCP_LOGIN` (a function that gives the answer for
 whoever is not signed in), `QCP_WEBHOOKS` (name to `ports.webhooks.Webhooks`), `QCP_TEMPLATES` (a folder),
 `QCP_ZONE`, `QCP_CONSENTS_VERSION`, `QCP_MOBILE_HELP`. A template `qcp/page.html` of the application's own, if there is
 one, is given `page` (`title`, `main`, `root`, `language`) and becomes the layout.
@@ -53,6 +53,7 @@ from qcp_sdk.web import doctor
 from qcp_sdk.web.checking import check_journals
 from qcp_sdk.web.consents import VERSION
 from qcp_sdk.web.journey import Journey
+from qcp_sdk.web.limits import Act
 from qcp_sdk.web.requests import PageRequest
 from qcp_sdk.web.routes import is_static
 from qcp_sdk.web.signatories import Build, Signatories, SignatoriesStep
@@ -102,6 +103,7 @@ class State:
             directory=Path(folder) if folder else None,
             consents_version=self._config["QCP_CONSENTS_VERSION"],
             mobile_help=self._config["QCP_MOBILE_HELP"],
+            limits={Act(name): limit for name, limit in self._config["QCP_LIMITS"].items()},
         )
 
     @cached_property
@@ -177,6 +179,8 @@ _DEFAULTS: Final[Mapping[str, object]] = {
     "QCP_LANGUAGE": None,
     "QCP_TENANT": None,
     "QCP_LOGIN": None,
+    "QCP_CALLER": None,
+    "QCP_LIMITS": {},
 }
 
 
@@ -204,6 +208,7 @@ def page_request(path: str) -> PageRequest:
         body=request.get_data() if request.mimetype == "application/json" else b"",
         content_type=request.content_type or "",
         seen=request.headers.get("If-None-Match", ""),
+        caller=str(config["QCP_CALLER"]() if config["QCP_CALLER"] is not None else request.remote_addr or ""),
     )
 
 
@@ -291,6 +296,22 @@ def doctor_command() -> None:
     for one in found:
         click.echo(f"{one.id} {one.what}\n    {one.mend}")
     raise SystemExit(any(one.grade is doctor.Grade.ERROR for one in found))
+
+
+@commands.command("history")
+@click.argument("id")
+@click.option("--language", type=click.Choice(LANGUAGES), default=LANGUAGES[0], help="Language of the sentences.")
+def history_command(id: str, language: str) -> None:
+    """Say in words what happened to a subscription or ceremony; nothing personal is told."""
+    from qcp_sdk.adapters.shared.history import sentence
+
+    texts = current.journey.site.renderer.texts[language]
+    try:
+        history = current.qcp.records.history(id)
+    except QcpError as error:
+        raise click.ClickException(str(error)) from error
+    for one in history:
+        click.echo(f"{one.sequence:4} {texts.moment(one.at)}\t{sentence(one.fact, texts)}")
 
 
 @commands.command("erase")

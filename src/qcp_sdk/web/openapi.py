@@ -21,6 +21,7 @@ ERRORS: Final[Mapping[str, str]] = {
     "409": "It may not be said now, or is refused: `reason` or `reasons` say why.",
     "413": "The body is too long.",
     "422": "The body is not as described.",
+    "429": "It was done too often: again from `until` on, which `Retry-After` says, too.",
     "503": "A service does not answer: again shortly.",
 }
 

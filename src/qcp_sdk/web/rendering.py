@@ -46,6 +46,7 @@ class Renderer:
         field = Markup('<input type="hidden" name="{}" value="{}">').format(name, value) if name else Markup()
         url: Callable[..., str] = lambda page, **ids: address(request.root, page, **ids)  # noqa: E731
         context: dict[str, object] = {"problem": "", **view.context, "csrf": field, "url": url, "root": request.root}
+        context["live"] = request.streams
         template = environment.get_template(f"pages/{view.template}.html")
         state = template.new_context(context)
         title = "".join(template.blocks["title"](state)).strip()

@@ -1,4 +1,4 @@
-"""What every page of one host knows: the installation, the words, the consents, the tokens."""
+"""What every page of one host knows: the installation, the words, the consents, the tokens, the limits."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from qcp_sdk.host.subscriptions import SubscriptionView
 from qcp_sdk.sdk import Qcp
 from qcp_sdk.values import AccountId, CeremonyId, SubscriptionId
 from qcp_sdk.web.consents import ConsentTexts
+from qcp_sdk.web.limits import Limits
 from qcp_sdk.web.rendering import Renderer
 from qcp_sdk.web.requests import PageRequest
 from qcp_sdk.web.routes import address
@@ -29,6 +30,7 @@ class Site:
     renderer: Renderer
     consents: ConsentTexts
     hand_offs: HandOffs
+    limits: Limits
     mobile_help: str = ""
     """Where the platform lets people change their mobile number; empty: the page says to ask support."""
 

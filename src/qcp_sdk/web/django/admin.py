@@ -16,9 +16,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from qcp_sdk import codec
+from qcp_sdk.adapters.shared.history import sentence
 from qcp_sdk.engine.streams import owned
 from qcp_sdk.errors import NotFound, QcpError
 from qcp_sdk.values import AccountId, Key, SubscriptionId, TenantId
@@ -102,10 +104,12 @@ class StreamAdmin(ReadOnly):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show what happened, by kind and instant; nothing of it is opened."""
+        """Show what happened, in sentences that tell nothing personal."""
         row = self.get_object(request, object_id)
         entries = Entry.objects.filter(stream=row.name).order_by("sequence") if row else ()
-        shown = {"happened": [(one.sequence, one.kind, _moment(one.at)) for one in entries], "told": ()}
+        told = _told(row.name) if row else {}
+        happened = [(one.sequence, told.get(one.sequence, ""), one.kind, _moment(one.at)) for one in entries]
+        shown = {"happened": happened}
         return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
 
     def ask(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -121,8 +125,9 @@ class StreamAdmin(ReadOnly):
         if told is None:
             return redirect("admin:qcp_stream_change", pk)
         opened = codec.converter().unstructure
+        words = _told(name)
         rows = [
-            (one.at, one.fact.kind, json.dumps(opened(one.fact, type(one.fact)), ensure_ascii=False, indent=1))
+            (one.at, words.get(one.sequence, one.fact.kind), json.dumps(opened(one.fact, type(one.fact)), ensure_ascii=False, indent=1))
             for one in told
         ]
         context = {**self.admin_site.each_context(request), "told": rows, "title": name}
@@ -215,6 +220,17 @@ class EffectAdmin(ReadOnly):
     def _about(self, request: HttpRequest, pk: int) -> tuple[Key, str, str]:
         row = Effect.objects.get(pk=pk)
         return Key(row.key), request.user.get_username(), request.POST.get("reason", "")
+
+
+def _told(stream: str) -> dict[int, str]:
+    """Give a stream's history in words, by sequence; nothing of one that was erased, or that cannot be read."""
+    held = installation()
+    texts, language = held.journey.site.renderer.texts, (get_language() or "").partition("-")[0]
+    try:
+        history = held.qcp.records.history(stream)
+    except QcpError:
+        return {}
+    return {one.sequence: sentence(one.fact, texts.get(language, texts["fr"])) for one in history}
 
 
 def _moment(ticks: int) -> datetime:
