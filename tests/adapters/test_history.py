@@ -36,9 +36,7 @@ def kinds(root: type[Fact] = Fact) -> set[type[Fact]]:
 
 def test_every_kind_of_fact_has_a_sentence_in_both_languages_and_no_sentence_is_left_over() -> None:
     assert kinds() == set(codec.FACT_KINDS.values())
-    wanted = {
-        f"{kind.kind}{ending}" for kind in kinds() for ending in (("_yes", "_no") if kind in VARIANTS else ("",))
-    }
+    wanted = {f"{kind.kind}{ending}" for kind in kinds() for ending in (("_yes", "_no") if kind in VARIANTS else ("",))}
     for texts in TEXTS.values():
         assert set(texts.words("history")) == wanted
         assert set(re.findall(r"{(\w+)}", " ".join(texts.words("history").values()))) == set(BLANKS)
@@ -103,9 +101,7 @@ def test_a_whole_life_is_told_without_a_name_an_address_or_a_number(qcp_scene: S
     (signing,) = scene.start(scene.collecte(jessica))
     scene.sign(signing, jessica)
     told = [
-        sentence(one.fact, TEXTS[language])
-        for id in (view.id, signing.id)
-        for one in scene.qcp.records.history(id)
+        sentence(one.fact, TEXTS[language]) for id in (view.id, signing.id) for one in scene.qcp.records.history(id)
     ]
     assert scene.qcp.subscriptions.get(view.id).stage is Stage.ACTIVE
     assert len(told) > 20

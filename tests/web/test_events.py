@@ -52,8 +52,7 @@ def told(marks: Any) -> list[tuple[float, str]]:
 
     async def listen() -> list[tuple[float, str]]:
         return [
-            (time.now, line.decode().strip())
-            async for line in watching.events(ask, sleep=time.sleep, clock=time.read)
+            (time.now, line.decode().strip()) async for line in watching.events(ask, sleep=time.sleep, clock=time.read)
         ]
 
     return asyncio.run(listen())
@@ -97,7 +96,9 @@ def test_pages_offer_events_where_there_are_any_and_give_them_to_whom_may_see_th
         first, second = scene.start(scene.collecte(scene.irene, scene.jessica))
         assert first.stage is not second.stage
         where = f"c/{second.id}"
-    shown = {streams: journey.answer(asked(where, scene.jessica, streams=streams)).body.decode() for streams in (False, True)}
+    shown = {
+        streams: journey.answer(asked(where, scene.jessica, streams=streams)).body.decode() for streams in (False, True)
+    }
     assert f'data-qcp-events="/{where}/events"' in shown[True]
     assert "data-qcp-events" not in shown[False]
     assert f'data-qcp-poll="/{where}/state"' in shown[False]

@@ -124,7 +124,6 @@ class Subscriptions:
         offer = self._offers(tenant, cabinet)
         self.check(offer)
         routes = offer.routes
-        authority = routed(self._ports.authorities, routes.authority, "authorities")
         issuer = self._issuer(offer)
         now = self._ports.clock.now()
         mine = self._of_account(tenant, account)

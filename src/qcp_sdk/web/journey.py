@@ -14,8 +14,8 @@ from qcp_sdk.sdk import Qcp
 from qcp_sdk.web import api, certificates, handing, revocation, signing, subscriptions
 from qcp_sdk.web.consents import VERSION, ConsentTexts
 from qcp_sdk.web.limits import LIMITS, Act, Limit, Limits
-from qcp_sdk.web.rendering import STATIC, Renderer
 from qcp_sdk.web.plain import plain
+from qcp_sdk.web.rendering import STATIC, Renderer
 from qcp_sdk.web.requests import PageRequest
 from qcp_sdk.web.routes import find
 from qcp_sdk.web.site import Site
@@ -93,14 +93,18 @@ ALWAYS: Final[Mapping[str, str]] = MappingProxyType(
 POLICY: Final = (
     "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'{form_action}"
 )
+HEADERS: Final[Mapping[str, str]] = MappingProxyType(
+    {**ALWAYS, "Content-Security-Policy": POLICY.format(form_action="")}
+)
+"""Headers of an answer that a shell makes itself: a refused form, a webhook."""
 
 
 class Journey:
     """The pages of one host. Thread-safe; one an installation.
 
     `platform` is the host's name as people know it; `directory` the host's own templates, texts and consents, each of
-    which replaces ours of the same name; `mobile_help` where people change their mobile number on the platform; `limits`
-    replaces rows of `limits.LIMITS`.
+    which replaces ours of the same name; `mobile_help` where people change their mobile number on the platform.
+    `limits` replaces rows of `limits.LIMITS`.
 
     Raises:
         ConfigurationError: A template, text or zone cannot be read.

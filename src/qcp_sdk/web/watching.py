@@ -34,8 +34,8 @@ async def events(
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     clock: Callable[[], float] = monotonic,
 ) -> AsyncIterator[bytes]:
-    """Give the lines of a stream. `ask` gives the page's present mark; it raises a `QcpError` when the page is no longer
-    this person's, or nobody knows: the stream then ends, and whoever comes back is told why.
+    """Give the lines of a stream. `ask` gives the page's present mark, and raises a `QcpError` when the page is no
+    longer this person's, or nobody knows: the stream then ends, and whoever comes back is told why.
     """
     began = spoken = clock()
     said, wait = "", SOONEST

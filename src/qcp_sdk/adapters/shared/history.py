@@ -124,5 +124,3 @@ def sentence(fact: Fact, texts: Texts) -> str:
     key = fact.kind if which is None else f"{fact.kind}_{'yes' if which(fact) else 'no'}"
     text = texts.words("history")[key]
     return _BLANK.sub(lambda found: BLANKS[found[1]](texts, fact), text)
-
-

@@ -23,6 +23,7 @@ from qcp_sdk import codec
 from qcp_sdk.adapters.shared.history import sentence
 from qcp_sdk.engine.streams import owned
 from qcp_sdk.errors import NotFound, QcpError
+from qcp_sdk.facts import Fact
 from qcp_sdk.values import AccountId, Key, SubscriptionId, TenantId
 from qcp_sdk.web.django.conf import installation
 from qcp_sdk.web.django.models import PARKED, Effect, Entry, Proposal, Stream
@@ -124,12 +125,8 @@ class StreamAdmin(ReadOnly):
         told = self.done(request, "qcp.reveal", lambda: installation().qcp.operations.reveal(name, by=who, reason=why))
         if told is None:
             return redirect("admin:qcp_stream_change", pk)
-        opened = codec.converter().unstructure
         words = _told(name)
-        rows = [
-            (one.at, words.get(one.sequence, one.fact.kind), json.dumps(opened(one.fact, type(one.fact)), ensure_ascii=False, indent=1))
-            for one in told
-        ]
+        rows = [(one.at, words.get(one.sequence, one.fact.kind), _opened(one.fact)) for one in told]
         context = {**self.admin_site.each_context(request), "told": rows, "title": name}
         made = TemplateResponse(request, "qcp/admin/revealed.html", context)
         made["Cache-Control"] = "no-store"
@@ -231,6 +228,10 @@ def _told(stream: str) -> dict[int, str]:
     except QcpError:
         return {}
     return {one.sequence: sentence(one.fact, texts.get(language, texts["fr"])) for one in history}
+
+
+def _opened(fact: Fact) -> str:
+    return json.dumps(codec.converter().unstructure(fact, type(fact)), ensure_ascii=False, indent=1)
 
 
 def _moment(ticks: int) -> datetime:

@@ -25,6 +25,7 @@ from qcp_sdk.people import LANGUAGES, Account
 from qcp_sdk.values import AccountId, TenantId
 from qcp_sdk.web import watching
 from qcp_sdk.web.django.conf import installation
+from qcp_sdk.web.journey import HEADERS
 from qcp_sdk.web.requests import PageRequest
 from qcp_sdk.web.routes import is_static
 from qcp_sdk.web.signatories import Build, Signatories, SignatoriesStep
@@ -60,7 +61,7 @@ def page(request: HttpRequest, path: str = "") -> HttpResponse:
     except NobodySignedIn:
         # Not `redirect_to_login`: its module needs Django's own users, which a host may do without.
         login, back = resolve_url(settings.LOGIN_URL), urlencode({"next": request.get_full_path()}, safe="/")
-        return HttpResponseRedirect(f"{login}{'&' if '?' in login else '?'}{back}")
+        return HttpResponseRedirect(f"{login}{'&' if '?' in login else '?'}{back}", headers=dict(HEADERS))
 
 
 @transaction.non_atomic_requests
@@ -73,7 +74,7 @@ async def events(request: HttpRequest, path: str) -> HttpResponseBase:
         asked = await sync_to_async(page_request)(request, path)
         answer = await sync_to_async(held.journey.answer)(asked)
     except NobodySignedIn:
-        return HttpResponse(status=401)  # a script asks: the login page is nothing to it
+        return HttpResponse(status=401, headers=dict(HEADERS))  # a script asks: the login page is nothing to it
     if answer.watch is None or request.method == "HEAD":
         return await sync_to_async(respond)(request, answer)
     ask = partial(held.aio.run, partial(_looked_up, answer.watch))
@@ -114,7 +115,7 @@ def webhook(request: HttpRequest, provider: str) -> HttpResponse:
     status = installation().webhooks.receive(
         provider, headers=dict(request.headers), body=request.body, source=request.META.get("REMOTE_ADDR", "")
     )
-    return HttpResponse(status=status)
+    return HttpResponse(status=status, headers=dict(HEADERS))
 
 
 def page_request(request: HttpRequest, path: str) -> PageRequest:
