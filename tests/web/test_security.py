@@ -117,16 +117,22 @@ def world() -> World:
     return World()
 
 
+@pytest.fixture(scope="module", params=[FlaskHost, DjangoHost], ids=["flask", "django"])
+def host(request: pytest.FixtureRequest, world: World) -> Iterator[Any]:
+    """A host of `world`."""
+    with override_settings(QCP=qcp_of(world.scene)):
+        yield request.param(world.scene)
+
+
 @pytest.fixture(params=[FlaskHost, DjangoHost], ids=["flask", "django"])
-def host(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """A host of `world`, or of a scene of the test's own."""
-    own = "qcp_scene" in request.fixturenames
-    scene: Scene = request.getfixturevalue("qcp_scene") if own else request.getfixturevalue("world").scene
-    told = {
-        "BACKEND": lambda: scene.qcp, "ACCOUNT": lambda asked: asked.headers.get("X-Who"), "LIMITS": UNLIMITED,
-    }  # fmt: skip
-    with override_settings(QCP=told):
-        yield request.param(scene)
+def own_host(request: pytest.FixtureRequest, qcp_scene: Scene) -> Iterator[Any]:
+    """A host of the test's own scene."""
+    with override_settings(QCP=qcp_of(qcp_scene)):
+        yield request.param(qcp_scene)
+
+
+def qcp_of(scene: Scene) -> dict[str, Any]:
+    return {"BACKEND": lambda: scene.qcp, "ACCOUNT": lambda asked: asked.headers.get("X-Who"), "LIMITS": UNLIMITED}
 
 
 def form_of(host: Any, browser: Any) -> dict[str, str]:
@@ -181,18 +187,18 @@ def seen(answer: Any) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("page", sorted(ONES_OWN))
-def test_ones_own_pages_tell_nothing_of_another(host: Any, qcp_scene: Scene, page: str) -> None:
-    id = qcp_scene.subscribe(qcp_scene.jessica, until=Stage.CONFIRMING_DETAILS).id
-    before = qcp_scene.qcp.records.journal(id)
-    hers = qcp_scene.qcp.subscriptions.page(account=qcp_scene.jessica.id)
-    assert hers.lcp is not None
+def test_ones_own_pages_tell_nothing_of_another(host: Any, world: World, page: str) -> None:
+    def held() -> tuple[Any, ...]:
+        shown = world.scene.qcp.subscriptions.page(account=world.scene.jessica.id)
+        return shown.lcp, shown.qcp, shown.in_progress, shown.others
+
+    before = held()
     irene = host.browser("irene")
     for method in HANDLERS[page]:
-        answer = send(host, irene, method, address(ROOT, page), certificate=hers.lcp.fingerprint)
-        for anothers in (id, hers.lcp.fingerprint, *SECRET_OR_PERSONAL):
+        answer = send(host, irene, method, address(ROOT, page), certificate=before[0].fingerprint)
+        for anothers in (world.subscription, before[0].fingerprint, before[1].fingerprint, *SECRET_OR_PERSONAL):
             assert anothers not in answer.text + host.location(answer)
-    assert qcp_scene.qcp.records.journal(id) == before
-    assert qcp_scene.qcp.subscriptions.page(account=qcp_scene.jessica.id) == hers
+    assert held() == before
 
 
 @pytest.mark.parametrize("page", POSTS)
@@ -266,8 +272,7 @@ def here(host: Any, answer: Any) -> None:
 
 def test_nothing_of_ours_stands_in_djangos_session(world: World) -> None:
     """No page of ours signs anybody in or marks a session: there is nothing that a planted one could gain."""
-    told = {"BACKEND": lambda: world.scene.qcp, "ACCOUNT": lambda asked: asked.headers.get("X-Who")}
-    with override_settings(QCP={**told, "LIMITS": UNLIMITED}):
+    with override_settings(QCP=qcp_of(world.scene)):
         host = DjangoHost(world.scene)
         browser = host.browser("jessica")
         for page, methods in HANDLERS.items():
@@ -327,7 +332,7 @@ class Traveller:
 
 
 def test_no_secret_and_nothing_personal_is_in_an_address_or_a_log(
-    host: Any, qcp_scene: Scene, caplog: pytest.LogCaptureFixture
+    own_host: Any, qcp_scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
     scene, jessica, secrets = qcp_scene, qcp_scene.jessica, list[str]()
 
@@ -336,12 +341,12 @@ def test_no_secret_and_nothing_personal_is_in_an_address_or_a_log(
         return secrets[-1]
 
     caplog.set_level(logging.DEBUG)
-    her = Traveller(host, "jessica")
+    her = Traveller(own_host, "jessica")
     her.get(ROOT)
     her.submit("/open", cabinet=CABINET.id)
     id = urlsplit(her.path).path.rpartition("/")[2]
     her.submit("/code")
-    wrong = {**form_of(host, her.browser), "stage": "verifying_email", "code": "AAAAAA"}
+    wrong = {**form_of(own_host, her.browser), "stage": "verifying_email", "code": "AAAAAA"}
     her.browser.post(f"{her.path}/enter", data=wrong)
     her.submit("/enter", code=code(Purpose.OPEN))
     her.submit("/details", answer="right", confirm=["document", "mobile"])
@@ -373,7 +378,7 @@ def test_no_secret_and_nothing_personal_is_in_an_address_or_a_log(
     assert len(set(her.addresses)) >= 17
     logs = "\n".join(f"{one.getMessage()} {one.__dict__}" for one in caplog.records)
     (hand_off,) = re.findall(r"/go/([\w-]+)<", shown)
-    token = form_of(host, her.browser)[host.field]
+    token = form_of(own_host, her.browser)[own_host.field]
     assert len(secrets) == 4
     for hidden in (*SECRET_OR_PERSONAL, jessica.email.text, *secrets, hand_off, token):
         assert hidden not in logs, hidden
