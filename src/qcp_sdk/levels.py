@@ -54,13 +54,3 @@ REQUIRED_CERTIFICATE: Final[Mapping[SignatureLevel, CertificateLevel | None]] = 
     }
 )
 """The lowest certificate level with which each signature level can be reached."""
-
-
-def highest_signature(certificate: CertificateLevel | None) -> SignatureLevel:
-    """Give the highest signature level that a certificate of this level can serve; a policy may ask for more."""
-    reached = (
-        level
-        for level, needed in REQUIRED_CERTIFICATE.items()
-        if needed is None or (certificate is not None and certificate >= needed)
-    )
-    return max(reached)

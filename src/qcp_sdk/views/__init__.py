@@ -7,20 +7,47 @@ from datetime import date, datetime
 from types import MappingProxyType
 from typing import Final
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from qcp_sdk import otp
 from qcp_sdk.ceremony.state import Ceremony
-from qcp_sdk.certificates import Certificate, Holding
 from qcp_sdk.errors import CodeRefused
-from qcp_sdk.levels import SignatureLevel, highest_signature
+from qcp_sdk.levels import SignatureLevel
 from qcp_sdk.people import Cabinet
-from qcp_sdk.subscription.facts import CertificateAdopted
 from qcp_sdk.subscription.opening import PURPOSES
 from qcp_sdk.subscription.proving import MOST_LINKS, MOST_RETRIES
 from qcp_sdk.subscription.stages import Stage
 from qcp_sdk.subscription.state import CONSENTS, Subscription
 from qcp_sdk.values import Cents, ContentHash, DocumentId
+from qcp_sdk.views.certificates import (
+    AttestedShown,
+    CabinetShown,
+    CertificateShown,
+    CertificatesShown,
+    show_attested,
+    show_holding,
+    show_own,
+)
+
+__all__ = [
+    "LAST_STEP",
+    "STEPS",
+    "AttestedShown",
+    "CabinetShown",
+    "CeremonyShown",
+    "CertificateShown",
+    "CertificatesShown",
+    "CodeShown",
+    "DocumentShown",
+    "IdentityShown",
+    "SubscriptionShown",
+    "next_request",
+    "show_attested",
+    "show_ceremony",
+    "show_holding",
+    "show_own",
+    "show_subscription",
+]
 
 STEPS: Final[Mapping[Stage, int]] = MappingProxyType(
     {
@@ -76,42 +103,6 @@ class IdentityShown:
     given_names: str = field(default="", repr=False)
     last_name: str = field(default="", repr=False)
     birth_date: date | None = field(default=None, repr=False)
-
-
-@frozen(kw_only=True)
-class CertificateShown:
-    """One certificate, as the certificates page shows it (A1, A2)."""
-
-    level: str
-    issuer: str
-    holder: str = field(repr=False)
-    not_before: datetime
-    not_after: datetime
-    fingerprint: str
-    state: str
-    """`usable`, `revoking`, `revoked`, `expired` or `unknown`."""
-    subscription: str = ""
-    """The subscription in whose care it is; empty: in none's, `adopt` it first."""
-    origin: str = "held"
-    """`issued` by a subscription here, `adopted` (it existed before), or `held`: its authority alone knows of it."""
-    allows: SignatureLevel | None = None
-    """The highest signature level that it serves now; None: none, as long as it is in this state."""
-
-
-@frozen(kw_only=True)
-class AttestedShown:
-    """A certificate that a provider says exists, and that nobody here has seen (hosted plan)."""
-
-    provider: str
-    level: str
-    issuer: str
-    at: datetime
-    """When the provider said so."""
-    matched: tuple[str, ...]
-    """Fields that the provider compared with the account: `name`, `email`, `mobile`."""
-    allows: SignatureLevel
-    """The highest signature level that it serves, signed on the provider's page; a policy may want to see it."""
-    subscription: str
 
 
 @frozen(kw_only=True)
@@ -178,14 +169,6 @@ def show_subscription(s: Subscription, now: datetime) -> SubscriptionShown:
     )
 
 
-def _state(s: Subscription, now: datetime) -> str:
-    if s.stage in (Stage.REVOKED, Stage.REVOKING):
-        return s.stage.value
-    if s.certificate is not None and now >= s.certificate.not_after:
-        return "expired"
-    return "usable" if s.stage is Stage.ACTIVE else "unknown"
-
-
 def _code(s: Subscription, now: datetime) -> CodeShown:
     account = s.terms.account
     purpose = PURPOSES[s.stage]
@@ -207,54 +190,6 @@ def next_request(codes: otp.Codes, now: datetime) -> datetime | None:
     except CodeRefused as refused:
         return refused.until
     return None
-
-
-def show_certificate(certificate: Certificate, state: str, subscription: str = "") -> CertificateShown:
-    """Lay out a certificate, and the subscription in whose care it is."""
-    return CertificateShown(
-        level=certificate.level.name if certificate.level else "",
-        issuer=certificate.issuer_organisation or certificate.issuer,
-        holder=certificate.common_name or certificate.subject,
-        not_before=certificate.not_before,
-        not_after=certificate.not_after,
-        fingerprint=certificate.fingerprint,
-        state=state,
-        subscription=subscription,
-        origin="issued" if subscription else "held",
-        allows=highest_signature(certificate.level) if state == "usable" else None,
-    )
-
-
-def show_own(s: Subscription, now: datetime) -> CertificateShown:
-    """Lay out the certificate in a subscription's care; it has one."""
-    assert s.certificate is not None
-    shown = show_certificate(s.certificate, _state(s, now), s.id)
-    return evolve(shown, origin="adopted") if isinstance(s.terms, CertificateAdopted) else shown
-
-
-def show_attested(s: Subscription) -> AttestedShown | None:
-    """Lay out what a provider attests; None where it attests nothing."""
-    said = s.attestation
-    if said is None:
-        return None
-    return AttestedShown(
-        provider=said.provider,
-        level=said.level.name,
-        issuer=s.terms.issuer,
-        at=said.at,
-        matched=said.matched,
-        allows=highest_signature(said.level),
-        subscription=s.id,
-    )
-
-
-def show_holding(holding: Holding, now: datetime) -> CertificateShown:
-    """Lay out a certificate with what its issuer says of it."""
-    if now >= holding.certificate.not_after:
-        state = "expired"
-    else:
-        state = {"good": "usable"}.get(holding.status.kind.value, holding.status.kind.value)
-    return show_certificate(holding.certificate, state)
 
 
 @frozen(kw_only=True)
@@ -314,33 +249,3 @@ def show_ceremony(c: Ceremony, now: datetime) -> CeremonyShown:
         url=c.url,
         reason=c.reason,
     )
-
-
-@frozen(kw_only=True)
-class CabinetShown:
-    """A cabinet that may pay, and whether its credit suffices (A3)."""
-
-    cabinet: Cabinet
-    balance: Cents
-    suffices: bool
-
-
-@frozen(kw_only=True)
-class CertificatesShown:
-    """The certificates page, "my personal signature" (A1 to A5)."""
-
-    lcp: CertificateShown | None
-    qcp: CertificateShown | None
-    in_progress: str | None
-    """Id of the subscription to resume."""
-    price: Cents
-    cabinets: tuple[CabinetShown, ...]
-    differences: tuple[str, ...] = ()
-    """Fields in which the account differs from the LCP certificate: to be corrected before subscribing (A4)."""
-    others: tuple[CertificateShown, ...] = ()
-    """Every other certificate of the account's, the longest valid first."""
-    attested: tuple[AttestedShown, ...] = ()
-    held_unseen: bool = False
-    """Whether an attested certificate of the same issuer stands against another subscription."""
-    renewable: bool = False
-    """Whether the qualified certificate that is held ends so soon that another may be subscribed to."""
