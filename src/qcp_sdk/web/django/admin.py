@@ -24,7 +24,7 @@ from qcp_sdk.adapters.shared.history import sentence
 from qcp_sdk.engine.streams import owned
 from qcp_sdk.errors import NotFound, QcpError
 from qcp_sdk.facts import Fact
-from qcp_sdk.values import AccountId, Key, SubscriptionId, TenantId
+from qcp_sdk.values import AccountId, Key, TenantId
 from qcp_sdk.web.django.conf import installation
 from qcp_sdk.web.django.models import PARKED, Effect, Entry, Proposal, Stream
 
@@ -114,9 +114,9 @@ class StreamAdmin(ReadOnly):
         return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
 
     def ask(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Ask now whoever is waited for."""
-        name = Stream.objects.get(pk=pk).name
-        self.done(request, "qcp.operate", lambda: installation().qcp.subscriptions.refresh(SubscriptionId(name)))
+        """Ask now whoever is waited for, on record."""
+        name, who, why = Stream.objects.get(pk=pk).name, request.user.get_username(), request.POST.get("reason", "")
+        self.done(request, "qcp.operate", lambda: installation().qcp.operations.ask(name, by=who, reason=why))
         return redirect("admin:qcp_stream_change", pk)
 
     def reveal(self, request: HttpRequest, pk: int) -> HttpResponse:
