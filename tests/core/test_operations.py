@@ -163,6 +163,20 @@ def test_the_age_of_the_backlog_is_that_of_the_most_overdue(
 # --- the command line -------------------------------------------------------------------------------------------
 
 
+def test_what_happened_is_printed_in_words(scene: Scene, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    monkeypatch.setattr("qcp_sdk.installation.find", lambda _named: scene.qcp)
+    held = scene.qcp.subscriptions.page(account=scene.jessica.id).qcp
+    assert held is not None
+    for language, told in (("fr", "Le prix a été prélevé."), ("en", "The price was taken.")):
+        assert main(["--language", language, "history", held.subscription, "--installation", "x"]) == 0
+        printed = capsys.readouterr().out
+        assert told in printed
+        assert len(printed.splitlines()) == len(scene.qcp.records.history(held.subscription))
+        assert "Poussart" not in printed
+    assert main(["history", "nobody", "--installation", "x"]) == 2
+    assert main(["history", held.subscription, "--installation", "x", "--zone", "Mars/Olympus"]) == 2
+
+
 def test_the_commands(scene: Scene, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
     monkeypatch.setattr("qcp_sdk.installation.find", lambda _named: scene.qcp)
     key, where = first(scene).key, ["--installation", "x"]

@@ -98,6 +98,8 @@ def test_a_host_replaces_a_template_a_sentence_a_style_and_a_consent(qcp_scene: 
         ("pages/details.html", "{% block title %}"),
         ("texts/pages.fr.toml", "[no_such_table]\nx = 'y'\n"),
         ("texts/pages.fr.toml", "no table at all"),
+        ("texts/fr.toml", '[history]\ncode_requested = "pour {price}"\n'),
+        ("texts/en.toml", '[history]\ncode_asked = "typo"\n'),
         ("consents/en/personal_data.txt", "A title alone"),
     ],
 )

@@ -11,6 +11,7 @@ from typing import Final
 import jinja2
 from markupsafe import Markup, escape
 
+from qcp_sdk.adapters.shared import history
 from qcp_sdk.adapters.shared.texts import TEMPLATES, Texts, load_texts, read_zone
 from qcp_sdk.errors import ConfigurationError
 from qcp_sdk.people import LANGUAGES
@@ -84,6 +85,8 @@ class Renderer:
         return environment
 
     def _check(self, directory: Path) -> None:
+        for language, texts in self.texts.items():
+            history.check(texts, load_texts(language, texts.zone))
         for environment in self._environments.values():
             for path in sorted((directory / "pages").glob("*.html")):
                 try:

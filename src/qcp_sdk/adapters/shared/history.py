@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from qcp_sdk.adapters.shared.texts import Texts
 from qcp_sdk.ceremony.facts import ActivationAsked, CeremonyOpened
+from qcp_sdk.errors import ConfigurationError
 from qcp_sdk.facts import CodeEntered, Fact
 from qcp_sdk.subscription.facts import EndReported, SettledByOperator
 
@@ -112,6 +113,23 @@ BLANKS: Final[Mapping[str, Callable[[Texts, Any], str]]] = MappingProxyType(
     }
 )
 """What a sentence may show of a fact, masked."""
+
+
+def check(own: Texts, ours: Texts) -> None:
+    """Return when a host's sentences have no other blanks than ours.
+
+    Raises:
+        ConfigurationError: One has a blank that its fact does not fill, or no fact has this sentence.
+    """
+    known = ours.words("history")
+    for key, text in own.words("history").items():
+        strange = set(_BLANK.findall(text)) - set(_BLANK.findall(known.get(key, "")))
+        if key not in known or strange:
+            raise ConfigurationError(
+                f"`{key}` {'has a blank that nothing fills' if strange else 'is the sentence of no fact'}",
+                where=f"texts/{own.language}.toml, history",
+                mend="use the names and blanks of docs/history.md",
+            )
 
 
 def sentence(fact: Fact, texts: Texts) -> str:
