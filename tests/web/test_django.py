@@ -322,6 +322,31 @@ def test_the_worker_does_what_is_due(scene: Scene) -> None:
     assert scene.qcp.subscriptions.get(view.id).stage is Stage.CONFIRMING_IDENTITY
 
 
+def test_the_worker_goes_on_until_it_is_told_to_stop(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    import signal
+
+    from qcp_sdk.worker import Beat, work
+
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    beats: list[Beat] = []
+
+    def told(qcp: Any, *, stop: Any, on_beat: Any) -> int:
+        def beat(one: Beat) -> None:
+            beats.append(one)
+            on_beat(one)
+            signal.raise_signal(signal.SIGTERM)  # as a supervisor's
+
+        return work(qcp, stop=stop, on_beat=beat)
+
+    monkeypatch.setattr("qcp_sdk.web.django.management.commands.qcp_work.work", told)
+    try:
+        assert "store=ok" in run("qcp_work")
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert beats
+
+
 def test_journals_are_verified_and_a_changed_one_is_found(scene: Scene) -> None:
     from qcp_sdk.web.django.models import Entry
 
