@@ -32,7 +32,7 @@ from qcp_sdk.ports.webhooks import Delivery  # noqa: E402
 from qcp_sdk.subscription.facts import DetailsConfirmed  # noqa: E402
 from qcp_sdk.subscription.stages import Stage  # noqa: E402
 from qcp_sdk.testing.scene import Scene  # noqa: E402
-from qcp_sdk.values import SessionId  # noqa: E402
+from qcp_sdk.values import SessionId, TenantId  # noqa: E402
 from qcp_sdk.web.django import signals, views  # noqa: E402
 from qcp_sdk.web.django.conf import installation  # noqa: E402
 from qcp_sdk.web.django.models import Effect, Stream  # noqa: E402
@@ -460,6 +460,11 @@ def test_support_finds_an_accounts_subscriptions_and_asks_again(scene: Scene) ->
     found = browser.get("/admin/qcp/stream/?q=jessica").text
     assert view.id in found
     assert "1 subscription or ceremony" in found
+    tenants = scene.open(scene.jessica, tenant=TenantId("north"))
+    found = browser.get("/admin/qcp/stream/?q=north/jessica").text
+    assert tenants.id in found
+    assert view.id not in found
+    assert "0 subscriptions" in browser.get("/admin/qcp/stream/?q=south/jessica").text
     scene.world.identity.capture(scene.identity_session(view))
     scene.world.clock.advance(timedelta(minutes=10))
     page = f"/admin/qcp/stream/{Stream.objects.get(name=view.id).pk}/"

@@ -12,7 +12,7 @@ from qcp_sdk.web.api import CEREMONY_ACTIONS, SUBSCRIPTION_ACTIONS, TEXT
 from qcp_sdk.web.plain import Schema, schema_of
 from qcp_sdk.web.routes import ADDRESSES
 
-VERSION: Final = "1.0.0"
+VERSION: Final = "1.1.0"
 ERRORS: Final[Mapping[str, str]] = {
     "400": "The form or script is not the host's own (no or a wrong token).",
     "401": "Nobody is signed in.",

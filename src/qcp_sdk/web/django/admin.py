@@ -76,7 +76,7 @@ class StreamAdmin(ReadOnly):
     list_display = ("name", "kind", "stage", "version")
     list_filter = ("kind", "stage")
     search_fields = ("name",)
-    search_help_text = _("An id, or the id of an account.")
+    search_help_text = _("An id, or the id of an account; of a tenant's as tenant/account.")
     ordering = ("-ordinal",)
     fields = ("name", "kind", "stage", "version", "wrapped_by")
     show_full_result_count = False
@@ -87,9 +87,10 @@ class StreamAdmin(ReadOnly):
     ) -> tuple[QuerySet[Stream], bool]:
         """Find by id, and by account: through the keyed hash under which an account's subscriptions are found."""
         found, doubled = super().get_search_results(request, queryset, search_term)
-        if search_term.strip():
-            engine = installation().qcp.engine
-            value = engine.streams.blind("account", owned(TenantId(""), AccountId(search_term.strip())))
+        engine, term = installation().qcp.engine, search_term.strip()
+        tenant, slash, account = term.partition("/")
+        for whose, who in [("", term), (tenant, account)][: 2 if slash else 1] if term else []:
+            value = engine.streams.blind("account", owned(TenantId(whose), AccountId(who)))
             found |= queryset.filter(name__in=engine.ports.store.find(index="account", value=value))
         return found, doubled
 
