@@ -162,14 +162,17 @@ class Subscriptions:
             raise SubscriptionRefused(("already_open",), mend="look at the certificates page again")
         return self.get(fact.id)
 
-    def get(self, id: SubscriptionId, *, account: AccountId | None = None) -> SubscriptionView:
-        """Give a subscription as it stands. With `account`, the one who is signed in, nobody sees another's.
+    def get(
+        self, id: SubscriptionId, *, account: AccountId | None = None, tenant: TenantId | None = None
+    ) -> SubscriptionView:
+        """Give a subscription as it stands. With `account`, the one who is signed in, nobody sees another's; give the
+        `tenant` as well where there are several, whose accounts may have the same ids.
 
         Raises:
             NotFound: Nothing is known under this id, or it is not this account's.
         """
         s = self._load(id)
-        if account is not None and s.terms.account.id != account:
+        if account not in (None, s.terms.account.id) or tenant not in (None, s.terms.tenant):
             raise NotFound(f"`{id}` is not known", mend="check the id and the installation")
         return SubscriptionView(
             id=s.id,

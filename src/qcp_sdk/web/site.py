@@ -53,7 +53,7 @@ def subscription(site: Site, request: PageRequest, id: str) -> SubscriptionView:
         NotFound: It is not theirs, or does not exist.
         NobodySignedIn: Nobody is signed in.
     """
-    return site.qcp.subscriptions.get(SubscriptionId(id), account=person(request))
+    return site.qcp.subscriptions.get(SubscriptionId(id), account=person(request), tenant=request.tenant)
 
 
 def ceremony(site: Site, request: PageRequest, id: str) -> CeremonyView:
@@ -63,7 +63,7 @@ def ceremony(site: Site, request: PageRequest, id: str) -> CeremonyView:
         NotFound: It is another's, or does not exist.
         NobodySignedIn: It is somebody's, and nobody is signed in.
     """
-    view = site.qcp.collectes.ceremony(CeremonyId(id))
+    view = site.qcp.collectes.ceremony(CeremonyId(id), tenant=request.tenant)
     if view.account is not None and view.account != person(request):
         raise NotFound(f"`{id}` is not known", mend="check the id and the installation")
     return view
