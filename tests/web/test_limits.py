@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from datetime import timedelta
@@ -23,6 +24,7 @@ from qcp_sdk.values import AccountId
 from qcp_sdk.web.flask import Qcp as Shell
 from qcp_sdk.web.journey import HANDLERS, Journey
 from qcp_sdk.web.limits import ACTS, API_ACTS, API_PAGES, Act, Limit, Limits, act_of, caller
+from qcp_sdk.web.openapi import description
 from qcp_sdk.web.requests import PageRequest
 from qcp_sdk.web.routes import address
 
@@ -84,8 +86,11 @@ def test_a_page_says_when_it_may_be_done_again(journey: Journey, page: str, lang
     assert told.status == 429
     assert 0 < int(told.headers["Retry-After"]) <= 3600
     if page.startswith("api_"):
-        assert b'"error": "too_many"' in told.body
-        assert b'"until": "20' in told.body
+        described = description("/")["components"]["schemas"]["Error"]["properties"]
+        error = json.loads(told.body)
+        assert set(error) == set(described)
+        assert error["error"] == "too_many"
+        assert error["until"].startswith("20")
         return
     text = told.body.decode()
     assert ("Trop souvent" if language == "fr" else "Too often") in text
