@@ -1,7 +1,8 @@
 """Write the pages of docs/ that are made from the code: `make_docs.py`, or `make_docs.py --check` to only compare.
 
 Pages: docs/errors/ from the docstrings of errors.py, docs/machine.md from the tables of the two machines,
-docs/promises.md from the conformance suites, docs/cli.md from the parser of the command line.
+docs/promises.md from the conformance suites, docs/cli.md from the parser of the command line,
+docs/history.md from the sentences of the history.
 """
 
 from __future__ import annotations
@@ -280,9 +281,31 @@ def _commands(parser: argparse.ArgumentParser, name: str, depth: int, told: str 
         yield from _commands(child, f"{name} {word}", min(depth + 1, 4), helped)
 
 
+# -- history in words --------------------------------------------------------------------------------------------
+
+HISTORY = """
+What a support page and a terminal say of each fact: `qcp-sdk history ID`, `flask qcp history ID`, Django's admin.
+Nothing personal is in a sentence; what people wrote themselves is in none, and is read with `operations.reveal`, on
+record. In Flask and Django your own sentences go into `texts/<language>.toml` of your templates' folder, table
+`history`.
+"""
+
+
+def history() -> Pages:
+    """Tell the sentence of each kind of fact in both languages."""
+    from zoneinfo import ZoneInfo
+
+    from qcp_sdk.adapters.shared.texts import load_texts
+
+    french, english = (load_texts(language, ZoneInfo("UTC")).words("history") for language in ("fr", "en"))
+    rows = [(code(kind), french[kind].replace("\u00a0", " ").replace("\u202f", " "), english[kind]) for kind in french]
+    source = "templates/texts/"
+    return {"history.md": page("History in words", source, HISTORY, table(("fact", "français", "English"), rows))}
+
+
 # -- writing -----------------------------------------------------------------------------------------------------
 
-MAKERS: tuple[Callable[[], Pages], ...] = (errors, machines, promises, command_line)
+MAKERS: tuple[Callable[[], Pages], ...] = (errors, machines, promises, command_line, history)
 
 
 def stale(pages: Pages) -> Iterator[str]:

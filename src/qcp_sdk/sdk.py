@@ -126,7 +126,7 @@ class Qcp:
         chosen = offer if offer is not None else Offer()
         offers: Offers = chosen if callable(chosen) else (lambda _tenant, _cabinet: chosen)
         self.engine = Engine(self.ports, after_commit=after_commit, on_alert=on_alert, carrier=carrier, inline=inline)
-        self.subscriptions = Subscriptions(self.engine, offers)
+        self.subscriptions = Subscriptions(self.engine, offers, policy)
         if not callable(chosen):
             self.subscriptions.check(chosen)
         self.collectes = Collectes(self.engine, policy)

@@ -55,28 +55,74 @@
 
   const waiting = document.querySelector("[data-qcp-poll]");
   if (!waiting) return;
-  let delay = 2000;
-  let tag = `"${waiting.dataset.qcpMark}"`;
-  const again = () => {
-    // A little chance, so that many browsers do not ask at the same moment.
-    window.setTimeout(ask, delay * (0.8 + 0.4 * Math.random()));
-    delay = Math.min(delay * 1.3, 30000);
-  };
-  const ask = async () => {
-    if (document.hidden) {
-      document.addEventListener("visibilitychange", () => { delay = 2000; ask(); }, { once: true });
-      return;
-    }
-    try {
-      const answer = await fetch(waiting.dataset.qcpPoll, { headers: { "If-None-Match": tag }, cache: "no-store" });
-      if (answer.status === 200 && (await answer.json()).mark !== waiting.dataset.qcpMark) {
-        window.location.reload();
+  const mark = waiting.dataset.qcpMark;
+
+  // Asks now and again, more and more slowly.
+  const poll = () => {
+    let delay = 2000;
+    const again = () => {
+      // A little chance, so that many browsers do not ask at the same moment.
+      window.setTimeout(ask, delay * (0.8 + 0.4 * Math.random()));
+      delay = Math.min(delay * 1.3, 30000);
+    };
+    const ask = async () => {
+      if (document.hidden) {
+        document.addEventListener("visibilitychange", () => { delay = 2000; ask(); }, { once: true });
         return;
       }
-    } catch {
-      // Offline for a moment: ask again later.
-    }
+      try {
+        const headers = { "If-None-Match": `"${mark}"` };
+        const answer = await fetch(waiting.dataset.qcpPoll, { headers, cache: "no-store" });
+        if (answer.status === 200 && (await answer.json()).mark !== mark) {
+          window.location.reload();
+          return;
+        }
+      } catch {
+        // Offline for a moment: ask again later.
+      }
+      again();
+    };
     again();
   };
-  again();
+
+  // Is told, where the host can tell; what tells nothing, or is lost three times in a row, is not waited for.
+  const listen = () => {
+    let source = null;
+    let lost = 0;
+    let silent = 0;
+    const stop = () => {
+      window.clearTimeout(silent);
+      if (source) source.close();
+      source = null;
+    };
+    const start = () => {
+      source = new EventSource(waiting.dataset.qcpEvents);
+      // A proxy may keep everything until the end: the first event comes at once, or none will.
+      silent = window.setTimeout(() => { stop(); poll(); }, 10000);
+      source.addEventListener("mark", (event) => {
+        window.clearTimeout(silent);
+        lost = 0;
+        if (event.data === mark) return;
+        stop();
+        window.location.reload();
+      });
+      source.addEventListener("error", () => {
+        lost += 1;
+        if (source.readyState !== EventSource.CLOSED && lost < 3) return;
+        stop();
+        poll();
+      });
+    };
+    // A page that nobody looks at holds no connection: browsers open but six to a host.
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden && source) {
+        stop();
+        document.addEventListener("visibilitychange", start, { once: true });
+      }
+    });
+    start();
+  };
+
+  if (waiting.dataset.qcpEvents && "EventSource" in window) listen();
+  else poll();
 })();

@@ -51,6 +51,23 @@ def test_what_is_parked_is_shown_with_personal_data_masked(scene: Scene) -> None
         assert personal not in shown.content
 
 
+def test_asking_again_is_on_record_before_it_is_done(scene: Scene) -> None:
+    view = scene.subscribe(scene.irene, until=Stage.PROVING_IDENTITY)
+    for who in ({**WHO, "by": " "}, {**WHO, "reason": ""}):
+        with pytest.raises(FactRefused):
+            scene.qcp.operations.ask(view.id, **who)
+    scene.world.identity.capture(scene.identity_session(view))
+    scene.world.clock.advance(timedelta(minutes=10))
+    scene.qcp.operations.ask(view.id, **WHO)
+    assert scene.qcp.subscriptions.get(view.id).stage is Stage.CONFIRMING_IDENTITY
+    (act,) = (one.fact for one in scene.qcp.operations.acts())
+    assert isinstance(act, OperatorActed)
+    assert (act.what, act.about, act.by) == ("asked_again", view.id, "Odile")
+    with pytest.raises(NotFound):
+        scene.qcp.operations.ask("nobody", **WHO)
+    assert len(scene.qcp.operations.acts()) == 1
+
+
 def test_a_retry_is_done_under_the_same_key_and_is_on_record(scene: Scene) -> None:
     before, parked = len(scene.notices(scene.jessica)), first(scene)
     scene.qcp.operations.retry(parked.key, **WHO)
@@ -144,6 +161,20 @@ def test_the_age_of_the_backlog_is_that_of_the_most_overdue(
 
 
 # --- the command line -------------------------------------------------------------------------------------------
+
+
+def test_what_happened_is_printed_in_words(scene: Scene, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
+    monkeypatch.setattr("qcp_sdk.installation.find", lambda _named: scene.qcp)
+    held = scene.qcp.subscriptions.page(account=scene.jessica.id).qcp
+    assert held is not None
+    for language, told in (("fr", "Le prix a été prélevé."), ("en", "The price was taken.")):
+        assert main(["--language", language, "history", held.subscription, "--installation", "x"]) == 0
+        printed = capsys.readouterr().out
+        assert told in printed
+        assert len(printed.splitlines()) == len(scene.qcp.records.history(held.subscription))
+        assert "Poussart" not in printed
+    assert main(["history", "nobody", "--installation", "x"]) == 2
+    assert main(["history", held.subscription, "--installation", "x", "--zone", "Mars/Olympus"]) == 2
 
 
 def test_the_commands(scene: Scene, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:

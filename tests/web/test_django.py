@@ -26,13 +26,13 @@ from django.utils import translation  # noqa: E402
 
 from qcp_sdk.audit import OperatorActed  # noqa: E402
 from qcp_sdk.errors import ConfigurationError, WebhookRefused  # noqa: E402
-from qcp_sdk.facts import CodeRequested  # noqa: E402
+from qcp_sdk.facts import Cancelled, CodeRequested  # noqa: E402
 from qcp_sdk.otp import Purpose  # noqa: E402
 from qcp_sdk.ports.webhooks import Delivery  # noqa: E402
 from qcp_sdk.subscription.facts import DetailsConfirmed  # noqa: E402
 from qcp_sdk.subscription.stages import Stage  # noqa: E402
 from qcp_sdk.testing.scene import Scene  # noqa: E402
-from qcp_sdk.values import SessionId  # noqa: E402
+from qcp_sdk.values import SessionId, TenantId  # noqa: E402
 from qcp_sdk.web.django import signals, views  # noqa: E402
 from qcp_sdk.web.django.conf import installation  # noqa: E402
 from qcp_sdk.web.django.models import Effect, Stream  # noqa: E402
@@ -266,6 +266,34 @@ def test_what_must_not_go_live_is_said_on_deployment_only(scene: Scene) -> None:
         assert "qcp.W001" in {one.id for one in checks.run_checks(include_deployment_checks=True)}
 
 
+def test_no_timestamps_and_weak_keys_must_not_go_live(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from qcp_sdk.adapters.pdf_envelope import PdfEnvelope
+    from qcp_sdk.adapters.shared.pades_levels import PadesLevel
+    from qcp_sdk.adapters.shelf import FileShelf
+
+    def found() -> set[str]:
+        with override_settings(QCP=QCP):
+            return {str(one.id) for one in checks.run_checks(include_deployment_checks=True)}
+
+    untimed = PdfEnvelope(
+        documents=FileShelf(tmp_path), timestamps=None, revocation=None, clock=scene.world.clock, level=PadesLevel.B_B
+    )  # fmt: skip
+    assert not {"qcp.E002", "qcp.E003"} & found()
+    monkeypatch.setitem(scene.qcp.ports.envelopes, "default", untimed)
+    monkeypatch.setattr(scene.world.keys, "derive", lambda *, purpose: b"\0" * 32)
+    assert {"qcp.E002", "qcp.E003"} <= found()
+
+
+def test_no_table_of_ours_leads_to_another() -> None:
+    from django.apps import apps
+
+    models = list(apps.get_app_config("qcp").get_models())
+    assert len(models) == 7
+    assert [str(field) for model in models for field in model._meta.get_fields() if field.is_relation] == []
+
+
 def test_a_database_that_cannot_hold_the_tables_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     from qcp_sdk.web.django.checks import database
 
@@ -292,6 +320,31 @@ def test_the_worker_does_what_is_due(scene: Scene) -> None:
     scene.world.clock.advance(timedelta(minutes=10))
     assert int(run("qcp_work", "--once")) > 0
     assert scene.qcp.subscriptions.get(view.id).stage is Stage.CONFIRMING_IDENTITY
+
+
+def test_the_worker_goes_on_until_it_is_told_to_stop(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    import signal
+
+    from qcp_sdk.worker import Beat, work
+
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    beats: list[Beat] = []
+
+    def told(qcp: Any, *, stop: Any, on_beat: Any) -> int:
+        def beat(one: Beat) -> None:
+            beats.append(one)
+            on_beat(one)
+            signal.raise_signal(signal.SIGTERM)  # as a supervisor's
+
+        return work(qcp, stop=stop, on_beat=beat)
+
+    monkeypatch.setattr("qcp_sdk.web.django.management.commands.qcp_work.work", told)
+    try:
+        assert "store=ok" in run("qcp_work")
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert beats
 
 
 def test_journals_are_verified_and_a_changed_one_is_found(scene: Scene) -> None:
@@ -407,11 +460,52 @@ def test_support_finds_an_accounts_subscriptions_and_asks_again(scene: Scene) ->
     found = browser.get("/admin/qcp/stream/?q=jessica").text
     assert view.id in found
     assert "1 subscription or ceremony" in found
+    tenants = scene.open(scene.jessica, tenant=TenantId("north"))
+    found = browser.get("/admin/qcp/stream/?q=north/jessica").text
+    assert tenants.id in found
+    assert view.id not in found
+    assert "0 subscriptions" in browser.get("/admin/qcp/stream/?q=south/jessica").text
     scene.world.identity.capture(scene.identity_session(view))
     scene.world.clock.advance(timedelta(minutes=10))
     page = f"/admin/qcp/stream/{Stream.objects.get(name=view.id).pk}/"
     act(browser, page, "ask")
+    assert scene.qcp.subscriptions.get(view.id).stage is Stage.PROVING_IDENTITY  # nobody said why
+    act(browser, page, "ask", reason="call 8")
     assert scene.qcp.subscriptions.get(view.id).stage is Stage.CONFIRMING_IDENTITY
+    assert [(one.what, one.by, one.reason) for one in acts(scene)] == [("asked_again", "odile", "call 8")]
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("fr", ["La personne a demandé un code.", "La personne a confirmé ses données.", "20,00"]),
+        ("en", ["The person asked for a code.", "The person confirmed their details.", "€20.00"]),
+    ],
+)
+def test_support_reads_what_happened_in_words_with_nothing_personal(
+    scene: Scene, language: str, told: list[str]
+) -> None:
+    view = scene.subscribe(scene.jessica, until=Stage.CONSENTING)
+    page = f"/admin/qcp/stream/{Stream.objects.get(name=view.id).pk}/"
+    browser = support("odile")
+    text = browser.get(f"{page}change/", headers={"Accept-Language": language}).text
+    for sentence in told:
+        assert sentence in text
+    for personal in ("Poussart", "Jessica", "jessica@", "39981316", "Freyssinet"):
+        assert personal not in text
+    assert acts(scene) == []  # nothing was revealed
+
+
+def test_of_what_was_erased_the_kinds_are_left(scene: Scene) -> None:
+    view = scene.subscribe(scene.jessica, until=Stage.CONSENTING)
+    view = view.say(Cancelled())
+    run("qcp_erase", view.id, "--by", "Odile", "--reason", "7", "--despite", "before_retention_end",
+        "--despite", "money_unsettled", "--despite", "work_outstanding", "--approved-by", "Yves")  # fmt: skip
+    page = f"/admin/qcp/stream/{Stream.objects.get(name=view.id).pk}/"
+    text = support("odile").get(f"{page}change/").text
+    assert "details_confirmed" in text
+    assert "The person" not in text
+    assert "all intact" in run("qcp_verify_journal")
 
 
 def test_a_parked_effect_is_retried_or_settled_by_two(scene: Scene) -> None:

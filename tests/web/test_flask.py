@@ -205,6 +205,30 @@ def test_the_hosts_own_protection_of_forms_is_used_where_there_is_one(qcp_scene:
     assert client.post("/signature/hooks/idp", headers={"X-Word": "sesame"}).status_code == 204
 
 
+def test_the_store_may_stand_on_the_hosts_own_engine(qcp_scene: Scene, tmp_path: Path) -> None:
+    """As Flask-SQLAlchemy's `db.engine`: an engine that the host made, with tables of its own beside ours."""
+    import sqlalchemy as sa
+
+    from qcp_sdk.adapters.sql.store import SqlStore
+
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'host.sqlite'}")
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE letters (id INTEGER PRIMARY KEY)"))
+    store = SqlStore(engine)
+    store.create_schema()
+    qcp_scene.world.store = store  # type: ignore[assignment]
+    qcp_scene.qcp = qcp_scene.installation()
+    client = signed_in(host(qcp_scene))
+    page = client.get("/signature/")
+    opened = client.post("/signature/open", data={"qcp_csrf": token(page.text), "cabinet": "cabinet"})
+    assert "Check your e-mail" in client.get(opened.headers["Location"]).text
+    with engine.connect() as connection:
+        tables = set(sa.inspect(connection).get_table_names())
+        assert connection.execute(sa.text("SELECT count(*) FROM qcp_streams")).scalar() == 1
+    assert {"letters", "qcp_streams"} <= tables
+    engine.dispose()
+
+
 @pytest.mark.parametrize("missing", ["QCP_INSTALLATION", "QCP_ACCOUNT"])
 def test_what_is_missing_is_said_at_start(missing: str) -> None:
     app = Flask(__name__)
@@ -223,6 +247,10 @@ def test_the_commands(qcp_scene: Scene) -> None:
     intact = runner.invoke(args=["qcp", "verify-journal", view.id])
     assert (intact.exit_code, "intact" in intact.output) == (0, True)
     assert runner.invoke(args=["qcp", "verify-journal", "nobody"]).exit_code == 1
+    told = runner.invoke(args=["qcp", "history", view.id, "--language", "en"])
+    assert "The person confirmed their details." in told.output
+    assert "Poussart" not in told.output
+    assert runner.invoke(args=["qcp", "history", "nobody"]).exit_code == 1
     refused = runner.invoke(args=["qcp", "erase", view.id, "--by", "Odile", "--reason", "7"])
     assert (refused.exit_code, "not_final" in refused.output) == (1, True)
 

@@ -80,6 +80,33 @@ def test_oneself_members_and_others_are_added_and_put_in_order(walk: Any) -> Non
     assert form.visitor.tree.xpath("//input[@value='parallel']/@checked")
 
 
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_what_a_button_did_is_said_and_the_focus_goes_there(walk: Any, language: str) -> None:
+    """So that the order can be changed by keyboard and by ear: two presses move two places."""
+    form = Form(walk, language)
+    form.press("me")
+    form.press("other")
+
+    def status() -> str:
+        return " ".join(form.visitor.tree.xpath("//p[@role='status']")[-1].text_content().split())
+
+    def focused() -> str:
+        (one,) = form.visitor.tree.xpath("//*[@autofocus]")
+        return str(one.get("name") + "=" + one.get("value"))
+
+    assert focused() == "given-other-1="
+    form.press("other")
+    form.press("up:other-2")
+    assert form.order == ["oneself", "other-2", "other-1"]
+    assert ("position 2 sur 3" in status()) if language == "fr" else ("is now number 2 of 3" in status())
+    assert focused() == "do=up:other-2"
+    form.press("up:other-2")
+    assert focused() == "do=down:other-2"  # it is the first: nothing above
+    form.press("remove:oneself")
+    assert not form.visitor.tree.xpath("//*[@autofocus]")
+    assert ("retrait" in status()) if language == "fr" else ("was removed" in status())
+
+
 def test_a_refused_level_is_shown_with_why_and_what_to_do(walk: Any) -> None:
     form = Form(walk)
     form.press("me")

@@ -22,7 +22,7 @@ TABLES = {
     for language in LANGUAGES
 }
 PAGES = "\n".join(path.read_text("utf-8") for name in ("pages", "portal") for path in (TEMPLATES / name).glob("*.html"))
-LOOKED_UP = {"states", "fields", "openings", "problems", "signatories_problems"}
+LOOKED_UP = {"states", "origins", "fields", "openings", "problems", "signatories_problems"}
 """Tables from which `phrase` takes a sentence by a word of ours."""
 
 
@@ -98,6 +98,8 @@ def test_a_host_replaces_a_template_a_sentence_a_style_and_a_consent(qcp_scene: 
         ("pages/details.html", "{% block title %}"),
         ("texts/pages.fr.toml", "[no_such_table]\nx = 'y'\n"),
         ("texts/pages.fr.toml", "no table at all"),
+        ("texts/fr.toml", '[history]\ncode_requested = "pour {price}"\n'),
+        ("texts/en.toml", '[history]\ncode_asked = "typo"\n'),
         ("consents/en/personal_data.txt", "A title alone"),
     ],
 )

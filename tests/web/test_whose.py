@@ -8,7 +8,9 @@ import pytest
 
 from qcp_sdk.otp import Purpose
 from qcp_sdk.subscription.stages import Stage
+from qcp_sdk.values import TenantId
 from qcp_sdk.web.journey import HANDLERS
+from qcp_sdk.web.requests import PageRequest
 from qcp_sdk.web.routes import ADDRESSES, address
 from qcp_sdk.web.site import NobodySignedIn
 
@@ -56,6 +58,30 @@ def test_anothers_ceremony_is_as_unknown(walk: Any) -> None:
             path = address(ROOT, page, id=ceremonies[0].id, document="doc-0")
             assert irene.ask(method, path, FORM).status == 404, page
     assert irene.ask("GET", address(ROOT, "signing", id=ceremonies[1].id)).status == 200
+
+
+def test_the_account_of_another_tenant_is_another_even_under_the_same_id(walk: Any) -> None:
+    scene, north = walk.scene, TenantId("north")
+    theirs = scene.open(scene.jessica, tenant=north)
+    held = scene.subscribe(scene.jessica)
+    scene.qcp.subscriptions.get(theirs.id, account=scene.jessica.id, tenant=north)
+    (signing,) = scene.start(scene.collecte(scene.jessica))
+
+    def statuses(page: str, id: str, tenant: str) -> list[int]:
+        path, asked = address("", page, id=id, document="doc-0"), list[int]()
+        for method in HANDLERS[page]:
+            request = PageRequest(
+                method=method, path=path, account=scene.jessica.id, tenant=TenantId(tenant), form=FORM
+            )  # fmt: skip
+            asked.append(walk.journey.answer(request).status)
+        return asked
+
+    for page, _ in OF_ONE:
+        mine, other = (signing.id, "north") if "signing" in page or "ceremony" in page else (theirs.id, "")
+        assert set(statuses(page, mine, other)) == {404}, page
+    assert statuses("subscription", theirs.id, "north") == [200]
+    assert statuses("subscription", held.id, "") == [200]
+    assert statuses("signing", signing.id, "") == [200]
 
 
 @pytest.mark.parametrize("page", [page for page in HANDLERS if page not in OPEN_TO_ALL])

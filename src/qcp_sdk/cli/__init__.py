@@ -73,6 +73,12 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("file", type=Path, metavar="FILE", help="the journal, JSON")
     check.set_defaults(run=_journal_verify)
 
+    history = commands.add_parser("history", help="say in words what happened; nothing personal is told")
+    history.add_argument("id", metavar="ID", help="the subscription or ceremony")
+    history.add_argument("--zone", default="Europe/Paris", metavar="ZONE", help="time zone of instants")
+    _asks_for_installation(history)
+    history.set_defaults(run=_history)
+
     evidence = commands.add_parser("evidence", help="evidence dossiers").add_subparsers(
         required=True, metavar="COMMAND"
     )
@@ -324,6 +330,17 @@ def _journal_verify(asked: argparse.Namespace) -> int:
         return NO
     words = {"fr": "{} faits, chaîne intacte, tête {}", "en": "{} facts, chain intact, head {}"}[asked.language]
     print(words.format(len(file.entries), file.head.hex()))
+    return YES
+
+
+def _history(asked: argparse.Namespace) -> int:
+    from qcp_sdk.adapters.shared.history import sentence
+    from qcp_sdk.adapters.shared.texts import load_texts, read_zone
+    from qcp_sdk.installation import find
+
+    texts = load_texts(asked.language, read_zone(asked.zone))
+    for one in find(asked.installation).records.history(asked.id):
+        print(f"{one.sequence:4} {texts.moment(one.at)}\t{sentence(one.fact, texts)}")
     return YES
 
 

@@ -179,14 +179,18 @@ class Collectes:
         """Give the ceremonies of a collecte, in signing order."""
         return tuple(self._view(one) for one in self._engine.ceremonies(tenant, collecte))
 
-    def ceremony(self, id: CeremonyId, *, account: AccountId | None = None) -> CeremonyView:
-        """Give a ceremony as it stands. With `account`, the one who is signed in, nobody sees another's.
+    def ceremony(
+        self, id: CeremonyId, *, account: AccountId | None = None, tenant: TenantId | None = None
+    ) -> CeremonyView:
+        """Give a ceremony as it stands. With `account`, the one who is signed in, nobody sees another's; give the
+        `tenant` as well where there are several, whose accounts may have the same ids.
 
         Raises:
             NotFound: Nothing is known under this id, or it is not this account's.
         """
         ceremony = self._ceremony(id)
-        if account is not None and ceremony.signatory.account != account:
+        known = (None, ceremony.signatory.account), (None, ceremony.opened.collecte.tenant)
+        if account not in known[0] or tenant not in known[1]:
             raise NotFound(f"`{id}` is not known", mend="check the id and the installation")
         return self._view(ceremony)
 

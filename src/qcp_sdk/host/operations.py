@@ -21,6 +21,7 @@ from qcp_sdk.values import Key
 RETRIED: Final = "effect_retried"
 SETTLED: Final = "effect_settled"
 REVEALED: Final = "data_revealed"
+ASKED: Final = "asked_again"
 
 
 @frozen(kw_only=True)
@@ -110,6 +111,17 @@ class Operations:
         need_approval(by, approved_by)
         self._on_record(OperatorActed(what=SETTLED, about=key, by=by, reason=reason, approved_by=approved_by))
         self._changed(lambda: self._store.discard(key=key), key)
+
+    def ask(self, id: str, *, by: str, reason: str) -> None:
+        """Ask now whoever a subscription or ceremony waits for, and put on record who wanted it, and why.
+
+        Raises:
+            NotFound: Nothing is known under this id; `Erased`: it was erased.
+            FactRefused: Nobody says who does it, or why.
+        """
+        self._engine.streams.load(id)
+        self._on_record(OperatorActed(what=ASKED, about=id, by=by, reason=reason))
+        self._engine.ask_now(id)
 
     def reveal(self, id: str, *, by: str, reason: str) -> tuple[Recorded, ...]:
         """Give everything that happened to a subscription or ceremony, personal data included, and put on record who

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from itertools import count
 from typing import Final
@@ -15,10 +16,15 @@ from qcp_sdk.engine.collaborators import routed
 from qcp_sdk.engine.streams import Stream, owned
 from qcp_sdk.errors import CodeRefused, Conflict, FactRefused, NotFound, Rejected, SubscriptionRefused
 from qcp_sdk.facts import Cancelled, CodeEntered, CodeRequested, Fact
+from qcp_sdk.host.allowing import allowed
 from qcp_sdk.host.saying import Code, only_a_persons, only_the_hosts
 from qcp_sdk.host.terms import in_progress, newest, outdated, reasons, terms
+from qcp_sdk.levels import SignatureLevel
 from qcp_sdk.offers import Offer, Offers
 from qcp_sdk.people import Account, Cabinet
+from qcp_sdk.policy.evidence import Attestation, Evidence
+from qcp_sdk.policy.load import default_policy
+from qcp_sdk.policy.shapes import Policy
 from qcp_sdk.subscription import machine
 from qcp_sdk.subscription.facts import AccountChanged, CertificateAdopted, LcpRevoked, Routes
 from qcp_sdk.subscription.opening import OPENING_MEND, PURPOSES
@@ -26,11 +32,14 @@ from qcp_sdk.subscription.stages import FINAL, Ending, Plan, Stage
 from qcp_sdk.subscription.state import Subscription
 from qcp_sdk.values import AccountId, CabinetId, Cents, Fingerprint, SessionId, SubscriptionId, TenantId, joined
 from qcp_sdk.views import (
+    AttestedShown,
     CabinetShown,
     CertificateShown,
     CertificatesShown,
     SubscriptionShown,
+    show_attested,
     show_holding,
+    show_own,
     show_subscription,
 )
 
@@ -63,8 +72,9 @@ class SubscriptionView:
 class Subscriptions:
     """The subscriptions of one installation."""
 
-    def __init__(self, engine: Engine, offers: Offers) -> None:
+    def __init__(self, engine: Engine, offers: Offers, policy: Policy | None = None) -> None:
         self._engine, self._ports, self._offers = engine, engine.ports, offers
+        self._policy = policy
 
     def page(
         self, *, account: AccountId, cabinet: CabinetId | None = None, tenant: TenantId = TenantId("")
@@ -79,12 +89,18 @@ class Subscriptions:
         offers = {one.id: self._offers(tenant, one.id) for one in person.cabinets}
         chosen = offers.get(cabinet) if cabinet else next(iter(offers.values()), None)
         offer = chosen or Offer()
-        lcp = self._lcp_of(person)
-        qcp = newest(self._holdings(person, offer.routes.authority), now)
+        held = {
+            route: self._holdings(person, route)
+            for route in dict.fromkeys(
+                (LCP, offer.routes.authority, *(each.routes.authority for each in offers.values()))
+            )
+        }
+        lcp, qcp = newest(held[LCP], now), newest(held[offer.routes.authority], now)
         mine = self._of_account(tenant, account)
+        attested = [one for one in mine if one.attestation is not None and one.stage is Stage.ACTIVE]
         return CertificatesShown(
-            lcp=_shown(lcp, mine, now) if lcp else None,
-            qcp=_shown(qcp, mine, now) if qcp else None,
+            lcp=self._shown(lcp, person, mine, now) if lcp else None,
+            qcp=self._shown(qcp, person, mine, now) if qcp else None,
             in_progress=next((one.id for one in mine if in_progress(one)), None),
             price=offer.price,
             cabinets=tuple(
@@ -92,6 +108,9 @@ class Subscriptions:
                 for one in person.cabinets
                 for balance in (self._balance(offers[one.id], one.id),)
             ),
+            others=self._others(held.values(), (lcp, qcp), person, mine, now),
+            attested=tuple(self._attested(one, person, now) for one in attested),
+            held_unseen=any(one.terms.issuer == self._issuer(offer) for one in attested),
             differences=matching.differing_fields(person, lcp) if lcp else (),
             renewable=qcp is not None and now >= qcp.certificate.not_after - offer.waits.reminder,
         )
@@ -112,8 +131,7 @@ class Subscriptions:
         offer = self._offers(tenant, cabinet)
         self.check(offer)
         routes = offer.routes
-        authority = routed(self._ports.authorities, routes.authority, "authorities")
-        issuer = offer.issuer or authority.issuer
+        issuer = self._issuer(offer)
         now = self._ports.clock.now()
         mine = self._of_account(tenant, account)
         fact = terms(
@@ -144,14 +162,17 @@ class Subscriptions:
             raise SubscriptionRefused(("already_open",), mend="look at the certificates page again")
         return self.get(fact.id)
 
-    def get(self, id: SubscriptionId, *, account: AccountId | None = None) -> SubscriptionView:
-        """Give a subscription as it stands. With `account`, the one who is signed in, nobody sees another's.
+    def get(
+        self, id: SubscriptionId, *, account: AccountId | None = None, tenant: TenantId | None = None
+    ) -> SubscriptionView:
+        """Give a subscription as it stands. With `account`, the one who is signed in, nobody sees another's; give the
+        `tenant` as well where there are several, whose accounts may have the same ids.
 
         Raises:
             NotFound: Nothing is known under this id, or it is not this account's.
         """
         s = self._load(id)
-        if account is not None and s.terms.account.id != account:
+        if account not in (None, s.terms.account.id) or tenant not in (None, s.terms.tenant):
             raise NotFound(f"`{id}` is not known", mend="check the id and the installation")
         return SubscriptionView(
             id=s.id,
@@ -322,6 +343,46 @@ class Subscriptions:
             routed(ports.identities, routes.identity, "identity")
             routed(ports.documents, routes.documents, "documents")
 
+    # --- the certificates page -------------------------------------------------------------------------------
+
+    def _allowed(self, person: Account, evidence: Evidence, now: datetime) -> SignatureLevel | None:
+        return allowed(person, evidence, now=now, policy=self._policy or default_policy())
+
+    def _shown(self, holding: Holding, person: Account, mine: list[Subscription], now: datetime) -> CertificateShown:
+        """Lay out a certificate; while we have it revoked, its issuer's word that it is good is no longer the last."""
+        shown, fingerprint = show_holding(holding, now), holding.certificate.fingerprint
+        ours = [one for one in mine if one.certificate is not None and one.certificate.fingerprint == fingerprint]
+        if ours:
+            shown = evolve(shown, subscription=ours[0].id, origin=show_own(ours[0], now).origin)
+        if any(one.stage is Stage.REVOKING for one in ours):
+            return evolve(shown, state=Stage.REVOKING.value)
+        return evolve(shown, allows=self._allowed(person, holding, now))
+
+    def _others(
+        self,
+        held: Iterable[tuple[Holding, ...]],
+        besides: tuple[Holding | None, ...],
+        person: Account,
+        mine: list[Subscription],
+        now: datetime,
+    ) -> tuple[CertificateShown, ...]:
+        """Lay out every certificate but those: what authorities name, and what is in our care and they do not name."""
+        said = {one.certificate.fingerprint for one in besides if one is not None}
+        found: dict[str, CertificateShown] = {}
+        for one in (one for several in held for one in several):
+            found.setdefault(one.certificate.fingerprint, self._shown(one, person, mine, now))
+        for s in mine:
+            if s.certificate is not None:
+                found.setdefault(s.certificate.fingerprint, show_own(s, now))
+        others = (one for fingerprint, one in found.items() if fingerprint not in said)
+        return tuple(sorted(others, key=lambda one: one.not_after, reverse=True))
+
+    def _attested(self, s: Subscription, person: Account, now: datetime) -> AttestedShown:
+        said = s.attestation
+        assert said is not None
+        evidence = Attestation(provider=said.provider, level=said.level, matched=said.matched, at=said.at)
+        return evolve(show_attested(s), allows=self._allowed(person, evidence, now))
+
     # --- inside ---------------------------------------------------------------------------------------------
 
     def _load(self, id: SubscriptionId) -> Subscription:
@@ -348,6 +409,9 @@ class Subscriptions:
                 raise
             return Cents(0)  # one that never paid anything in
 
+    def _issuer(self, offer: Offer) -> str:
+        return offer.issuer or routed(self._ports.authorities, offer.routes.authority, "authorities").issuer
+
     def _holdings(self, account: Account, route: str) -> tuple[Holding, ...]:
         return routed(self._ports.authorities, route, "authorities").holdings(account=account)
 
@@ -359,15 +423,6 @@ def _next_slot(held: list[Subscription], issuer: str) -> int:
     """Give a slot for a certificate that exists already: however many are held, each is taken into care."""
     taken = {one.terms.slot for one in held if one.terms.issuer == issuer}
     return next(slot for slot in count() if slot not in taken)
-
-
-def _shown(holding: Holding, mine: list[Subscription], now: datetime) -> CertificateShown:
-    """Lay out a certificate; while we have it revoked, its issuer's word that it is good is no longer the last."""
-    shown, fingerprint = show_holding(holding, now), holding.certificate.fingerprint
-    ours = [one for one in mine if one.certificate is not None and one.certificate.fingerprint == fingerprint]
-    if ours:
-        shown = evolve(shown, subscription=ours[0].id)
-    return evolve(shown, state=Stage.REVOKING.value) if any(one.stage is Stage.REVOKING for one in ours) else shown
 
 
 def _refuse_if_too_late(after: Subscription, what: Fact) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from qcp_sdk.engine.collaborators import DEFAULT
 from qcp_sdk.errors import NotFound, SubscriptionRefused
-from qcp_sdk.host.subscriptions import LCP
 from qcp_sdk.values import CabinetId, Fingerprint, SubscriptionId
 from qcp_sdk.views import STEPS
 from qcp_sdk.web.requests import PageRequest
@@ -47,7 +45,7 @@ def _in_progress(site: Site, request: PageRequest) -> View:
 def adopt(site: Site, request: PageRequest) -> View:
     """Take a certificate that is held into care, and show where it can be revoked (A5)."""
     account, fingerprint = person(request), Fingerprint(request.one("certificate"))
-    for route in (LCP, DEFAULT):
+    for route in site.qcp.ports.authorities:
         try:
             view = site.qcp.subscriptions.adopt(
                 account=account, fingerprint=fingerprint, route=route, tenant=request.tenant

@@ -17,10 +17,11 @@
         return app
 
 State is in `app.extensions["qcp"]` (`current` is a proxy to it): several applications may live in one process. Other
-keys: `QCP_URL_PREFIX`, `QCP_LANGUAGE` and `QCP_TENANT` (functions), `QCP_LOGIN` (a function that gives the answer for
-whoever is not signed in), `QCP_WEBHOOKS` (name to `ports.webhooks.Webhooks`), `QCP_TEMPLATES` (a folder),
-`QCP_ZONE`, `QCP_CONSENTS_VERSION`, `QCP_MOBILE_HELP`. A template `qcp/page.html` of the application's own, if there is
-one, is given `page` (`title`, `main`, `root`, `language`) and becomes the layout.
+keys: `QCP_URL_PREFIX`, `QCP_LANGUAGE`, `QCP_TENANT` and `QCP_CALLER` (functions), `QCP_LOGIN` (a function that gives
+the answer for whoever is not signed in), `QCP_WEBHOOKS` (name to `ports.webhooks.Webhooks`), `QCP_TEMPLATES` (a
+folder), `QCP_ZONE`, `QCP_CONSENTS_VERSION`, `QCP_MOBILE_HELP`, `QCP_LIMITS` (act to `web.limits.Limit`). A template
+`qcp/page.html` of the application's own, if there is one, is given `page` (`title`, `main`, `root`, `language`) and
+becomes the layout.
 
 Forms are protected by Flask-WTF's `CSRFProtect` where the application uses it (initialise that first), and otherwise by
 a token in the application's session.
@@ -28,6 +29,7 @@ a token in the application's session.
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import signal
 import threading
@@ -38,7 +40,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import click
-from flask import Blueprint, Flask, Response, abort, current_app, render_template, request, session
+from flask import Blueprint, Flask, Response, abort, current_app, g, render_template, request, session
 from flask.cli import AppGroup
 from jinja2 import TemplateNotFound
 from werkzeug.local import LocalProxy
@@ -52,7 +54,8 @@ from qcp_sdk.values import AccountId, TenantId
 from qcp_sdk.web import doctor
 from qcp_sdk.web.checking import check_journals
 from qcp_sdk.web.consents import VERSION
-from qcp_sdk.web.journey import Journey
+from qcp_sdk.web.journey import HEADERS, Journey
+from qcp_sdk.web.limits import Act
 from qcp_sdk.web.requests import PageRequest
 from qcp_sdk.web.routes import is_static
 from qcp_sdk.web.signatories import Build, Signatories, SignatoriesStep
@@ -102,6 +105,7 @@ class State:
             directory=Path(folder) if folder else None,
             consents_version=self._config["QCP_CONSENTS_VERSION"],
             mobile_help=self._config["QCP_MOBILE_HELP"],
+            limits={Act(name): limit for name, limit in self._config["QCP_LIMITS"].items()},
         )
 
     @cached_property
@@ -160,6 +164,7 @@ class Qcp:
         )
         app.url_map.converters["qcp_rest"] = _Rest
         pages.add_url_rule("/<qcp_rest:path>", "page", _page, methods=METHODS, provide_automatic_options=False)
+        pages.after_request(_with_headers)
         if (wtf := app.extensions.get("csrf")) is not None:
             wtf.exempt(_webhook)
         app.register_blueprint(pages)
@@ -177,6 +182,8 @@ _DEFAULTS: Final[Mapping[str, object]] = {
     "QCP_LANGUAGE": None,
     "QCP_TENANT": None,
     "QCP_LOGIN": None,
+    "QCP_CALLER": None,
+    "QCP_LIMITS": {},
 }
 
 
@@ -190,7 +197,7 @@ def page_request(path: str) -> PageRequest:
         else request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
     )
     shared = is_static(path)  # a cookie in an answer that caches share would be everybody's
-    account = None if shared else config["QCP_ACCOUNT"]()
+    account = None if shared else _signed_in()
     return PageRequest(
         method=request.method,
         path=path,
@@ -199,11 +206,12 @@ def page_request(path: str) -> PageRequest:
         language=language,
         root=f"{request.script_root}{config['QCP_URL_PREFIX'].rstrip('/')}/",
         origin=request.host_url.rstrip("/"),
-        csrf=("", "") if shared else _csrf(),
+        csrf=("", "") if shared else _csrf(account),
         form=request.form.to_dict(flat=False),
         body=request.get_data() if request.mimetype == "application/json" else b"",
         content_type=request.content_type or "",
         seen=request.headers.get("If-None-Match", ""),
+        caller=str(config["QCP_CALLER"]() if config["QCP_CALLER"] is not None else request.remote_addr or ""),
     )
 
 
@@ -227,25 +235,52 @@ def _page(path: str) -> Response:
         login = current_app.config["QCP_LOGIN"]
         if login is None:
             abort(401)
+        g.qcp_is_the_hosts = True
         return current_app.make_response(login())
+
+
+def _with_headers(answer: Response) -> Response:
+    """Give every answer below our addresses the headers of our pages; the host's login page has its own."""
+    if not g.get("qcp_is_the_hosts"):
+        for name, value in HEADERS.items():
+            answer.headers.setdefault(name, value)
+    return answer
 
 
 def _check_form() -> None:
     """Refuse a form that is not from here, and one that is too long. Flask-WTF, where it is used, has looked before."""
     request.max_content_length = LARGEST_FORM
     if request.method == "POST" and "csrf" not in current_app.extensions:
-        given, ours = request.headers.get("X-CSRFToken") or request.form.get(TOKEN, ""), session.get(TOKEN, "")
-        if not ours or not secrets.compare_digest(given.encode(), str(ours).encode()):
+        given, ours = request.headers.get("X-CSRFToken") or request.form.get(TOKEN, ""), _kept(_signed_in())
+        if not ours or not secrets.compare_digest(given.encode(), ours.encode()):
             abort(400, "this form is not from here: go back, reload the page, and send it again")
 
 
-def _csrf() -> tuple[str, str]:
+def _csrf(account: object) -> tuple[str, str]:
     if "csrf" in current_app.extensions:
         token: str = import_module("flask_wtf.csrf").generate_csrf()
         return current_app.config["WTF_CSRF_FIELD_NAME"], token
-    if TOKEN not in session:
-        session[TOKEN] = secrets.token_urlsafe(32)
-    return TOKEN, session[TOKEN]
+    if not _kept(account):
+        session[TOKEN] = [_mark(account), secrets.token_urlsafe(32)]
+    return TOKEN, _kept(account)
+
+
+def _signed_in() -> object:
+    return current_app.config["QCP_ACCOUNT"]()
+
+
+def _kept(account: object) -> str:
+    """Give the token of the session, if it was made for whoever is signed in now: one that was made before the login,
+    perhaps in a session that somebody else planted, is worth nothing after it.
+    """
+    match session.get(TOKEN):
+        case [str() as mark, str() as token] if mark == _mark(account):
+            return token
+    return ""
+
+
+def _mark(account: object) -> str:
+    return hashlib.sha256(repr(account).encode()).hexdigest()[:16]
 
 
 def _webhook(provider: str) -> Response:
@@ -291,6 +326,22 @@ def doctor_command() -> None:
     for one in found:
         click.echo(f"{one.id} {one.what}\n    {one.mend}")
     raise SystemExit(any(one.grade is doctor.Grade.ERROR for one in found))
+
+
+@commands.command("history")
+@click.argument("id")
+@click.option("--language", type=click.Choice(LANGUAGES), default=LANGUAGES[0], help="Language of the sentences.")
+def history_command(id: str, language: str) -> None:
+    """Say in words what happened to a subscription or ceremony; nothing personal is told."""
+    from qcp_sdk.adapters.shared.history import sentence
+
+    texts = current.journey.site.renderer.texts[language]
+    try:
+        history = current.qcp.records.history(id)
+    except QcpError as error:
+        raise click.ClickException(str(error)) from error
+    for one in history:
+        click.echo(f"{one.sequence:4} {texts.moment(one.at)}\t{sentence(one.fact, texts)}")
 
 
 @commands.command("erase")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
+from math import ceil
 from pathlib import Path
 from types import MappingProxyType
 from typing import Concatenate, Final
@@ -11,6 +13,8 @@ from qcp_sdk.errors import Conflict, NotFound, Rejected, Unavailable, Unconfirme
 from qcp_sdk.sdk import Qcp
 from qcp_sdk.web import api, certificates, handing, revocation, signing, subscriptions
 from qcp_sdk.web.consents import VERSION, ConsentTexts
+from qcp_sdk.web.limits import LIMITS, Act, Limit, Limits
+from qcp_sdk.web.plain import plain
 from qcp_sdk.web.rendering import STATIC, Renderer
 from qcp_sdk.web.requests import PageRequest
 from qcp_sdk.web.routes import find
@@ -52,6 +56,7 @@ HANDLERS: Final[Mapping[str, Mapping[str, Handler]]] = MappingProxyType(
         "cancel": {"POST": subscriptions.cancel},
         "check": {"POST": subscriptions.check},
         "state": {"GET": subscriptions.state},
+        "events": {"GET": subscriptions.events},
         "revocation": {"GET": revocation.show, "POST": revocation.revoke},
         "revocation_code": {"POST": revocation.ask_code},
         "signing": {"GET": signing.show},
@@ -61,6 +66,7 @@ HANDLERS: Final[Mapping[str, Mapping[str, Handler]]] = MappingProxyType(
         "signing_enter": {"POST": signing.enter_code},
         "signing_decline": {"POST": signing.decline},
         "signing_state": {"GET": signing.state},
+        "signing_events": {"GET": signing.events},
         "api": {"GET": api.description},
         "api_session": {"GET": api.session},
         "api_certificates": {"GET": api.certificates},
@@ -87,6 +93,10 @@ ALWAYS: Final[Mapping[str, str]] = MappingProxyType(
 POLICY: Final = (
     "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'{form_action}"
 )
+HEADERS: Final[Mapping[str, str]] = MappingProxyType(
+    {**ALWAYS, "Content-Security-Policy": POLICY.format(form_action="")}
+)
+"""Headers of an answer that a shell makes itself: a refused form, a webhook."""
 
 
 class Journey:
@@ -94,6 +104,7 @@ class Journey:
 
     `platform` is the host's name as people know it; `directory` the host's own templates, texts and consents, each of
     which replaces ours of the same name; `mobile_help` where people change their mobile number on the platform.
+    `limits` replaces rows of `limits.LIMITS`.
 
     Raises:
         ConfigurationError: A template, text or zone cannot be read.
@@ -108,12 +119,14 @@ class Journey:
         directory: Path | None = None,
         consents_version: str = VERSION,
         mobile_help: str = "",
+        limits: Mapping[Act, Limit] = LIMITS,
     ) -> None:
         self.site = Site(
             qcp=qcp,
             renderer=Renderer(platform=platform, zone=zone, directory=directory),
             consents=ConsentTexts(version=consents_version, directory=directory),
             hand_offs=HandOffs(qcp),
+            limits=Limits(qcp, limits),
             mobile_help=mobile_help,
         )
 
@@ -140,6 +153,8 @@ class Journey:
             allowed = {"Allow": _allowed(page)}
             return api.error(405, "method", allowed) if for_scripts else _sorry(405, "unknown", allowed)
         try:
+            if (until := self.site.limits.over(page, request)) is not None:
+                return self._later(until, for_scripts)
             if for_scripts:
                 return api.answered(handler, self.site, request, **ids)
             return handler(self.site, request, **ids)
@@ -151,6 +166,16 @@ class Journey:
             later = {"Retry-After": "30"}
             return api.error(503, "unavailable", later) if for_scripts else _sorry(503, "busy", later)
 
+    def _later(self, until: datetime, for_scripts: bool) -> View:
+        """Say that this was done too often, and when it may be done again."""
+        now = self.site.qcp.ports.clock.now()
+        headers = {"Retry-After": str(max(1, ceil((until - now).total_seconds())))}
+        if for_scripts:
+            return api.error(429, "too_many", headers, until=plain(until))
+        return View(
+            status=429, template="sorry", context={"what": "too_many", "until": until, "now": now}, headers=headers
+        )
+
     def finish(self, view: View, request: PageRequest) -> PageResponse:
         """Render a view, with the headers that every answer has."""
         elsewhere = f" {view.form_action}" if view.form_action else ""
@@ -159,7 +184,10 @@ class Journey:
             return PageResponse(status=view.status, headers={**headers, "Location": view.redirect}, body=b"")
         if view.content_type:
             return PageResponse(
-                status=view.status, headers={**headers, "Content-Type": view.content_type}, body=view.body
+                status=view.status,
+                headers={**headers, "Content-Type": view.content_type},
+                body=view.body,
+                watch=view.watch,
             )
         page = self.site.renderer.page(view, request)
         headers |= {"Content-Type": "text/html; charset=utf-8", "Content-Language": page.language}
@@ -167,7 +195,7 @@ class Journey:
 
 
 def _sorry(status: int, what: str, headers: Mapping[str, str] = MappingProxyType({})) -> View:
-    return View(status=status, template="sorry", context={"what": what}, headers=headers)
+    return View(status=status, template="sorry", context={"what": what, "until": None}, headers=headers)
 
 
 def _allowed(page: str) -> str:

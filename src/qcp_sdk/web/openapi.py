@@ -12,7 +12,7 @@ from qcp_sdk.web.api import CEREMONY_ACTIONS, SUBSCRIPTION_ACTIONS, TEXT
 from qcp_sdk.web.plain import Schema, schema_of
 from qcp_sdk.web.routes import ADDRESSES
 
-VERSION: Final = "1.0.0"
+VERSION: Final = "1.1.0"
 ERRORS: Final[Mapping[str, str]] = {
     "400": "The form or script is not the host's own (no or a wrong token).",
     "401": "Nobody is signed in.",
@@ -21,6 +21,7 @@ ERRORS: Final[Mapping[str, str]] = {
     "409": "It may not be said now, or is refused: `reason` or `reasons` say why.",
     "413": "The body is too long.",
     "422": "The body is not as described.",
+    "429": "It was done too often: again from `until` on, which `Retry-After` says, too.",
     "503": "A service does not answer: again shortly.",
 }
 

@@ -11,6 +11,7 @@ from typing import Final
 import jinja2
 from markupsafe import Markup, escape
 
+from qcp_sdk.adapters.shared import history
 from qcp_sdk.adapters.shared.texts import TEMPLATES, Texts, load_texts, read_zone
 from qcp_sdk.errors import ConfigurationError
 from qcp_sdk.people import LANGUAGES
@@ -46,6 +47,7 @@ class Renderer:
         field = Markup('<input type="hidden" name="{}" value="{}">').format(name, value) if name else Markup()
         url: Callable[..., str] = lambda page, **ids: address(request.root, page, **ids)  # noqa: E731
         context: dict[str, object] = {"problem": "", **view.context, "csrf": field, "url": url, "root": request.root}
+        context["live"] = request.streams
         template = environment.get_template(f"pages/{view.template}.html")
         state = template.new_context(context)
         title = "".join(template.blocks["title"](state)).strip()
@@ -87,6 +89,8 @@ class Renderer:
         return environment
 
     def _check(self, directory: Path) -> None:
+        for language, texts in self.texts.items():
+            history.check(texts, load_texts(language, texts.zone))
         for environment in self._environments.values():
             for path in sorted((directory / "pages").glob("*.html")):
                 try:

@@ -38,6 +38,10 @@ class PageRequest:
     content_type: str = ""
     seen: str = ""
     """The `If-None-Match` header."""
+    caller: str = ""
+    """The address that the request comes from, as the host knows it behind its proxies; empty: not known."""
+    streams: bool = False
+    """Whether the shell can send events as they come (`View.watch`), which takes an event loop."""
 
     def one(self, name: str) -> str:
         """Give the first value of a field; empty when it was not sent."""

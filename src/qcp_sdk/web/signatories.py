@@ -68,6 +68,19 @@ class LevelChoice:
 
 
 @frozen(kw_only=True)
+class Told:
+    """What the last button did, for whoever does not see the list: said on the page, and the focus goes there."""
+
+    what: str
+    """`moved`, `added` or `removed`."""
+    key: str
+    """Of which row."""
+    name: str = field(repr=False)
+    place: int = 0
+    """Where it stands now, from 1."""
+
+
+@frozen(kw_only=True)
 class SignatoriesStep:
     """What came of a request: a page to show, or, once it was validated, the collecte and the decision to keep."""
 
@@ -92,7 +105,8 @@ class Signatories:
         known = {one.id: one for one in members}
         draft = _read(request, me, known) if request.method == "POST" else Draft()
         do, _, about = request.one("do").partition(":")
-        draft = _changed(draft, do, about, me, known, request)
+        before, draft = draft, _changed(draft, do, about, me, known, request)
+        told = _told(do, about, before, draft)
         draft, decision = self._decided(draft, build)
         problem = ""
         if do == "validate":
@@ -114,6 +128,7 @@ class Signatories:
             "me_in": any(row.key == "oneself" for row in draft.rows),
             "full": len(draft.rows) >= MOST,
             "action": action,
+            "told": told,
             "problem": problem,
         }
         view = View(status=422 if problem else 200, template="signatories", context=context)
@@ -169,6 +184,21 @@ def _changed(
         if do != "remove":
             rows.insert(max(0, place + {"up": -1, "down": 1}.get(do, 0)), row)
     return evolve(draft, rows=tuple(rows[:MOST]))
+
+
+def _told(do: str, about: str, before: Draft, after: Draft) -> Told | None:
+    """Say what a button did to the list; None: nothing."""
+    keys = [row.key for row in after.rows]
+    gone = [row for row in before.rows if row.key not in keys]
+    come = [row for row in after.rows if row not in before.rows]
+    if gone:
+        return Told(what="removed", key=gone[0].key, name=gone[0].name)
+    if come:
+        return Told(what="added", key=come[0].key, name=come[0].name, place=len(keys))
+    moved = next((row for row in after.rows if row.key == about), None)
+    if do not in ("up", "down") or moved is None:
+        return None
+    return Told(what="moved", key=about, name=moved.name, place=1 + keys.index(about))
 
 
 def _problem(draft: Draft) -> str:

@@ -15,7 +15,7 @@ from qcp_sdk.host.collectes import CeremonyView
 from qcp_sdk.host.saying import Code
 from qcp_sdk.web.requests import PageRequest
 from qcp_sdk.web.site import Site, ceremony, to
-from qcp_sdk.web.subscriptions import VOID, pdf, polled
+from qcp_sdk.web.subscriptions import VOID, pdf, polled, watched
 from qcp_sdk.web.views import View
 
 S = CeremonyStage
@@ -90,6 +90,11 @@ def decline(site: Site, request: PageRequest, id: str) -> View:
 def state(site: Site, request: PageRequest, id: str) -> View:
     """Say whether the page is still the present one."""
     return polled(request, mark(ceremony(site, request, id)))
+
+
+def events(site: Site, request: PageRequest, id: str) -> View:
+    """Send the mark of the present page whenever it changes."""
+    return watched(request, lambda: mark(ceremony(site, request, id)))
 
 
 def mark(view: CeremonyView) -> str:

@@ -1,4 +1,4 @@
-"""What every page of one host knows: the installation, the words, the consents, the tokens."""
+"""What every page of one host knows: the installation, the words, the consents, the tokens, the limits."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from qcp_sdk.host.subscriptions import SubscriptionView
 from qcp_sdk.sdk import Qcp
 from qcp_sdk.values import AccountId, CeremonyId, SubscriptionId
 from qcp_sdk.web.consents import ConsentTexts
+from qcp_sdk.web.limits import Limits
 from qcp_sdk.web.rendering import Renderer
 from qcp_sdk.web.requests import PageRequest
 from qcp_sdk.web.routes import address
@@ -29,6 +30,7 @@ class Site:
     renderer: Renderer
     consents: ConsentTexts
     hand_offs: HandOffs
+    limits: Limits
     mobile_help: str = ""
     """Where the platform lets people change their mobile number; empty: the page says to ask support."""
 
@@ -51,7 +53,7 @@ def subscription(site: Site, request: PageRequest, id: str) -> SubscriptionView:
         NotFound: It is not theirs, or does not exist.
         NobodySignedIn: Nobody is signed in.
     """
-    return site.qcp.subscriptions.get(SubscriptionId(id), account=person(request))
+    return site.qcp.subscriptions.get(SubscriptionId(id), account=person(request), tenant=request.tenant)
 
 
 def ceremony(site: Site, request: PageRequest, id: str) -> CeremonyView:
@@ -61,7 +63,7 @@ def ceremony(site: Site, request: PageRequest, id: str) -> CeremonyView:
         NotFound: It is another's, or does not exist.
         NobodySignedIn: It is somebody's, and nobody is signed in.
     """
-    view = site.qcp.collectes.ceremony(CeremonyId(id))
+    view = site.qcp.collectes.ceremony(CeremonyId(id), tenant=request.tenant)
     if view.account is not None and view.account != person(request):
         raise NotFound(f"`{id}` is not known", mend="check the id and the installation")
     return view

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
-from qcp_sdk.errors import CodeRefused, FactRefused
+from qcp_sdk.errors import CodeRefused, FactRefused, NotFound
 from qcp_sdk.facts import Cancelled, CodeRequested, Fact
 from qcp_sdk.host.saying import Code
 from qcp_sdk.host.subscriptions import SubscriptionView
@@ -215,6 +215,23 @@ def polled(request: PageRequest, mark: str) -> View:
         return View(status=304, content_type="application/json", headers={"ETag": tag})
     body = json.dumps({"mark": mark}).encode()
     return View(content_type="application/json", body=body, headers={"ETag": tag})
+
+
+def events(site: Site, request: PageRequest, id: str) -> View:
+    """Send the mark of the present page whenever it changes, to whom may see the page."""
+    return watched(request, lambda: mark(subscription(site, request, id)))
+
+
+def watched(request: PageRequest, watch: Callable[[], str]) -> View:
+    """Answer with a stream, where the shell can send one; this page is unknown where it cannot.
+
+    Raises:
+        NotFound: It cannot; or whatever `watch` raises.
+    """
+    watch()
+    if not request.streams:
+        raise NotFound("no events are sent here", mend="poll the page's state")
+    return View(content_type="text/event-stream", headers={"X-Accel-Buffering": "no"}, watch=watch)
 
 
 def mark(view: SubscriptionView) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -28,6 +28,8 @@ class View:
     headers: Mapping[str, str] = NO_HEADERS
     form_action: str = ""
     """Another origin to which a form of this page may lead."""
+    watch: Callable[[], str] | None = None
+    """What gives the page's present mark, time and again: the answer is a stream of events (`watching.events`)."""
 
 
 def redirect(path: str) -> View:
@@ -57,3 +59,5 @@ class PageResponse:
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
     page: Page | None = None
+    watch: Callable[[], str] | None = None
+    """As `View.watch`: the body is what `watching.events` makes of it."""

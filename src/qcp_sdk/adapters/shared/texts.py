@@ -86,16 +86,25 @@ class Texts:
 
     def day(self, moment: date | datetime) -> str:
         """Write a day: `3 mars 2027`, `3 March 2027`; that of our time zone, when an instant is given."""
-        local = moment.astimezone(self.zone) if isinstance(moment, datetime) else moment
+        local = self._local(moment) if isinstance(moment, datetime) else moment
         number = "1er" if self.language == "fr" and local.day == 1 else str(local.day)
         return f"{number}\u00a0{self.words('months')[str(local.month)]}\u00a0{local.year}"
 
     def hour(self, moment: datetime) -> str:
         """Write a time of day: `14 h 32`, `14:32`."""
-        local = moment.astimezone(self.zone)
+        local = self._local(moment)
         if self.language == "fr":
             return f"{local.hour}\u00a0h\u00a0{local.minute:02d}"
         return f"{local.hour:02d}:{local.minute:02d}"
+
+    def _local(self, moment: datetime) -> datetime:
+        """Give an instant in our zone; the last one of all, which certificates without an end carry (RFC 5280
+        § 4.1.2.5), has no hour after it in any zone east of Greenwich, and is written as it is.
+        """
+        try:
+            return moment.astimezone(self.zone)
+        except OverflowError:
+            return moment
 
     def moment(self, moment: datetime) -> str:
         """Write a day and a time with its zone: `3 mars 2027 à 14 h 32 (heure de Paris)`."""

@@ -16,12 +16,15 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from qcp_sdk import codec
+from qcp_sdk.adapters.shared.history import sentence
 from qcp_sdk.engine.streams import owned
 from qcp_sdk.errors import NotFound, QcpError
-from qcp_sdk.values import AccountId, Key, SubscriptionId, TenantId
+from qcp_sdk.facts import Fact
+from qcp_sdk.values import AccountId, Key, TenantId
 from qcp_sdk.web.django.conf import installation
 from qcp_sdk.web.django.models import PARKED, Effect, Entry, Proposal, Stream
 
@@ -73,7 +76,7 @@ class StreamAdmin(ReadOnly):
     list_display = ("name", "kind", "stage", "version")
     list_filter = ("kind", "stage")
     search_fields = ("name",)
-    search_help_text = _("An id, or the id of an account.")
+    search_help_text = _("An id, or the id of an account; of a tenant's as tenant/account.")
     ordering = ("-ordinal",)
     fields = ("name", "kind", "stage", "version", "wrapped_by")
     show_full_result_count = False
@@ -84,9 +87,10 @@ class StreamAdmin(ReadOnly):
     ) -> tuple[QuerySet[Stream], bool]:
         """Find by id, and by account: through the keyed hash under which an account's subscriptions are found."""
         found, doubled = super().get_search_results(request, queryset, search_term)
-        if search_term.strip():
-            engine = installation().qcp.engine
-            value = engine.streams.blind("account", owned(TenantId(""), AccountId(search_term.strip())))
+        engine, term = installation().qcp.engine, search_term.strip()
+        tenant, slash, account = term.partition("/")
+        for whose, who in [("", term), (tenant, account)][: 2 if slash else 1] if term else []:
+            value = engine.streams.blind("account", owned(TenantId(whose), AccountId(who)))
             found |= queryset.filter(name__in=engine.ports.store.find(index="account", value=value))
         return found, doubled
 
@@ -102,16 +106,18 @@ class StreamAdmin(ReadOnly):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show what happened, by kind and instant; nothing of it is opened."""
+        """Show what happened, in sentences that tell nothing personal."""
         row = self.get_object(request, object_id)
         entries = Entry.objects.filter(stream=row.name).order_by("sequence") if row else ()
-        shown = {"happened": [(one.sequence, one.kind, _moment(one.at)) for one in entries], "told": ()}
+        told = _told(row.name) if row else {}
+        happened = [(one.sequence, told.get(one.sequence, ""), one.kind, _moment(one.at)) for one in entries]
+        shown = {"happened": happened}
         return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
 
     def ask(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Ask now whoever is waited for."""
-        name = Stream.objects.get(pk=pk).name
-        self.done(request, "qcp.operate", lambda: installation().qcp.subscriptions.refresh(SubscriptionId(name)))
+        """Ask now whoever is waited for, on record."""
+        name, who, why = Stream.objects.get(pk=pk).name, request.user.get_username(), request.POST.get("reason", "")
+        self.done(request, "qcp.operate", lambda: installation().qcp.operations.ask(name, by=who, reason=why))
         return redirect("admin:qcp_stream_change", pk)
 
     def reveal(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -120,11 +126,8 @@ class StreamAdmin(ReadOnly):
         told = self.done(request, "qcp.reveal", lambda: installation().qcp.operations.reveal(name, by=who, reason=why))
         if told is None:
             return redirect("admin:qcp_stream_change", pk)
-        opened = codec.converter().unstructure
-        rows = [
-            (one.at, one.fact.kind, json.dumps(opened(one.fact, type(one.fact)), ensure_ascii=False, indent=1))
-            for one in told
-        ]
+        words = _told(name)
+        rows = [(one.at, words.get(one.sequence, one.fact.kind), _opened(one.fact)) for one in told]
         context = {**self.admin_site.each_context(request), "told": rows, "title": name}
         made = TemplateResponse(request, "qcp/admin/revealed.html", context)
         made["Cache-Control"] = "no-store"
@@ -215,6 +218,21 @@ class EffectAdmin(ReadOnly):
     def _about(self, request: HttpRequest, pk: int) -> tuple[Key, str, str]:
         row = Effect.objects.get(pk=pk)
         return Key(row.key), request.user.get_username(), request.POST.get("reason", "")
+
+
+def _told(stream: str) -> dict[int, str]:
+    """Give a stream's history in words, by sequence; nothing of one that was erased, or that cannot be read."""
+    held = installation()
+    texts, language = held.journey.site.renderer.texts, (get_language() or "").partition("-")[0]
+    try:
+        history = held.qcp.records.history(stream)
+    except QcpError:
+        return {}
+    return {one.sequence: sentence(one.fact, texts.get(language, texts["fr"])) for one in history}
+
+
+def _opened(fact: Fact) -> str:
+    return json.dumps(codec.converter().unstructure(fact, type(fact)), ensure_ascii=False, indent=1)
 
 
 def _moment(ticks: int) -> datetime:

@@ -24,10 +24,12 @@ from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
 from qcp_sdk import sdk
+from qcp_sdk.aio import AsyncQcp
 from qcp_sdk.errors import ConfigurationError
 from qcp_sdk.ports.webhooks import Webhooks
 from qcp_sdk.web.consents import VERSION
 from qcp_sdk.web.journey import Journey
+from qcp_sdk.web.limits import Act, Limit
 from qcp_sdk.web.webhooks import WebhookDesk
 
 NAME: Final = "QCP"
@@ -48,6 +50,10 @@ class Settings:
     """The host's own templates, texts and consents, which replace ours."""
     consents_version: str = VERSION
     mobile_help: str = ""
+    caller: str | Callable[[HttpRequest], str] = "qcp_sdk.web.django.views.remote_address"
+    """Gives the address that a request comes from; by default `REMOTE_ADDR`, which behind a proxy is the proxy's."""
+    limits: Mapping[str, Limit] = field(factory=dict)
+    """Rows of `qcp_sdk.web.limits.LIMITS` to be replaced: `{"send": Limit(person=10, address=50)}`."""
     webhooks: str | Mapping[str, Webhooks] | Callable[[], Mapping[str, Webhooks]] = field(factory=dict)
     """Name to what checks its deliveries; or a function that gives that."""
 
@@ -100,6 +106,7 @@ class Installation:
             directory=Path(told.templates) if told.templates else None,
             consents_version=told.consents_version,
             mobile_help=told.mobile_help,
+            limits={Act(name): limit for name, limit in told.limits.items()},
         )
 
     @property
@@ -117,6 +124,15 @@ class Installation:
         """Say who is signed in."""
         found = named(self.settings.account)(request)
         return None if found is None else str(found)
+
+    @cached_property
+    def aio(self) -> AsyncQcp:
+        """Threads for views with an event loop, a few for the whole process."""
+        return AsyncQcp(self.qcp)
+
+    def caller(self, request: HttpRequest) -> str:
+        """Say where a request comes from."""
+        return str(named(self.settings.caller)(request))
 
     def tenant(self, request: HttpRequest) -> str:
         """Say whose platform it is."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from urllib.parse import urlencode
 
+from asgiref.sync import SyncToAsync, sync_to_async
 from django.conf import settings
-from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.core.handlers.asgi import ASGIRequest
+from django.db import close_old_connections, connections, transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.middleware.csrf import get_token
 from django.shortcuts import resolve_url
 from django.template import TemplateDoesNotExist
@@ -19,7 +23,9 @@ from django.views.decorators.http import require_POST
 
 from qcp_sdk.people import LANGUAGES, Account
 from qcp_sdk.values import AccountId, TenantId
+from qcp_sdk.web import watching
 from qcp_sdk.web.django.conf import installation
+from qcp_sdk.web.journey import HEADERS
 from qcp_sdk.web.requests import PageRequest
 from qcp_sdk.web.routes import is_static
 from qcp_sdk.web.signatories import Build, Signatories, SignatoriesStep
@@ -41,6 +47,11 @@ def no_tenant(_request: HttpRequest) -> str:
     return ""
 
 
+def remote_address(request: HttpRequest) -> str:
+    """Give the address at the other end of the connection: the default of `QCP["CALLER"]`."""
+    return str(request.META.get("REMOTE_ADDR") or "")
+
+
 @transaction.non_atomic_requests
 @csrf_protect
 def page(request: HttpRequest, path: str = "") -> HttpResponse:
@@ -50,7 +61,50 @@ def page(request: HttpRequest, path: str = "") -> HttpResponse:
     except NobodySignedIn:
         # Not `redirect_to_login`: its module needs Django's own users, which a host may do without.
         login, back = resolve_url(settings.LOGIN_URL), urlencode({"next": request.get_full_path()}, safe="/")
-        return HttpResponseRedirect(f"{login}{'&' if '?' in login else '?'}{back}")
+        return HttpResponseRedirect(f"{login}{'&' if '?' in login else '?'}{back}", headers=dict(HEADERS))
+
+
+@transaction.non_atomic_requests
+async def events(request: HttpRequest, path: str) -> HttpResponseBase:
+    """Send the mark of a waiting page whenever it changes; under WSGI there is no such page. Changes nothing."""
+    if not isinstance(request, ASGIRequest) or request.method not in ("GET", "HEAD"):
+        return await sync_to_async(page)(request, path)
+    held = installation()
+    try:
+        asked = await sync_to_async(page_request)(request, path)
+        answer = await sync_to_async(held.journey.answer)(asked)
+    except NobodySignedIn:
+        return HttpResponse(status=401, headers=dict(HEADERS))  # a script asks: the login page is nothing to it
+    if answer.watch is None or request.method == "HEAD":
+        return await sync_to_async(respond)(request, answer)
+    ask = partial(held.aio.run, partial(_looked_up, answer.watch))
+    return StreamingHttpResponse(_streamed(ask), status=answer.status, headers=dict(answer.headers))
+
+
+async def _streamed(ask: Callable[[], Awaitable[str]]) -> AsyncIterator[bytes]:
+    await _let_go()
+    async for line in watching.events(ask):
+        yield line
+
+
+def _looked_up(watch: Callable[[], str]) -> str:
+    """Ask the store in one of the process's own threads, which keeps no connection that Django would have closed."""
+    close_old_connections()
+    try:
+        return watch()
+    finally:
+        close_old_connections()
+
+
+async def _let_go() -> None:
+    """Give back the thread in which this request's middleware ran, and its connections to databases: asgiref keeps both
+    until the answer is over, which here takes minutes.
+    """
+    here = SyncToAsync.thread_sensitive_context.get(None)
+    if here is None or here not in SyncToAsync.context_to_thread_executor:
+        return
+    await sync_to_async(connections.close_all)()
+    SyncToAsync.context_to_thread_executor.pop(here).shutdown(wait=False)
 
 
 @transaction.non_atomic_requests
@@ -61,7 +115,7 @@ def webhook(request: HttpRequest, provider: str) -> HttpResponse:
     status = installation().webhooks.receive(
         provider, headers=dict(request.headers), body=request.body, source=request.META.get("REMOTE_ADDR", "")
     )
-    return HttpResponse(status=status)
+    return HttpResponse(status=status, headers=dict(HEADERS))
 
 
 def page_request(request: HttpRequest, path: str) -> PageRequest:
@@ -79,6 +133,8 @@ def page_request(request: HttpRequest, path: str) -> PageRequest:
         root=reverse("qcp:certificates"),
         origin=f"{request.scheme}://{request.get_host()}",
         csrf=("", "") if shared else ("csrfmiddlewaretoken", get_token(request)),
+        caller=held.caller(request),
+        streams=isinstance(request, ASGIRequest),
         form=dict(request.POST.lists()),
         body=request.body if request.content_type == "application/json" else b"",
         content_type=request.content_type or "",

@@ -11,7 +11,6 @@ from attrs import field, frozen
 
 from qcp_sdk import otp
 from qcp_sdk.ceremony.state import Ceremony
-from qcp_sdk.certificates import Certificate, Holding
 from qcp_sdk.errors import CodeRefused
 from qcp_sdk.levels import SignatureLevel
 from qcp_sdk.people import Cabinet
@@ -20,6 +19,35 @@ from qcp_sdk.subscription.proving import MOST_LINKS, MOST_RETRIES
 from qcp_sdk.subscription.stages import Stage
 from qcp_sdk.subscription.state import CONSENTS, Subscription
 from qcp_sdk.values import Cents, ContentHash, DocumentId
+from qcp_sdk.views.certificates import (
+    AttestedShown,
+    CabinetShown,
+    CertificateShown,
+    CertificatesShown,
+    show_attested,
+    show_holding,
+    show_own,
+)
+
+__all__ = [
+    "LAST_STEP",
+    "STEPS",
+    "AttestedShown",
+    "CabinetShown",
+    "CeremonyShown",
+    "CertificateShown",
+    "CertificatesShown",
+    "CodeShown",
+    "DocumentShown",
+    "IdentityShown",
+    "SubscriptionShown",
+    "next_request",
+    "show_attested",
+    "show_ceremony",
+    "show_holding",
+    "show_own",
+    "show_subscription",
+]
 
 STEPS: Final[Mapping[Stage, int]] = MappingProxyType(
     {
@@ -78,22 +106,6 @@ class IdentityShown:
 
 
 @frozen(kw_only=True)
-class CertificateShown:
-    """One certificate, as the certificates page shows it (A1, A2)."""
-
-    level: str
-    issuer: str
-    holder: str = field(repr=False)
-    not_before: datetime
-    not_after: datetime
-    fingerprint: str
-    state: str
-    """`usable`, `revoking`, `revoked`, `expired` or `unknown`."""
-    subscription: str = ""
-    """The subscription in whose care it is; empty: in none's, `adopt` it first."""
-
-
-@frozen(kw_only=True)
 class SubscriptionShown:
     """Everything that the present page may show."""
 
@@ -149,20 +161,12 @@ def show_subscription(s: Subscription, now: datetime) -> SubscriptionShown:
         else None,
         registration_url=s.registration.url if s.registration else "",
         request=s.request.shown,
-        certificate=show_certificate(s.certificate, _state(s, now), s.id) if s.certificate else None,
+        certificate=show_own(s, now) if s.certificate else None,
         attested_by=s.attestation.provider if s.attestation else "",
         ending=s.ending.value if s.ending else "",
         deadline=s.deadline.at if s.deadline else None,
         money=s.money.state.value,
     )
-
-
-def _state(s: Subscription, now: datetime) -> str:
-    if s.stage in (Stage.REVOKED, Stage.REVOKING):
-        return s.stage.value
-    if s.certificate is not None and now >= s.certificate.not_after:
-        return "expired"
-    return "usable" if s.stage is Stage.ACTIVE else "unknown"
 
 
 def _code(s: Subscription, now: datetime) -> CodeShown:
@@ -186,29 +190,6 @@ def next_request(codes: otp.Codes, now: datetime) -> datetime | None:
     except CodeRefused as refused:
         return refused.until
     return None
-
-
-def show_certificate(certificate: Certificate, state: str, subscription: str = "") -> CertificateShown:
-    """Lay out a certificate, and the subscription in whose care it is."""
-    return CertificateShown(
-        level=certificate.level.name if certificate.level else "",
-        issuer=certificate.issuer_organisation or certificate.issuer,
-        holder=certificate.common_name or certificate.subject,
-        not_before=certificate.not_before,
-        not_after=certificate.not_after,
-        fingerprint=certificate.fingerprint,
-        state=state,
-        subscription=subscription,
-    )
-
-
-def show_holding(holding: Holding, now: datetime) -> CertificateShown:
-    """Lay out a certificate with what its issuer says of it."""
-    if now >= holding.certificate.not_after:
-        state = "expired"
-    else:
-        state = {"good": "usable"}.get(holding.status.kind.value, holding.status.kind.value)
-    return show_certificate(holding.certificate, state)
 
 
 @frozen(kw_only=True)
@@ -268,28 +249,3 @@ def show_ceremony(c: Ceremony, now: datetime) -> CeremonyShown:
         url=c.url,
         reason=c.reason,
     )
-
-
-@frozen(kw_only=True)
-class CabinetShown:
-    """A cabinet that may pay, and whether its credit suffices (A3)."""
-
-    cabinet: Cabinet
-    balance: Cents
-    suffices: bool
-
-
-@frozen(kw_only=True)
-class CertificatesShown:
-    """The certificates page, "my personal signature" (A1 to A5)."""
-
-    lcp: CertificateShown | None
-    qcp: CertificateShown | None
-    in_progress: str | None
-    """Id of the subscription to resume."""
-    price: Cents
-    cabinets: tuple[CabinetShown, ...]
-    differences: tuple[str, ...] = ()
-    """Fields in which the account differs from the LCP certificate: to be corrected before subscribing (A4)."""
-    renewable: bool = False
-    """Whether the qualified certificate that is held ends so soon that another may be subscribed to."""
