@@ -17,8 +17,8 @@ from attrs import field, frozen
 
 from qcp_sdk.ports.clock import Clock
 
-LARGEST: Final = 4 * 1024 * 1024
-"""Bytes of a request that are read; longer ones are answered 413 (Universign takes 4 MB for a side of a document)."""
+LARGEST: Final = 12 * 1024 * 1024
+"""Bytes of a request that are read; longer ones are answered 413. A document of the guide's platform has 10 MB."""
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 Post: TypeAlias = Callable[[str, Mapping[str, str], bytes], None]
