@@ -327,10 +327,10 @@ class Transactions(PublishedPki):
         content = page.content if one.ending == "sign" else page.content.replace(b"%PDF-1.7", b"%PDF-1.6", 1)
         for signer in page.fields.values():
             if signer:
-                content = self._by(one.participants[signer], content)
+                content = self._by(one.participants[signer], content, key=Key(f"{one.id}/{page.id}/{signer}"))
         return content
 
-    def _by(self, participant: Mapping[str, str], content: bytes) -> bytes:
+    def _by(self, participant: Mapping[str, str], content: bytes, *, key: Key) -> bytes:
         from qcp_sdk.adapters.pdf_envelope import PadesLevel, PdfEnvelope
         from qcp_sdk.adapters.shelf import FileShelf
 
@@ -343,13 +343,9 @@ class Transactions(PublishedPki):
                 documents=shelf, timestamps=self.pki, revocation=self.pki, clock=self.clock, level=PadesLevel.B_LT
             )
             base = shelf.keep(content=content)
-            place = envelope.prepare(
-                key=Key("sandbox"), validated=base, base=base, credential=credential, at=self.clock.now()
-            )
+            place = envelope.prepare(key=key, validated=base, base=base, credential=credential, at=self.clock.now())
             value = sign_digest(keys.key, place.digest)
-            return shelf.read(
-                document=envelope.embed(key=Key("sandbox"), prepared=place, credential=credential, value=value)
-            )
+            return shelf.read(document=envelope.embed(key=key, prepared=place, credential=credential, value=value))
 
     def keys_of(self, full_name: str) -> Keys:
         """Give the key and certificate under which this name signs, made when it first does."""

@@ -21,12 +21,13 @@ from qcp_sdk.ports.answers import Pending
 from qcp_sdk.ports.registration import Registration
 from qcp_sdk.sandbox.faults import FaultKind
 from qcp_sdk.sandbox.server import Sandbox
-from qcp_sdk.sandbox.universign import API_KEY, UniversignSandbox
+from qcp_sdk.sandbox.universign import API_KEY
 from qcp_sdk.subscription.facts import CertificateAttested, RegistrationExpired, RegistrationRefused
 from qcp_sdk.testing.conformance.examples import START, account
 from qcp_sdk.testing.conformance.registration import SHOWN, Ending, RegistrationConformance
 from qcp_sdk.testing.spoiling import SpoiltHttp, faults_of, persistent
 from qcp_sdk.values import Key, Secret, SessionId, SubscriptionId
+from tests.adapters.universign.service import universign_of
 
 ENDINGS: Final = {
     Ending.ISSUED: "issue",
@@ -35,12 +36,6 @@ ENDINGS: Final = {
     Ending.EXPIRED: "expire",
 }
 FAULTS: Final = (FaultKind.DOWN, FaultKind.RATE_LIMITED, FaultKind.LOST, FaultKind.GARBLED)
-
-
-def universign_of(sandbox: Sandbox) -> UniversignSandbox:
-    provider = sandbox.providers["universign"]
-    assert isinstance(provider, UniversignSandbox)
-    return provider
 
 
 def adapter(sandbox: Sandbox, remember: Path, **options: Any) -> UniversignRegistration:
