@@ -210,6 +210,7 @@ def test_only_the_new_signature_counts(sandbox: Sandbox, pages: UniversignPages,
         mobile=enrolled.mobile,
     )
     enrol(sandbox, enrolled)
+    told: object = None
     for ending, expected in (("unsigned", "level_not_reached"), ("sign", "")):
         again = pages.open(
             key=Key(f"c/4/{ending}"),

@@ -23,7 +23,6 @@ from qcp_sdk.errors import ConfigurationError, DocumentError, Rejected, Unavaila
 from qcp_sdk.levels import SignatureLevel
 from qcp_sdk.ports.answers import Pending
 from qcp_sdk.ports.clock import Clock
-from qcp_sdk.ports.documents import Documents
 from qcp_sdk.ports.pages import TransactionResult
 from qcp_sdk.values import CeremonyId, ContentHash, DocumentId, Key, Secret, SessionId, SignatoryId, joined
 
@@ -46,6 +45,16 @@ LARGEST: Final = 64 << 20
 """Bytes of a signed document: 25 MB are taken, 50 for some workspaces [read], and signatures come on top."""
 TOO_LATE: Final = frozenset({400, 404, 409, 422})
 """What a cancellation may be answered where there is nothing to cancel any more [inferred]."""
+
+
+class Shelf(Protocol):
+    """The part of `ports.documents.Documents` that is needed here: any implementation of that port will do."""
+
+    def keep(self, *, content: bytes) -> ContentHash:
+        """As the port."""
+
+    def read(self, *, document: ContentHash) -> bytes:
+        """As the port."""
 
 
 class Judge(Protocol):
@@ -72,7 +81,7 @@ class UniversignPages:
         *,
         http: Http,
         api_key: Secret,
-        documents: Documents,
+        documents: Shelf,
         judge: Judge,
         clock: Clock,
         remember: Path,
