@@ -103,7 +103,8 @@ class StripeSandbox(Provider):
             '<!doctype html><html lang="fr"><meta charset="utf-8"><title>Stripe (bac à sable / sandbox)</title><main>'
             f"<h1>Stripe Identity (bac à sable / sandbox)</h1><p>{escape(one.status)}</p>"
             f'<form method="post" action="{escape(request.base_url + request.path)}">'
-            "<button>Montrer une pièce d’identité et mon visage / Show a document and my face</button></form></main>"
+            "<button>Montrer une pièce d’identité et mon visage / Show a document and my face</button></form></main>",
+            leads_to=one.given.get("return_url", ""),
         )
 
     @route("POST", "/start/{id}")

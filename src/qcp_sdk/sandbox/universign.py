@@ -114,7 +114,8 @@ class UniversignSandbox(Transactions):
             '<!doctype html><html lang="fr"><meta charset="utf-8"><title>Universign (bac à sable / sandbox)</title>'
             f"<main><h1>Universign (bac à sable / sandbox)</h1><p>{escape(one.state)}</p>"
             f'<form method="post" action="{escape(request.base_url + request.path)}">'
-            "<button>Montrer une pièce, lire et accepter / Show a document, read and accept</button></form></main>"
+            "<button>Montrer une pièce, lire et accepter / Show a document, read and accept</button></form></main>",
+            leads_to=one.given.get("redirect_url", ""),
         )
 
     @route("POST", "/pages/{id}")

@@ -7,6 +7,7 @@ proves who they are on the page, which takes as long as a verdict does. Signatur
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import tempfile
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from attrs import define, field
 from qcp_sdk.adapters.shared.keystore import algorithm, sign_digest
 from qcp_sdk.certificates import fingerprint
 from qcp_sdk.ports.signer import Credential
+from qcp_sdk.sandbox.jose import JoseKey
 from qcp_sdk.sandbox.pki import Held as Keys
 from qcp_sdk.sandbox.pki import SandboxPki
 from qcp_sdk.sandbox.pki_published import PublishedPki
@@ -81,7 +83,7 @@ class Transactions(PublishedPki):
         self.transactions: dict[str, Transaction] = {}
         self.keys: dict[str, Keys] = {}
         self.webhook = ""
-        self._signing: Any = None
+        self.event_key = JoseKey("PS256")
         self._events = 0
 
     # What the subclass knows.
@@ -217,12 +219,7 @@ class Transactions(PublishedPki):
     @route("GET", "/v1/webhooks/jwks.json")
     def jwks(self, request: Request) -> Answer:  # noqa: ARG002
         """Give the keys that events are signed with."""
-        import json
-
-        import jwt
-
-        public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self._signing_key().public_key()))
-        return answer_json({"keys": [{**public, "kid": "scd_sandbox", "use": "sig", "alg": "PS256"}]})
+        return answer_json({"keys": [self.event_key.public]})
 
     # The page on which people sign.
 
@@ -236,7 +233,8 @@ class Transactions(PublishedPki):
             '<!doctype html><html lang="fr"><meta charset="utf-8"><title>Universign (bac à sable / sandbox)</title>'
             f"<main><h1>{escape(one.name)}</h1><p>{escape(one.state)}</p><ul>{listed}</ul>"
             f'<form method="post" action="{back}"><button name="do" value="sign">Signer / Sign</button> '
-            '<button name="do" value="decline">Refuser / Refuse</button></form></main>'
+            '<button name="do" value="decline">Refuser / Refuse</button></form></main>',
+            leads_to=unquote(request.query.get("redirect_url", "")),
         )
 
     @route("POST", "/npds/{action}")
@@ -301,11 +299,8 @@ class Transactions(PublishedPki):
 
     def forged(self, headers: Mapping[str, str], body: bytes) -> tuple[dict[str, str], bytes]:
         """Give an event about another transaction, under a key that is not Universign's."""
-        from cryptography.hazmat.primitives.asymmetric import rsa
-
         body = body.replace(b"tx_", b"tx_forged_")
-        guessed = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        return {**headers, "X-JWS-Signature": detached(body, guessed)}, body
+        return {**headers, "X-JWS-Signature": JoseKey("PS256").detached(body)}, body
 
     # Inside.
 
@@ -357,8 +352,6 @@ class Transactions(PublishedPki):
     def _tell(self, kind: str, one: Transaction) -> None:
         if not self.webhook:
             return
-        import json
-
         self._events += 1
         action = f"act_{one.id.removeprefix('tx_')}"
         told: dict[str, object] = {"transaction_id": one.id, "action_id": action}
@@ -374,15 +367,8 @@ class Transactions(PublishedPki):
             "payload": {"object": told},
         }
         body = json.dumps(event).encode()
-        headers = {"Content-Type": "application/json", "X-JWS-Signature": detached(body, self._signing_key())}
+        headers = {"Content-Type": "application/json", "X-JWS-Signature": self.event_key.detached(body)}
         self.post(self.webhook, headers, body)
-
-    def _signing_key(self) -> Any:
-        if self._signing is None:
-            from cryptography.hazmat.primitives.asymmetric import rsa
-
-            self._signing = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        return self._signing
 
     def _transaction(self, id: str) -> Transaction:
         one = self.transactions.get(id)
@@ -421,14 +407,6 @@ class Transactions(PublishedPki):
             ],
         }
         return shown if one.state != "draft" else {**shown, "actions": []}
-
-
-def detached(body: bytes, key: Any) -> str:
-    """Sign as Universign does: PS256, without the payload (RFC 7515 appendix F)."""
-    import jwt
-
-    head, _, signature = jwt.PyJWS().encode(body, key, algorithm="PS256", headers={"kid": "scd_sandbox"}).split(".")
-    return f"{head}..{signature}"
 
 
 def _document(page: Page) -> dict[str, Any]:
