@@ -29,7 +29,7 @@ from qcp_sdk.levels import CertificateLevel
 from qcp_sdk.people import Account
 from qcp_sdk.ports.accounts import Accounts
 from qcp_sdk.ports.answers import OutcomeKind
-from qcp_sdk.sandbox.faults import Fault, FaultKind
+from qcp_sdk.sandbox.faults import BAD_NETWORK, Fault, FaultKind
 from qcp_sdk.sandbox.oidc import CLIENT, SECRET, OidcSandbox
 from qcp_sdk.sandbox.server import Sandbox
 from qcp_sdk.testing.conformance.accounts import AccountsConformance
@@ -48,7 +48,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 BASE: Final = "https://sandbox.test/oidc"
 BACK: Final = "https://host.example/back?from=oidc"
-FAULTS: Final = (FaultKind.DOWN, FaultKind.RATE_LIMITED, FaultKind.LOST, FaultKind.GARBLED)
 
 
 def oidc_of(sandbox: Sandbox) -> OidcSandbox:
@@ -119,7 +118,8 @@ class TestOidcAccountsAtTheSandbox(AccountsConformance):
     def _in_a_folder(self, tmp_path: Path) -> Iterator[None]:
         self.folder, self.made = tmp_path, count()
         self.sandbox = Sandbox(base=ManualClock(START), only=["oidc"])
-        self.sandbox.faults.decide = self.decide
+        if self.decide is not None:
+            self.sandbox.faults.unreliable(self.decide)
         yield
 
     def make_accounts(self, *people: Account) -> Accounts:
@@ -143,7 +143,7 @@ class TestOidcAccountsAtTheSandbox(AccountsConformance):
 class TestOidcAccountsOverABadNetwork(TestOidcAccountsAtTheSandbox):
     """The same exam, while one request in five fails, each in another way."""
 
-    decide = staticmethod(faults_of(17, FAULTS, rate=0.2))
+    decide = staticmethod(faults_of(17, BAD_NETWORK, rate=0.2))
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from qcp_sdk.matching import match_identity
 from qcp_sdk.ports.answers import Pending
 from qcp_sdk.ports.identity import IdentityVerification
 from qcp_sdk.ports.webhooks import Delivery
-from qcp_sdk.sandbox.faults import FaultKind
+from qcp_sdk.sandbox.faults import BAD_NETWORK
 from qcp_sdk.sandbox.idnow import API_KEY, CASES, IdnowSandbox
 from qcp_sdk.sandbox.server import Sandbox
 from qcp_sdk.subscription.facts import (
@@ -49,7 +49,6 @@ SCRIPTS: Final[dict[Ending, dict[str, str]]] = {
     Ending.REFUSED: {"result": "CANCELED", "reason": "DATA_APPLICATION_DATA"},
     Ending.FRAUD: {"case": "FRAUDREVIEW"},
 }
-FAULTS: Final = (FaultKind.DOWN, FaultKind.RATE_LIMITED, FaultKind.LOST, FaultKind.GARBLED)
 
 
 def idnow_of(sandbox: Sandbox) -> IdnowSandbox:
@@ -109,7 +108,7 @@ class TestIdnowOverABadNetwork(TestIdnow):
 
     def make_identity(self) -> IdentityVerification:
         made = super().make_identity()
-        self.sandbox.faults.decide = faults_of(7, FAULTS)
+        self.sandbox.faults.unreliable(faults_of(7, BAD_NETWORK))
         return persistent(made)
 
     def restarted(self, identity: IdentityVerification) -> IdentityVerification:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import httpx
 import pytest
@@ -25,7 +25,7 @@ from qcp_sdk.levels import CertificateLevel, SignatureLevel
 from qcp_sdk.policy.evidence import Attestation
 from qcp_sdk.ports.answers import Pending
 from qcp_sdk.ports.pages import SigningPages
-from qcp_sdk.sandbox.faults import Fault, FaultKind
+from qcp_sdk.sandbox.faults import BAD_NETWORK, Fault, FaultKind
 from qcp_sdk.sandbox.server import Sandbox
 from qcp_sdk.sandbox.universign import API_KEY
 from qcp_sdk.testing.conformance.base import rejected
@@ -35,8 +35,6 @@ from qcp_sdk.testing.spoiling import SpoiltHttp, faults_of, persistent
 from qcp_sdk.values import CeremonyId, ContentHash, DocumentId, Key, Secret, SessionId, SignatoryId
 from qcp_sdk.verification import TrustStore, verify
 from tests.adapters.universign.service import BASE, contract, enrol, judge, pages_of, universign_of
-
-FAULTS: Final = (FaultKind.DOWN, FaultKind.RATE_LIMITED, FaultKind.LOST, FaultKind.GARBLED)
 
 
 class TestUniversignPages(PagesConformance):
@@ -85,7 +83,7 @@ class TestUniversignPagesOverABadNetwork(TestUniversignPages):
 
     def make_pages(self) -> SigningPages:
         super().make_pages()
-        self.sandbox.faults.decide = faults_of(5, FAULTS, rate=0.1)
+        self.sandbox.faults.unreliable(faults_of(5, BAD_NETWORK, rate=0.1))
         return self.restarted(None)
 
     def restarted(self, pages: SigningPages | None) -> SigningPages:
