@@ -42,7 +42,7 @@ from qcp_sdk.testing.conformance.webhooks import ROTATION, SIGNATURES, WINDOW, W
 from qcp_sdk.testing.spoiling import SpoiltHttp, faults_of, persistent
 from qcp_sdk.values import Key, Secret, SessionId, SubscriptionId
 
-EXAMPLES: Final = Path(__file__).parent / "examples"
+EXAMPLES: Final = Path(__file__).parents[1] / "examples" / "idnow"
 SCRIPTS: Final[dict[Ending, dict[str, str]]] = {
     Ending.APPROVED: {"case": "HAPPYPATH"},
     Ending.RETRYABLE: {"result": "ABORTED", "reason": "TECH_PHOTO"},

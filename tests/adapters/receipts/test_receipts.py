@@ -49,7 +49,7 @@ from qcp_sdk.testing.scene import Scene
 from qcp_sdk.testing.spoiling import spoil_body
 from qcp_sdk.values import EmailAddress, Key, Secret
 
-EXAMPLES: Final = Path(__file__).parent / "examples"
+EXAMPLES: Final = Path(__file__).parents[1] / "examples" / "receipts"
 SENDER: Final = Sender(address=EmailAddress("signature@host.example"), name="Étude")
 RENDERER: Final = Renderer(
     links=Links(
