@@ -35,7 +35,7 @@ from qcp_sdk.otp import Channel, Purpose
 from qcp_sdk.ports.codes import Codes
 from qcp_sdk.ports.notices import Notices
 from qcp_sdk.ports.webhooks import Delivery
-from qcp_sdk.sandbox.faults import Fault, FaultKind
+from qcp_sdk.sandbox.faults import BAD_NETWORK, HARMLESS, Fault, FaultKind
 from qcp_sdk.sandbox.server import Sandbox
 from qcp_sdk.sandbox.sms import TOKEN, WEBHOOK_SECRET, SmsSandbox
 from qcp_sdk.testing.conformance.codes import CodesConformance
@@ -61,7 +61,6 @@ GATEWAYS: Final[dict[str, Callable[[Http], SmsGateway]]] = {
     "twilio": lambda http: TwilioGateway(http, account="AC1", token=Secret(TOKEN), sender="+15005550006"),
     "brevo": lambda http: BrevoGateway(http, api_key=Secret(TOKEN), sender="Etude"),
 }
-NOTHING_DONE: Final = (FaultKind.DOWN, FaultKind.RATE_LIMITED)
 
 
 def sms_of(sandbox: Sandbox) -> SmsSandbox:
@@ -86,7 +85,7 @@ class TestJsonGateway(CodesConformance):
     def make_codes(self) -> Codes:
         self.place, self.sandbox = self.folder / str(next(self.made)), Sandbox(base=self.clock, only=["sms"])
         if self.faults:
-            self.sandbox.faults.decide = faults_of(3, self.faults)
+            self.sandbox.faults.unreliable(faults_of(3, self.faults))
         return self.restarted(None)
 
     def restarted(self, codes: Codes | None) -> Codes:
@@ -104,21 +103,22 @@ class TestJsonGateway(CodesConformance):
 
 
 class TestJsonGatewayOverABadNetwork(TestJsonGateway):
-    faults = (*NOTHING_DONE, FaultKind.LOST)
+    faults = BAD_NETWORK
 
 
 class TestTwilioGateway(TestJsonGateway):
     gateway = "twilio"
-    faults = NOTHING_DONE
+    faults = HARMLESS  # neither knows a key: what comes twice is sent twice
 
 
 class TestBrevoGateway(TestJsonGateway):
     gateway = "brevo"
-    faults = NOTHING_DONE
+    faults = HARMLESS  # neither knows a key: what comes twice is sent twice
 
 
 class TestSmsNotices(NoticesConformance):
     examples = 4
+    faults: tuple[FaultKind, ...] = ()
 
     @pytest.fixture(autouse=True)
     def _in_a_folder(self, tmp_path: Path) -> None:
@@ -127,6 +127,8 @@ class TestSmsNotices(NoticesConformance):
     def make_notices(self) -> Notices:
         self.place, self.sandbox = self.folder / str(next(self.made)), Sandbox(base=self.clock, only=["sms"])
         self.documents = MemoryDocuments()
+        if self.faults:
+            self.sandbox.faults.unreliable(faults_of(21, self.faults))
         return self.restarted(None)
 
     def restarted(self, notices: Notices | None) -> Notices:
@@ -138,7 +140,7 @@ class TestSmsNotices(NoticesConformance):
             documents=self.documents,
         )
         gateway = GATEWAYS["json"](http_of(self.sandbox))
-        return SmsNotices(gateway=gateway, renderer=RENDERER, otherwise=mail, remember=self.place / "sms")
+        return persistent(SmsNotices(gateway=gateway, renderer=RENDERER, otherwise=mail, remember=self.place / "sms"))
 
     def keep(self, notices: Notices, content: bytes) -> ContentHash:
         return self.documents.keep(content=content)
@@ -147,6 +149,10 @@ class TestSmsNotices(NoticesConformance):
         assert by.mobile is not None
         sms = sum(one.to == by.mobile.text for one in sms_of(self.sandbox).messages)
         return sms + len(Mailbox(self.place / "mail").messages(to=by.email))
+
+
+class TestSmsNoticesOverABadNetwork(TestSmsNotices):
+    faults = BAD_NETWORK
 
 
 @pytest.fixture

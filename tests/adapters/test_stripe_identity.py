@@ -21,7 +21,7 @@ from qcp_sdk.adapters.stripe_identity import ERRORS, StripeIdentity, StripeWebho
 from qcp_sdk.errors import ConfigurationError, PortError, Rejected, Unavailable, WebhookRefused
 from qcp_sdk.ports.identity import IdentityVerification
 from qcp_sdk.ports.webhooks import Delivery
-from qcp_sdk.sandbox.faults import FaultKind
+from qcp_sdk.sandbox.faults import BAD_NETWORK
 from qcp_sdk.sandbox.server import Sandbox, Served
 from qcp_sdk.sandbox.stripe import API_KEY, WEBHOOK_SECRET, StripeSandbox, signed
 from qcp_sdk.subscription.facts import CaptureFinished, IdentityApproved, IdentityRetryable
@@ -78,8 +78,7 @@ class TestStripeOverABadNetwork(TestStripe):
 
     def make_identity(self) -> IdentityVerification:
         made = super().make_identity()
-        faults = (FaultKind.DOWN, FaultKind.RATE_LIMITED, FaultKind.LOST, FaultKind.GARBLED)
-        self.sandbox.faults.decide = faults_of(5, faults)
+        self.sandbox.faults.unreliable(faults_of(5, BAD_NETWORK))
         return persistent(made)
 
     def restarted(self, identity: IdentityVerification) -> IdentityVerification:

@@ -333,6 +333,7 @@ def attested(
         (attested(matched=HOLDER_FIELDS), (N1, N2, N3), []),
         (attested(LCP), (N1, N2), ["attestation.suffices", "certificate.level"]),
         (attested(QSCD), (N1, N2, N3), []),  # not niveau 4: the default wants to see that certificate
+        (attested(provider="Universign"), (N1, N2, N3), []),  # as its adapter writes it
         (attested(provider="somebody"), (N1,), ["attestation.suffices"]),
         (attested(matched=("name", "email")), (N1,), ["holder.matches"]),
         (attested(at=NOW - timedelta(days=2)), (N1,), ["status.good"]),

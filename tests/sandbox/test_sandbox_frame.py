@@ -183,6 +183,23 @@ def test_answers_are_spoilt(client: httpx.Client) -> None:
             told.json()
 
 
+def test_a_request_may_arrive_twice(client: httpx.Client, sandbox: Sandbox) -> None:
+    client.post("/_control/faults", json={"kind": "duplicated", "provider": "a"})
+    told = say(client, "twice")
+    assert (told.status_code, told.json()["told"]) == (200, {"n": 1})
+    assert sandbox.state()["providers"]["a"]["heard"] == ["twice", "twice"]
+    assert client.post("/a/say/x", content=b"[1]").status_code == 400
+
+
+def test_an_answer_may_be_late(client: httpx.Client, sandbox: Sandbox) -> None:
+    slept: list[float] = []
+    sandbox.faults.sleep = slept.append
+    for seconds in (0.25, 1_000, -5):
+        client.post("/_control/faults", json={"kind": "slow", "seconds": seconds})
+        assert say(client).status_code == 200
+    assert slept == [0.25, 30.0, 0.0]
+
+
 def test_a_function_decides_which_requests_fail(client: httpx.Client, sandbox: Sandbox) -> None:
     sandbox.faults.decide = lambda name, number: FaultKind.DOWN if name == "a" and number % 2 else None
     assert [say(client).status_code for _ in range(4)] == [503, 200, 503, 200]

@@ -7,6 +7,7 @@ between threads or across a fork.
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import smtplib
 import ssl
@@ -16,10 +17,12 @@ from datetime import datetime, timedelta
 from email.message import EmailMessage
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from attrs import field, frozen
 
 from qcp_sdk.adapters.shared.answers import KeptAnswers
+from qcp_sdk.adapters.shared.bounces import LARGEST, undelivered_id
 from qcp_sdk.adapters.shared.letters import Sender, fetch, write_letter
 from qcp_sdk.adapters.shared.messages import Renderer
 from qcp_sdk.errors import ConfigurationError, Rejected, Unavailable, Unconfirmed
@@ -30,6 +33,9 @@ from qcp_sdk.ports.codes import Codes
 from qcp_sdk.ports.documents import Documents
 from qcp_sdk.ports.notices import Notices
 from qcp_sdk.values import EmailAddress, Key, PhoneNumber, Secret
+
+NAMES: Final = "names"
+"""The folder, within that of sent keys, of the Message-IDs under which they went."""
 
 
 class Security(StrEnum):
@@ -201,12 +207,37 @@ class SmtpCodes:
             self._post.send(key, letter, sender=self._sender, to=to, meant=meant)
 
 
+class MailBounces:
+    """Reads what mail servers say later: that a message, which they took, could not be delivered (RFC 3464).
+
+    `remember` is the folder of the adapter that sent. A bounce comes to the sender's address, where anybody may write:
+    it names a Message-ID that only the recipient and the servers on the way have seen, and changes nothing but that the
+    page says that the code did not arrive.
+    """
+
+    def __init__(self, *, remember: Path) -> None:
+        self._names = KeptAnswers(remember / NAMES)
+
+    def undelivered(self, *, message: bytes) -> Key | None:
+        """Give the key of the message that did not arrive; None for any other mail, whatever it holds.
+
+        Give the key to `qcp_sdk.host.receipts.undelivered`.
+
+        Raises:
+            Unavailable: The folder cannot be read.
+        """
+        id = undelivered_id(message) if len(message) <= LARGEST else ""
+        kept = self._names.get(key=Key(id)) if id else None
+        return Key(json.loads(kept)) if kept is not None else None
+
+
 class _Post:
     """One server, and what was handed over to it."""
 
     def __init__(self, server: SmtpServer, remember: Path | None) -> None:
         self._server = server
         self._sent = KeptAnswers(remember) if remember is not None else None
+        self._names = KeptAnswers(remember / NAMES) if remember is not None else None
         # A few locks for all keys: two threads with one key meet at one of them, and other keys rarely wait.
         self._locks = tuple(threading.Lock() for _ in range(64))
 
@@ -217,6 +248,8 @@ class _Post:
             yield self._sent is None or self._sent.get(key=key, meant=meant) is None
 
     def send(self, key: Key, letter: EmailMessage, *, sender: Sender, to: EmailAddress, meant: tuple[str, ...]) -> None:
+        if self._names is not None:  # before it leaves: what comes back may be quick
+            self._names.put(key=Key(letter["Message-ID"]), answer=json.dumps(key))
         with self._connected() as server:
             _accepted(server.docmd("MAIL", f"FROM:<{sender.address.text}>"), refused_for_good=Unavailable)
             _accepted(server.docmd("RCPT", f"TO:<{to.text}>"), refused_for_good=Rejected)

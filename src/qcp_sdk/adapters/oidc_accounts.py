@@ -166,7 +166,7 @@ class OidcAccounts:
         if claims.get("nonce") != begun.nonce or not isinstance(claims.get("sub"), str):
             raise _refused("its ID token is another sign-in's")
         token = told.text("access_token")
-        account = self._asked(token, claims["sub"])
+        account = self._mapped(None, self._asked(token, claims["sub"]))
         self._keep(account.id, claims["sub"], told)
         return account
 
@@ -180,14 +180,21 @@ class OidcAccounts:
                 `unusable_claims`.
             Unavailable: The provider was not reached.
         """
+        return self._mapped(id, self.claims(id=id))
+
+    def claims(self, *, id: AccountId) -> Claims:
+        """Give all that the provider says of the account now: for what else a host reads there (`oidc_certificates`).
+
+        Raises:
+            Rejected, Unavailable: As `account`.
+        """
         with self._locks[hash(id) % len(self._locks)]:
             kept = self._kept(id)
             if utc(datetime.fromisoformat(kept["until"])) <= self._clock.now():
                 kept = self._renewed(id, kept)
-            account = self._asked(kept["access"], kept["sub"])
-        if account.id != id:
-            raise Rejected("the provider's claims name another account", reason="unknown_account")
-        return account
+            claims = self._asked(kept["access"], kept["sub"])
+        self._mapped(id, claims)  # whoever else's they are, they are not told
+        return claims
 
     def probe(self) -> datetime | None:
         """Fetch the provider's metadata, and give its time.
@@ -222,7 +229,7 @@ class OidcAccounts:
         )
         return Fields.of(answer)
 
-    def _asked(self, access: str, sub: str) -> Account:
+    def _asked(self, access: str, sub: str) -> Claims:
         answer = self._http.ask(
             "GET",
             self._place("userinfo_endpoint"),
@@ -233,8 +240,12 @@ class OidcAccounts:
         claims = Fields.of(answer)
         if claims.text("sub") != sub:  # OpenID Connect Core § 5.3.2
             raise Rejected("the provider's claims name another person", reason="unknown_account")
+        return claims.members
+
+    def _mapped(self, id: AccountId | None, claims: Claims) -> Account:
+        """Make the account of claims, which has to be the one of this id where there is one."""
         try:
-            return self._map(claims.members)
+            account = self._map(claims)
         except Exception as error:  # noqa: BLE001
             # The host's own code: whatever it raises may hold claims.
             where = error.where if isinstance(error, InvalidInput) else ""
@@ -244,6 +255,9 @@ class OidcAccounts:
                 where=where,
                 mend="check scopes and mapping",
             ) from None
+        if id is not None and account.id != id:
+            raise Rejected("the provider's claims name another account", reason="unknown_account")
+        return account
 
     def _renewed(self, id: AccountId, kept: dict[str, str]) -> dict[str, str]:
         if not kept["refresh"]:

@@ -165,6 +165,7 @@ def holder_is_attested(q: Question, attestation: Attestation) -> Answer:
 def attestation_suffices(q: Question, attestation: Attestation) -> Answer:
     """Say whether the policy believes this provider for this level."""
     span = _SPANS[q.needed, attestation.level]
-    listed = any(each.provider == attestation.provider and each.levels & span for each in q.policy.attestors)
+    named = attestation.provider.casefold()  # adapters tell a name as people read it: `Universign`
+    listed = any(each.provider.casefold() == named and each.levels & span for each in q.policy.attestors)
     accepted = listed and q.policy.at(q.level).attestation
     return Answer("accepted" if accepted else "not_seen", (), (("provider", attestation.provider),))

@@ -70,6 +70,7 @@ class Attestor:
     """A provider whose attestations are believed for some certificate levels."""
 
     provider: str
+    """Its name; capitals make no difference."""
     levels: frozenset[CertificateLevel]
 
 

@@ -34,9 +34,15 @@ class FaultKind(StrEnum):
     """It was done, and the answer is 32 MiB long."""
     SLOW = "slow"
     """It is done, and the answer comes late."""
+    DUPLICATED = "duplicated"
+    """It is done twice, as when something on the way tries again by itself; the second answer arrives."""
 
 
 BEFORE: Final = {FaultKind.DOWN, FaultKind.RATE_LIMITED}
+HARMLESS: Final = (FaultKind.DOWN, FaultKind.RATE_LIMITED, FaultKind.SLOW)
+"""After these, whoever asks again does nothing twice."""
+BAD_NETWORK: Final = (*HARMLESS, FaultKind.LOST, FaultKind.GARBLED, FaultKind.DUPLICATED)
+"""What an adapter's exam is sat under: all kinds but answers of 32 MiB, which a thousand requests have no time for."""
 
 
 @frozen(kw_only=True)
@@ -64,9 +70,15 @@ class FaultScript:
     """The script: each line applies to the next requests, `times` of them or all until it is cleared."""
 
     decide: Decide | None = None
+    sleep: Callable[[float], None] = time.sleep
+    """How a late answer is waited for: in a test, by noting it."""
     _lines: list[_Line] = field(factory=list, init=False)
     _counts: dict[str, int] = field(factory=dict, init=False)
     _lock: threading.Lock = field(factory=threading.Lock, init=False, repr=False, eq=False)
+
+    def unreliable(self, decide: Decide) -> None:
+        """Let a function decide from now on, and nobody wait for what is late: for exams."""
+        self.decide, self.sleep = decide, lambda _seconds: None
 
     def add(self, fault: Fault, *, times: int | None = 1) -> None:
         """Write one more line."""
@@ -109,7 +121,7 @@ def refused(fault: Fault) -> Answer:
     return Answer(status=HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-def spoilt(fault: Fault, answer: Answer, *, sleep: Callable[[float], None] = time.sleep) -> Answer:
+def spoilt(fault: Fault, answer: Answer, *, sleep: Callable[[float], None]) -> Answer:
     """Give what arrives of an answer."""
     match fault.kind:
         case FaultKind.LOST:
@@ -120,6 +132,8 @@ def spoilt(fault: Fault, answer: Answer, *, sleep: Callable[[float], None] = tim
             return Answer(status=answer.status, body=b" " * OVERSIZE, type=answer.type)
         case FaultKind.SLOW:
             sleep(min(SLOWEST, max(0.0, fault.seconds)))
+            return answer
+        case FaultKind.DUPLICATED:
             return answer
         case FaultKind.DOWN | FaultKind.RATE_LIMITED:
             return refused(fault)

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from attrs import define, field, frozen
 
+from qcp_sdk.sandbox.jose import JoseKey
 from qcp_sdk.sandbox.wsgi import Answer, Failed, Pace, Provider, Request, answer_html, answer_json, route
 
 API_KEY: Final = "sandbox-idnow-key"
@@ -100,7 +101,7 @@ class IdnowSandbox(Provider):
         self.tokens: dict[str, datetime] = {}
         self.webhook = ""
         self._logins = 0
-        self._signing: Any = None
+        self.platform_key = JoseKey("RS256")
 
     # The gateway API.
 
@@ -200,17 +201,12 @@ class IdnowSandbox(Provider):
     @route("GET", "/oidc/.well-known/jwks.json")
     def jwks(self, request: Request) -> Answer:  # noqa: ARG002
         """Give the keys that the new platform's webhooks are signed with."""
-        import jwt
-
-        public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self._signing_key().public_key()))
-        return answer_json({"keys": [{**public, "kid": "sandbox-1", "use": "sig", "alg": "RS256"}]})
+        return answer_json({"keys": [self.platform_key.public]})
 
     def platform_event(
         self, session: str, *, status: str = "FINISHED", issuer: str, audience: str, headers: Mapping[str, str] = {}
     ) -> tuple[dict[str, str], bytes]:
         """Give a webhook of the new platform: headers, and the JWT as the body."""
-        import jwt
-
         now = int(self.clock.now().timestamp())
         claims = {
             "iss": issuer,
@@ -228,8 +224,7 @@ class IdnowSandbox(Provider):
                 "payload": {"flowId": "flow-1", "sessionId": session, "sessionStatus": status},
             },
         }
-        token = jwt.encode(claims, self._signing_key(), algorithm="RS256", headers={"kid": "sandbox-1"})
-        return {**headers, "Content-Type": "application/jwt"}, token.encode()
+        return {**headers, "Content-Type": "application/jwt"}, self.platform_key.jwt(claims).encode()
 
     # What the control API and the tests do.
 
@@ -369,13 +364,6 @@ class IdnowSandbox(Provider):
         }
         shown["attachments"] = {"pdf": f"{one.transaction}.pdf", "xml": f"{one.transaction}.xml"}
         return shown
-
-    def _signing_key(self) -> Any:
-        if self._signing is None:
-            from cryptography.hazmat.primitives.asymmetric import rsa
-
-            self._signing = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        return self._signing
 
 
 def _is_done(result: str) -> bool:

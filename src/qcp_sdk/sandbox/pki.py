@@ -48,6 +48,15 @@ class Held:
     not_after: datetime
 
 
+@frozen(kw_only=True)
+class Operator:
+    """Whoever signs the trusted list."""
+
+    certificate: bytes = field(repr=False)
+    """DER."""
+    key: PrivateKey = field(repr=False)
+
+
 class SandboxPki:
     """Makes certificates at the clock's time. Every name says TEST; `base_url` is where they say that lists are."""
 
@@ -57,6 +66,7 @@ class SandboxPki:
         self._qcp = self._authority("qcp", self._root)
         self._tsu = self._authority("tsu", self._root)
         self._responder = self._authority("ocsp-qcp", self._qcp)
+        self._operator: Issuer | None = None
         self._issued: set[int] = set()
         self._revoked: dict[int, datetime] = {}
         self._lists = 0
@@ -75,6 +85,12 @@ class SandboxPki:
     def timestamps(self) -> bytes:
         """The certificate of the time-stamping unit, DER: the TSA/QTST service of a trusted list."""
         return der(self._tsu.certificate)
+
+    def operator(self) -> Operator:
+        """Give the key and certificate that sign a trusted list which knows these authorities: the same ones always."""
+        if self._operator is None:
+            self._operator = self._authority("operator", None)
+        return Operator(certificate=der(self._operator.certificate), key=self._operator.key)
 
     def holder(self, *, given: str, last: str, email: str = "", country: str = COUNTRY) -> Held:
         """Make a key and a QCP-n certificate for a person."""

@@ -23,6 +23,12 @@ def _idnow(clock: Clock, post: Post) -> Provider:
     return IdnowSandbox(clock=clock, post=post)
 
 
+def _oidc(clock: Clock, post: Post) -> Provider:
+    from qcp_sdk.sandbox.oidc import OidcSandbox
+
+    return OidcSandbox(clock=clock, post=post)
+
+
 def _sms(clock: Clock, post: Post) -> Provider:
     from qcp_sdk.sandbox.sms import SmsSandbox
 
@@ -44,6 +50,7 @@ def _stripe(clock: Clock, post: Post) -> Provider:
 PROVIDERS: Final[Mapping[str, Make]] = {
     "csc": _csc,
     "idnow": _idnow,
+    "oidc": _oidc,
     "sms": _sms,
     "stripe": _stripe,
     "universign": _universign,

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from http import HTTPStatus
+from io import BytesIO
 from socketserver import ThreadingMixIn
 from types import TracebackType
 from typing import Any, ClassVar, Final
@@ -17,7 +18,7 @@ from qcp_sdk.errors import ConfigurationError
 from qcp_sdk.ports.clock import Clock
 from qcp_sdk.sandbox.clock import ShiftedClock
 from qcp_sdk.sandbox.control import Control
-from qcp_sdk.sandbox.faults import BEFORE, FaultScript, refused, spoilt
+from qcp_sdk.sandbox.faults import BEFORE, FaultKind, FaultScript, refused, spoilt
 from qcp_sdk.sandbox.post import Deliver, PostOffice
 from qcp_sdk.sandbox.providers import PROVIDERS
 from qcp_sdk.sandbox.wsgi import Answer, Failed, Headers, Provider, answer_json, send_answer
@@ -135,10 +136,15 @@ class Sandbox:
             return refused(fault)
         with provider.lock:
             provider.tick()
+        if fault is not None and fault.kind is FaultKind.DUPLICATED:
+            length = str(environ.get("CONTENT_LENGTH") or "0")
+            body = environ["wsgi.input"].read(int(length)) if length.isdecimal() else b""
+            _asked(provider, {**environ, "wsgi.input": BytesIO(body)})
+            environ = {**environ, "wsgi.input": BytesIO(body)}
         answer = _asked(provider, environ)
         with provider.lock:
             provider.tick()
-        return spoilt(fault, answer) if fault is not None else answer
+        return spoilt(fault, answer, sleep=self.faults.sleep) if fault is not None else answer
 
 
 def _asked(provider: Provider, environ: WSGIEnvironment) -> Answer:

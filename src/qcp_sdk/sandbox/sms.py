@@ -1,18 +1,22 @@
 """SMS gateways, played: the JSON shape of our own, Twilio's and Brevo's. `GET /inbox` shows what telephones received.
 
 `script`: `{"refuse": "+336…"}` takes no message for a number any more; `{"undelivered": "+336…"}` takes them and says
-later, by a signed receipt to `{"webhook": url}`, that they did not arrive. Twilio's own magic numbers work as well.
+later that they did not arrive: by a signed receipt to `{"webhook": url}`, to Twilio's `StatusCallback`, to Brevo's
+`webUrl`, each as that gateway does. Twilio's own magic numbers work as well.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import urlencode
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from qcp_sdk.adapters.shared.webhooks import StandardWebhooks
 from qcp_sdk.sandbox.wsgi import Answer, Failed, Provider, Request, answer_json, route
@@ -33,6 +37,8 @@ class Sms:
     gateway: str
     reference: str = ""
     valid_for: int | None = None
+    id: str = ""
+    arrived: bool = True
 
     def told(self) -> dict[str, object]:
         """Give it as JSON."""
@@ -46,6 +52,9 @@ class SmsSandbox(Provider):
         """Forget every message."""
         super().reset()
         self.messages: list[Sms] = []
+        """What telephones show."""
+        self.taken: list[Sms] = []
+        """What was taken, whether or not it arrived."""
         self.refused: set[str] = set()
         self.undelivered: set[str] = set()
         self.webhook = ""
@@ -61,7 +70,7 @@ class SmsSandbox(Provider):
             raise Failed(HTTPStatus.BAD_REQUEST, "Idempotency-Key and reference differ")
         if to in self.refused:
             raise Failed(HTTPStatus.UNPROCESSABLE_ENTITY, "not a number that can be written to")
-        if all(one.reference != reference or one.gateway != "json" for one in self.messages):
+        if all(one.reference != reference or one.gateway != "json" for one in self.taken):
             valid = told.get("valid_for")
             self._take(Sms(to=to, text=text, gateway="json", reference=reference, valid_for=valid))
         return answer_json({"id": reference}, HTTPStatus.ACCEPTED)
@@ -81,8 +90,23 @@ class SmsSandbox(Provider):
         period = form.get("ValidityPeriod")
         if period is not None and not (period.isdecimal() and 1 <= int(period) <= 36_000):
             raise Failed(HTTPStatus.BAD_REQUEST, "Invalid validity period value", word="90007")
-        self._take(Sms(to=to, text=text, gateway="twilio", valid_for=int(period) if period else None))
-        return answer_json({"sid": f"SM{len(self.messages):032x}", "status": "queued"}, HTTPStatus.CREATED)
+        id = f"SM{len(self.taken):032x}"
+        sms = self._take(Sms(to=to, text=text, gateway="twilio", valid_for=int(period) if period else None, id=id))
+        if form.get("StatusCallback"):
+            told = {
+                "AccountSid": account,
+                "From": form.get("From", ""),
+                "MessageSid": id,
+                "MessageStatus": "delivered" if sms.arrived else "undelivered",
+                "SmsSid": id,
+                "SmsStatus": "delivered" if sms.arrived else "undelivered",
+                "To": to,
+                **({} if sms.arrived else {"ErrorCode": "30003"}),
+            }
+            headers = {"X-Twilio-Signature": twilio_signature(form["StatusCallback"], told)}
+            sent = {**headers, "Content-Type": "application/x-www-form-urlencoded; charset=UTF-8"}
+            self.post(form["StatusCallback"], sent, urlencode(told).encode())
+        return answer_json({"sid": id, "status": "queued"}, HTTPStatus.CREATED)
 
     @route("POST", "/v3/transactionalSMS/send")
     def brevo(self, request: Request) -> Answer:
@@ -93,8 +117,31 @@ class SmsSandbox(Provider):
         to, text = "+" + _text(told, "recipient"), _text(told, "content")
         if to in self.refused:
             raise Failed(HTTPStatus.BAD_REQUEST, "Invalid telephone number", word="invalid_parameter")
-        self._take(Sms(to=to, text=text, gateway="brevo"))
-        return answer_json({"messageId": 1511882900176220 + len(self.messages)}, HTTPStatus.CREATED)
+        id, tag = 1511882900176220 + len(self.taken), str(told.get("tag", ""))
+        sms = self._take(Sms(to=to, text=text, gateway="brevo", reference=tag, id=str(id)))
+        if told.get("webUrl"):
+            status = "delivered" if sms.arrived else "hard_bounce"
+            event = {"id": 26570, "to": to[1:], "sms_count": 1, "messageId": id, "msg_status": status, "tag": tag}
+            self.post(str(told["webUrl"]), {"Content-Type": "application/json"}, json.dumps(event).encode())
+        return answer_json({"messageId": id}, HTTPStatus.CREATED)
+
+    @route("GET", "/v3/transactionalSMS/statistics/events")
+    def brevo_events(self, request: Request) -> Answer:
+        """Give what became of messages: all of them, or those with a tag."""
+        if request.headers.get("api-key") != TOKEN:
+            raise Failed(HTTPStatus.UNAUTHORIZED, "Key not found", word="unauthorized")
+        tag = request.query.get("tags", "")
+        events = [
+            {
+                "phoneNumber": one.to[1:],
+                "messageId": one.id,
+                "event": "delivered" if one.arrived else "hardBounces",
+                "tag": one.reference,
+            }
+            for one in reversed(self.taken)
+            if one.gateway == "brevo" and tag in {"", one.reference}
+        ]
+        return answer_json({"events": events})
 
     @route("GET", "/2010-04-01/Accounts/{account}.json")
     def twilio_account(self, request: Request, account: str) -> Answer:
@@ -134,17 +181,26 @@ class SmsSandbox(Provider):
         return answer_json({"code": code, "message": failure.message, "status": failure.status}, failure.status)
 
     def forged(self, headers: Mapping[str, str], body: bytes) -> tuple[dict[str, str], bytes]:
-        """Give a receipt about another message, under the old signature."""
-        return dict(headers), body.replace(b"undelivered", b"undelivered ")
+        """Give a receipt about another message, under the old signature; of Brevo's, which has none, another tag."""
+        return dict(headers), body.replace(b"undelivered", b"undelivered ").replace(b'"msg_', b'"msg_0')
 
-    def _take(self, sms: Sms) -> None:
-        if sms.to not in self.undelivered:
+    def _take(self, sms: Sms) -> Sms:
+        sms = evolve(sms, arrived=sms.to not in self.undelivered)
+        self.taken.append(sms)
+        if sms.arrived:
             self.messages.append(sms)
-        elif self.webhook:
+        elif self.webhook and sms.gateway == "json":
             body = json.dumps({"type": "sms.undelivered", "data": {"reference": sms.reference}}).encode()
             signatures = StandardWebhooks((Secret(WEBHOOK_SECRET),), clock=self.clock)
             headers = signatures.sign(id=f"receipt-{sms.reference}", body=body)
             self.post(self.webhook, {**headers, "Content-Type": "application/json"}, body)
+        return sms
+
+
+def twilio_signature(url: str, fields: Mapping[str, str]) -> str:
+    """Sign as Twilio does: HMAC-SHA1 over the address and the fields, sorted by name."""
+    said = url + "".join(f"{name}{value}" for name, value in sorted(fields.items()))
+    return base64.b64encode(hmac.new(TOKEN.encode(), said.encode(), hashlib.sha1).digest()).decode()
 
 
 def _text(told: Mapping[str, Any], name: str) -> str:

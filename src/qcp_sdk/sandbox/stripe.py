@@ -1,7 +1,8 @@
 """Stripe Identity, played: verification sessions with idempotency keys, and webhooks signed as Stripe signs them.
 
-`script`: `{"session": id, "capture": true}` is what the person does; `"ending"`: `verified`, or a code of `last_error`
-(`document_expired` …); `"document"`: `id_card`, `passport`, `driving_license`. `{"webhook": url}`: where events go.
+`script`: `{"session": id, "capture": true}` is what the person does; `"decide"`: now; `"ending"`: `verified`, or a code
+of `last_error` (`document_expired` …); `"document"`: `id_card`, `passport`, `driving_license`. `{"webhook": url}`:
+where events go.
 """
 
 from __future__ import annotations
@@ -103,7 +104,8 @@ class StripeSandbox(Provider):
             '<!doctype html><html lang="fr"><meta charset="utf-8"><title>Stripe (bac à sable / sandbox)</title><main>'
             f"<h1>Stripe Identity (bac à sable / sandbox)</h1><p>{escape(one.status)}</p>"
             f'<form method="post" action="{escape(request.base_url + request.path)}">'
-            "<button>Montrer une pièce d’identité et mon visage / Show a document and my face</button></form></main>"
+            "<button>Montrer une pièce d’identité et mon visage / Show a document and my face</button></form></main>",
+            leads_to=one.given.get("return_url", ""),
         )
 
     @route("POST", "/start/{id}")
@@ -133,6 +135,8 @@ class StripeSandbox(Provider):
             setattr(one, name, str(told.get(name, getattr(one, name))))
         if told.get("capture"):
             self.capture(one)
+        if told.get("decide") and one.status == "processing":
+            self._decide(one)
         return one.status
 
     def tick(self) -> None:
@@ -142,8 +146,7 @@ class StripeSandbox(Provider):
             if one.status != "processing" or one.captured_at is None or wait is None:
                 continue
             if self.clock.now() >= one.captured_at + wait:
-                one.error = "" if one.ending == "verified" else one.ending
-                self._become(one, "requires_input" if one.error else "verified")
+                self._decide(one)
 
     def state(self) -> object:
         """Give every session: no personal data."""
@@ -158,6 +161,10 @@ class StripeSandbox(Provider):
     def forged(self, headers: Mapping[str, str], body: bytes) -> tuple[dict[str, str], bytes]:
         """Give an event under a signature that somebody made up."""
         return {**headers, "Stripe-Signature": signed("whsec_guessed", self.clock.now(), body)}, body
+
+    def _decide(self, one: VerificationSession) -> None:
+        one.error = "" if one.ending == "verified" else one.ending
+        self._become(one, "requires_input" if one.error else "verified")
 
     def _become(self, one: VerificationSession, status: str) -> None:
         one.status = status

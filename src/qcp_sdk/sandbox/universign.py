@@ -1,8 +1,11 @@
-"""Universign, played: standalone registrations and certificate matching, as its public guides show them.
+"""Universign, played: registrations, certificate matching, transactions that are really signed, signed events.
 
 `script`: `{"registration": id, "complete": true}` is what the person does on Universign's pages; `"ending"`: `issue`,
 `refuse`, `expire` or `silence`; `"shown_name"`: what the document says, where it is not the prerequisite's name.
-The words of `state` are ours: the guide's list of them could not be read.
+`{"transaction": id, "sign": true}`, or `"decline"`; `"prove"`: who lacks a certificate has it now; `"ending"`: `sign`,
+`rewrite` (what comes back is another document), `unsigned`. `{"webhook": url}`: where events go.
+`{"enrol": {"email", "fullname", "phone_number", "level"}}`: somebody who holds a certificate already.
+The words of a registration's `state` are ours: the guide's list of them could not be read.
 """
 
 from __future__ import annotations
@@ -16,7 +19,8 @@ from typing import Any, Final
 
 from attrs import define, field
 
-from qcp_sdk.sandbox.wsgi import Answer, Failed, Provider, Request, answer_html, answer_json, route
+from qcp_sdk.sandbox.universign_transactions import Transactions
+from qcp_sdk.sandbox.wsgi import Answer, Failed, Request, answer_html, answer_json, route
 
 API_KEY: Final = "sandbox-universign-key"
 LEVELS: Final = ("lcp", "qcp", "qcpnqscd")
@@ -58,7 +62,7 @@ class Held:
     revoked: bool = False
 
 
-class UniversignSandbox(Provider):
+class UniversignSandbox(Transactions):
     """Plays the REST API for one workspace."""
 
     verdict_after = VERDICT_AFTER
@@ -72,7 +76,7 @@ class UniversignSandbox(Provider):
     @route("POST", "/v1/registrations")
     def register(self, request: Request) -> Answer:
         """Open a registration."""
-        self._authorised(request)
+        self.authorised(request)
         form = request.form()
         for name in ("applicant", "level"):
             if not form.get(name):
@@ -89,27 +93,18 @@ class UniversignSandbox(Provider):
     @route("GET", "/v1/registrations/{id}")
     def get(self, request: Request, id: str) -> Answer:
         """Give a registration."""
-        self._authorised(request)
+        self.authorised(request)
         return answer_json(self._shown(self._known(id), request.base_url))
 
     @route("POST", "/v1/certificates/match")
     def match(self, request: Request) -> Answer:
         """Say whether somebody holds a certificate: valid, and matching every constraint."""
-        self._authorised(request)
-        form, now = request.form(), self.clock.now()
+        self.authorised(request)
+        form = request.form()
         least = form.get("min_certificate_level", "lcp")
         if not form.get("email") or least not in LEVELS:
             raise Failed(HTTPStatus.BAD_REQUEST, "email is required, and a level one of them")
-        found = any(
-            one.email == form["email"]
-            and not one.revoked
-            and one.not_after > now
-            and LEVELS.index(one.level) >= LEVELS.index(least)
-            and form.get("fullname", one.fullname) == one.fullname
-            and form.get("phone_number", one.phone_number) == one.phone_number
-            for one in self.certificates
-        )
-        return answer_json({"match_found": found})
+        return answer_json({"match_found": self._found(form, least)})
 
     @route("GET", "/pages/{id}")
     def page(self, request: Request, id: str) -> Answer:
@@ -119,7 +114,8 @@ class UniversignSandbox(Provider):
             '<!doctype html><html lang="fr"><meta charset="utf-8"><title>Universign (bac à sable / sandbox)</title>'
             f"<main><h1>Universign (bac à sable / sandbox)</h1><p>{escape(one.state)}</p>"
             f'<form method="post" action="{escape(request.base_url + request.path)}">'
-            "<button>Montrer une pièce, lire et accepter / Show a document, read and accept</button></form></main>"
+            "<button>Montrer une pièce, lire et accepter / Show a document, read and accept</button></form></main>",
+            leads_to=one.given.get("redirect_url", ""),
         )
 
     @route("POST", "/pages/{id}")
@@ -140,7 +136,14 @@ class UniversignSandbox(Provider):
             self.tick()
 
     def script(self, told: Mapping[str, Any]) -> object:
-        """Do what is asked of one `registration`."""
+        """Do what is asked of one `registration` or `transaction`."""
+        self.webhook = str(told.get("webhook", self.webhook))
+        if "enrol" in told:
+            return self._enrolled(told["enrol"])
+        if "transaction" in told:
+            return self.script_transaction(told)
+        if "registration" not in told:
+            return {"webhook": self.webhook}
         one = self._known(str(told.get("registration")))
         if "ending" in told:
             if told["ending"] not in {"issue", "refuse", "expire", "silence"}:
@@ -155,6 +158,7 @@ class UniversignSandbox(Provider):
 
     def tick(self) -> None:
         """Decide what time has made due."""
+        super().tick()
         now = self.clock.now()
         for one in self.registrations.values():
             if one.state == "open" and now >= one.opened_at + LIFE:
@@ -168,8 +172,51 @@ class UniversignSandbox(Provider):
         """Give every registration: no personal data."""
         return {
             "registrations": [{"id": one.id, "state": one.state} for one in self.registrations.values()],
+            "transactions": [{"id": one.id, "state": one.state} for one in self.transactions.values()],
             "certificates": len(self.certificates),
+            "webhook": self.webhook,
         }
+
+    def holds(self, participant: Mapping[str, str], certificate: str) -> bool:
+        """Say whether this participant holds such a certificate: in these data, where they are prerequisites."""
+        told = {"email": participant["email"]}
+        for ours, theirs in (("fullname", "full_name"), ("phone_number", "phone_number")):
+            if participant.get(f"{theirs}_type") == "prerequisite":
+                told[ours] = participant.get(theirs, "")
+        return self._found(told, certificate)
+
+    def issue(self, participant: Mapping[str, str], certificate: str) -> None:
+        """Give this participant such a certificate."""
+        self._hold(
+            participant["email"], participant.get("full_name", ""), participant.get("phone_number", ""), certificate
+        )
+
+    def _enrolled(self, told: object) -> int:
+        names = ("email", "fullname", "phone_number", "level")
+        if not isinstance(told, Mapping) or not all(isinstance(told.get(name), str) for name in names):
+            raise Failed(HTTPStatus.BAD_REQUEST, f"enrol holds {', '.join(names)}")
+        if told["level"] not in LEVELS:
+            raise Failed(HTTPStatus.BAD_REQUEST, f"level is one of {', '.join(LEVELS)}")
+        self._hold(*(told[name] for name in names))
+        return len(self.certificates)
+
+    def _hold(self, email: str, fullname: str, phone_number: str, level: str) -> None:
+        until = self.clock.now() + CERTIFICATE_LIFE
+        self.certificates.append(
+            Held(email=email, fullname=fullname, phone_number=phone_number, level=level, not_after=until)
+        )
+
+    def _found(self, form: Mapping[str, str], least: str) -> bool:
+        now = self.clock.now()
+        return any(
+            one.email == form["email"]
+            and not one.revoked
+            and one.not_after > now
+            and LEVELS.index(one.level) >= LEVELS.index(least)
+            and form.get("fullname", one.fullname) == one.fullname
+            and form.get("phone_number", one.phone_number) == one.phone_number
+            for one in self.certificates
+        )
 
     def _decide(self, one: Registration) -> None:
         wanted = one.given.get("fullname", "")
@@ -186,17 +233,10 @@ class UniversignSandbox(Provider):
                 one.state = "refused"
             case _:
                 one.state = "completed"
-                self.certificates.append(
-                    Held(
-                        email=one.given["applicant"],
-                        fullname=shown,
-                        phone_number=one.given.get("phone_number", ""),
-                        level=one.given["level"],
-                        not_after=self.clock.now() + CERTIFICATE_LIFE,
-                    )
-                )
+                self._hold(one.given["applicant"], shown, one.given.get("phone_number", ""), one.given["level"])
 
-    def _authorised(self, request: Request) -> None:
+    def authorised(self, request: Request) -> None:
+        """Refuse who has no key of the workspace's."""
         if request.headers.get("authorization") != f"Bearer {API_KEY}":
             raise Failed(HTTPStatus.UNAUTHORIZED, "wrong API key")
 

@@ -10,15 +10,17 @@ from datetime import timedelta
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any, ClassVar, Final, TypeAlias, TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from attrs import field, frozen
 
 from qcp_sdk.ports.clock import Clock
 
-LARGEST: Final = 4 * 1024 * 1024
-"""Bytes of a request that are read; longer ones are answered 413 (Universign takes 4 MB for a side of a document)."""
+LARGEST: Final = 12 * 1024 * 1024
+"""Bytes of a request that are read; longer ones are answered 413. A document of the guide's platform has 10 MB."""
+
+_HOST: Final = re.compile(r"[A-Za-z0-9.\[\]:_-]+").fullmatch
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 Post: TypeAlias = Callable[[str, Mapping[str, str], bytes], None]
@@ -93,15 +95,26 @@ def answer_json(told: object, status: int = HTTPStatus.OK, headers: Headers = ()
     return Answer(status=status, body=json.dumps(told, ensure_ascii=False).encode(), headers=headers)
 
 
-def answer_html(text: str, status: int = HTTPStatus.OK) -> Answer:
-    """Answer with a page: no script, nothing from elsewhere."""
-    policy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'"
+def answer_html(text: str, status: int = HTTPStatus.OK, *, leads_to: str = "") -> Answer:
+    """Answer with a page: no script, nothing from elsewhere. `leads_to` is where its form sends the browser on to:
+    some browsers hold `form-action` against redirects too.
+    """
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; form-action 'self' {web_origin(leads_to)}".rstrip()
     return Answer(
         status=status,
         body=text.encode(),
         type="text/html; charset=utf-8",
         headers=(("Content-Security-Policy", policy), ("Cache-Control", "no-store")),
     )
+
+
+def web_origin(url: str) -> str:
+    """Give the origin of a web address; "" of anything else."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.netloc}" if parts.scheme in {"http", "https"} and _HOST(parts.netloc) else ""
 
 
 class Failed(Exception):

@@ -154,7 +154,8 @@ def _attested(
 ) -> Iterator[tuple[str, Truth]]:
     """A provider's word: believed where the policy believes it, for the levels for which it does."""
     believed = any(
-        attestor.provider == evidence.provider and any(lowest <= level <= evidence.level for level in attestor.levels)
+        attestor.provider.lower() == evidence.provider.lower()
+        and any(lowest <= level <= evidence.level for level in attestor.levels)
         for attestor in world.policy.attestors
     )
     yield "attestation.suffices", True if asks.attestation and believed else None

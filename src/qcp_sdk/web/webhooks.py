@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from qcp_sdk.errors import QcpError, WebhookRefused
+from qcp_sdk.errors import QcpError, Unavailable, WebhookRefused
 from qcp_sdk.ports.webhooks import Delivery, Webhooks
 from qcp_sdk.sdk import Qcp
 from qcp_sdk.values import SessionId
@@ -33,7 +33,9 @@ class WebhookDesk:
         self._pool: ThreadPoolExecutor | None = None
 
     def receive(self, provider: str, *, headers: Mapping[str, str], body: bytes, source: str = "") -> int:
-        """Take a delivery, and give the status to answer with: 204, 400 (not believed), 404 (no such provider)."""
+        """Take a delivery, and give the status to answer with: 204, 400 (not believed), 404 (no such provider), 503
+        (its sender's keys cannot be had: it is sent again).
+        """
         webhooks = self._providers.get(provider)
         if webhooks is None:
             return 404
@@ -42,6 +44,9 @@ class WebhookDesk:
         except WebhookRefused as refused:
             log.warning("a webhook of %s was refused: %s", provider, refused.reason)
             return 400
+        except Unavailable as unavailable:
+            log.warning("a webhook of %s could not be checked: %s", provider, unavailable.what)
+            return 503
         for session in sessions:
             self._do(partial(self._ask, session))
         return 204

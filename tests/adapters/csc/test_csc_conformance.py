@@ -21,10 +21,13 @@ from qcp_sdk.ports.authority import CertificateAuthority
 from qcp_sdk.ports.signer import Credential, Signer
 from qcp_sdk.sandbox.csc import CscSandbox
 from qcp_sdk.sandbox.csc_state import CscRules, SandboxCredential
+from qcp_sdk.sandbox.faults import BAD_NETWORK, HARMLESS, FaultKind
+from qcp_sdk.sandbox.server import Sandbox
 from qcp_sdk.testing.conformance.authority import AuthorityConformance
 from qcp_sdk.testing.conformance.examples import account
 from qcp_sdk.testing.conformance.signer import SignerConformance
 from qcp_sdk.testing.conformance.timestamps import TimestampsConformance
+from qcp_sdk.testing.spoiling import faults_of, persistent
 from qcp_sdk.values import Fingerprint, Secret
 
 
@@ -38,14 +41,20 @@ class AtTheSandbox:
     def _in_a_folder(self, tmp_path: Path) -> None:
         self.base, self.number = tmp_path, 0
 
+    faults: ClassVar[tuple[FaultKind, ...]] = ()
+
     def service(self, rules: CscRules | None = None) -> CscClient:
         self.number += 1
         self.notebook = FileNotebook(self.base / f"{self.number}.sqlite")
         self.sandbox = CscSandbox(clock=self.clock, rules=rules)
+        self.network = Sandbox(base=self.clock, only=["csc"])
+        self.network.providers["csc"] = self.sandbox
+        if self.faults:
+            self.network.faults.unreliable(faults_of(9, self.faults))
         return self.client()
 
     def client(self) -> CscClient:
-        return CscClient(Http("https://csc.example.org", serve=self.sandbox), version=self.version)
+        return CscClient(Http("https://csc.example.org/csc", serve=self.network), version=self.version)
 
 
 class TestCscSigner(AtTheSandbox, SignerConformance):
@@ -119,3 +128,31 @@ class TestCscTimestamps(AtTheSandbox, TimestampsConformance):
         imprint: bytes = told["message_imprint"]["hashed_message"].native
         at: datetime = told["gen_time"].native
         return imprint, at.astimezone(UTC)
+
+
+class TestCscSignerOverABadNetwork(TestCscSigner):
+    """The same exam, while three requests in ten fail: whoever calls asks again under the same key.
+
+    No request comes twice, and no answer to one that was done is lost: a code that the service has seen is spent, and
+    what then may be said is in `test_csc_signer.py`.
+    """
+
+    faults = HARMLESS
+    examples = 4
+
+    def signer(self, client: CscClient) -> CscSigner:
+        return persistent(super().signer(client))
+
+
+class TestCscAuthorityOverABadNetwork(TestCscAuthority):
+    faults = BAD_NETWORK
+
+    def authority(self, client: CscClient) -> CscAuthority:
+        return persistent(super().authority(client))
+
+
+class TestCscTimestampsOverABadNetwork(TestCscTimestamps):
+    faults = BAD_NETWORK
+
+    def make_timestamps(self) -> CscTimestamps:
+        return persistent(super().make_timestamps())

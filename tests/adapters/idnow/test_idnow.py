@@ -25,7 +25,7 @@ from qcp_sdk.matching import match_identity
 from qcp_sdk.ports.answers import Pending
 from qcp_sdk.ports.identity import IdentityVerification
 from qcp_sdk.ports.webhooks import Delivery
-from qcp_sdk.sandbox.faults import FaultKind
+from qcp_sdk.sandbox.faults import BAD_NETWORK
 from qcp_sdk.sandbox.idnow import API_KEY, CASES, IdnowSandbox
 from qcp_sdk.sandbox.server import Sandbox
 from qcp_sdk.subscription.facts import (
@@ -42,14 +42,13 @@ from qcp_sdk.testing.conformance.webhooks import ROTATION, SIGNATURES, WINDOW, W
 from qcp_sdk.testing.spoiling import SpoiltHttp, faults_of, persistent
 from qcp_sdk.values import Key, Secret, SessionId, SubscriptionId
 
-EXAMPLES: Final = Path(__file__).parent / "examples"
+EXAMPLES: Final = Path(__file__).parents[1] / "examples" / "idnow"
 SCRIPTS: Final[dict[Ending, dict[str, str]]] = {
     Ending.APPROVED: {"case": "HAPPYPATH"},
     Ending.RETRYABLE: {"result": "ABORTED", "reason": "TECH_PHOTO"},
     Ending.REFUSED: {"result": "CANCELED", "reason": "DATA_APPLICATION_DATA"},
     Ending.FRAUD: {"case": "FRAUDREVIEW"},
 }
-FAULTS: Final = (FaultKind.DOWN, FaultKind.RATE_LIMITED, FaultKind.LOST, FaultKind.GARBLED)
 
 
 def idnow_of(sandbox: Sandbox) -> IdnowSandbox:
@@ -109,7 +108,7 @@ class TestIdnowOverABadNetwork(TestIdnow):
 
     def make_identity(self) -> IdentityVerification:
         made = super().make_identity()
-        self.sandbox.faults.decide = faults_of(7, FAULTS)
+        self.sandbox.faults.unreliable(faults_of(7, BAD_NETWORK))
         return persistent(made)
 
     def restarted(self, identity: IdentityVerification) -> IdentityVerification:

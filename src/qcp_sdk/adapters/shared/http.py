@@ -214,10 +214,12 @@ class Http:
         hide: Iterable[Secret] = (),
         expect: frozenset[int] = frozenset(),
         explain: Explain | None = None,
+        size: int | None = None,
     ) -> Answer:
         """Ask, and give the answer: any 2xx, or a status of `expect`.
 
-        At most one of `json`, `form` and `content` is sent. `hide` names more that an answer must not say back.
+        At most one of `json`, `form` and `content` is sent. `hide` names more that an answer must not say back. `size`
+        is the longest answer where it is another one than usual: a document's.
 
         Raises:
             Rejected: The service said no (`refused`, or what `explain` makes of it).
@@ -237,7 +239,9 @@ class Http:
         if query:
             path += "?" + urlencode(query, errors="surrogatepass")
         known = tuple(sorted(filter(None, secrets), key=len, reverse=True))
-        answer = self._exchange(method, self._base + path, content, sent, acts=acts, secrets=known)
+        answer = self._exchange(
+            method, self._base + path, content, sent, acts=acts, secrets=known, size=size or self._limits.size
+        )
         if 200 <= answer.status < 300 or answer.status in expect:
             return answer
         raise (explain(answer) if explain is not None else None) or answer.failure()
@@ -272,6 +276,7 @@ class Http:
         *,
         acts: bool,
         secrets: tuple[str, ...],
+        size: int,
     ) -> Answer:
         lost = Unconfirmed if acts else Unavailable
         ends = time.monotonic() + self._limits.total
@@ -289,8 +294,8 @@ class Http:
                 body = bytearray()
                 for piece in response.iter_raw():
                     body += piece
-                    if len(body) > self._limits.size:
-                        raise answer.unreadable(f"it is longer than {self._limits.size} bytes")
+                    if len(body) > size:
+                        raise answer.unreadable(f"it is longer than {size} bytes")
                     if time.monotonic() > ends:
                         raise answer.unreadable(f"it takes longer than {self._limits.total:g} s")
         except NOT_ASKED as error:

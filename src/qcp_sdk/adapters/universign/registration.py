@@ -1,9 +1,7 @@
-"""Universign: hosted registrations for a qualified certificate, and the question whether somebody holds one.
+"""Hosted registrations for a qualified certificate.
 
-After the public guides of its REST API [read], of which two things could not be read: the words for a
-registration's state, and how webhooks are proven. So nothing rests on either: whether a certificate was issued is
-asked of `/v1/certificates/match`, and there is no receiver for webhooks. Nothing was tried on the live service
-(docs/providers/universign.md).
+The words for a registration's state could not be read. So nothing rests on them: whether a certificate was issued is
+asked of `/v1/certificates/match`.
 """
 
 from __future__ import annotations
@@ -19,10 +17,9 @@ from urllib.parse import urlsplit
 
 from qcp_sdk.adapters.shared import sealed
 from qcp_sdk.adapters.shared.answers import KeptAnswers
-from qcp_sdk.adapters.shared.fields import Fields
-from qcp_sdk.adapters.shared.http import Answer, Http, segment
-from qcp_sdk.adapters.shared.probing import told_time
-from qcp_sdk.errors import ConfigurationError, PortError, Rejected
+from qcp_sdk.adapters.shared.http import Http, segment
+from qcp_sdk.adapters.universign.api import LEVELS, MATCHED, NAME, UniversignCertificates
+from qcp_sdk.errors import ConfigurationError, Rejected
 from qcp_sdk.levels import CertificateLevel
 from qcp_sdk.people import Account
 from qcp_sdk.ports.answers import Pending
@@ -37,65 +34,13 @@ from qcp_sdk.subscription.facts import (
 )
 from qcp_sdk.values import Key, Secret, SessionId, SubscriptionId, joined, utc
 
-LIVE: Final = "https://api.universign.com"
 SESSION_LIFE: Final = timedelta(days=7)
 """How long a registration's session is valid [read]."""
-MATCHED: Final = ("name", "email", "mobile")
-"""What is compared: all three are given, and "the certificate must match all constraints" [read]."""
-LEVELS: Final = {
-    CertificateLevel.LCP: "lcp",
-    CertificateLevel.QCP_N: "qcp",
-    CertificateLevel.QCP_N_QSCD: "qcpnqscd",
-}
 REFUSED: Final = frozenset({"refused", "rejected", "failed", "declined"})
 EXPIRED: Final = frozenset({"expired", "cancelled", "canceled", "abandoned"})
 """States that end a registration without a certificate [inferred: the list of states could not be read]. Any other
 word decides nothing."""
 _WORD: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-")
-
-
-class UniversignCertificates:
-    """Asks whether a person holds a valid certificate that fits."""
-
-    def __init__(self, http: Http, *, api_key: Secret) -> None:
-        if not api_key:
-            raise ConfigurationError("the API key is missing", where="universign", mend="give it")
-        self._http = http
-        # The guides' examples pass the key as the user of Basic authentication; this form is [known].
-        self._headers = {"authorization": Secret(f"Bearer {api_key.reveal()}")}
-
-    def match(self, *, email: str, name: str, mobile: str, level: CertificateLevel) -> bool:
-        """Say whether there is a certificate of at least this level, neither expired nor revoked, in these data.
-
-        Raises:
-            Rejected: Universign does not take the data.
-            Unavailable: It was not reached, or its answer cannot be used.
-        """
-        form: dict[str, str | Secret] = {
-            "email": Secret(email),
-            "fullname": Secret(name),
-            "phone_number": Secret(mobile),
-            "min_certificate_level": LEVELS[level],
-        }
-        answer = self._http.ask(
-            "POST", "/v1/certificates/match", acts=False, form=form, headers=self._headers, explain=_plainly
-        )
-        return Fields.of(answer).flag("match_found")
-
-    def probe(self) -> datetime | None:
-        """Ask for a certificate that nobody holds and give its time. Nothing is changed.
-
-        Raises:
-            Unavailable: It was not reached, or does not know us.
-        """
-        form = {"email": "doctor@example.org"}
-        answer = self._http.ask("POST", "/v1/certificates/match", acts=False, form=form, headers=self._headers)
-        return told_time(answer)
-
-    def ask(self, method: str, path: str, *, acts: bool, form: dict[str, str | Secret] | None = None) -> Fields:
-        """Ask anything else of the API."""
-        answer = self._http.ask(method, path, acts=acts, form=form, headers=self._headers, explain=_plainly)
-        return Fields.of(answer)
 
 
 class UniversignRegistration:
@@ -195,7 +140,7 @@ class UniversignRegistration:
         Raises:
             Unavailable: It was not reached, or does not know us.
         """
-        return self._certificates.probe()
+        return self._certificates.api.probe()
 
     # Universign's side.
 
@@ -215,7 +160,7 @@ class UniversignRegistration:
             "phone_number_type": "prerequisite",
             "language": person.language,
         }
-        told = self._certificates.ask("POST", "/v1/registrations", acts=True, form=form)
+        told = self._certificates.api.fields("POST", "/v1/registrations", acts=True, form=form)
         session = SessionId(told.text("id"))
         url = told.text("url") if told.has("url") else told.text("access_url")
         if urlsplit(url).scheme not in {"http", "https"}:
@@ -238,7 +183,7 @@ class UniversignRegistration:
 
     def _state(self, session: SessionId) -> str:
         """Read a registration's state: one word, or "" for what is none."""
-        told = self._certificates.ask("GET", f"/v1/registrations/{segment(session)}", acts=False)
+        told = self._certificates.api.fields("GET", f"/v1/registrations/{segment(session)}", acts=False)
         state = told.text("state", "").lower()
         return state if len(state) <= 40 and _WORD.issuperset(state) else ""
 
@@ -262,9 +207,7 @@ class UniversignRegistration:
     def _told(self, session: SessionId, kept: str) -> Ended:
         how, reason, at = json.loads(kept)
         if how == "attested":
-            return CertificateAttested(
-                provider="Universign", level=self._level, matched=MATCHED, at=datetime.fromisoformat(at)
-            )
+            return CertificateAttested(provider=NAME, level=self._level, matched=MATCHED, at=datetime.fromisoformat(at))
         if how == "refused":
             return RegistrationRefused(session=session, reason=reason)
         return RegistrationExpired(session=session)
@@ -280,10 +223,3 @@ def _about(what: str, of: str) -> Key:
 def _digest(person: Account) -> str:
     said = joined(person.id, person.name.full, person.email.text, person.mobile.text)
     return hashlib.sha256(said.encode(errors="surrogatepass")).hexdigest()
-
-
-def _plainly(answer: Answer) -> PortError | None:
-    """Say a refusal without Universign's words: they may repeat the data."""
-    if answer.status in {400, 402, 409, 422}:
-        return Rejected("Universign does not take the data of this person", reason="data_refused")
-    return None

@@ -19,14 +19,15 @@ from qcp_sdk.errors import ConfigurationError, PortError, Rejected, Unavailable
 from qcp_sdk.levels import CertificateLevel
 from qcp_sdk.ports.answers import Pending
 from qcp_sdk.ports.registration import Registration
-from qcp_sdk.sandbox.faults import FaultKind
+from qcp_sdk.sandbox.faults import BAD_NETWORK
 from qcp_sdk.sandbox.server import Sandbox
-from qcp_sdk.sandbox.universign import API_KEY, UniversignSandbox
+from qcp_sdk.sandbox.universign import API_KEY
 from qcp_sdk.subscription.facts import CertificateAttested, RegistrationExpired, RegistrationRefused
 from qcp_sdk.testing.conformance.examples import START, account
 from qcp_sdk.testing.conformance.registration import SHOWN, Ending, RegistrationConformance
 from qcp_sdk.testing.spoiling import SpoiltHttp, faults_of, persistent
 from qcp_sdk.values import Key, Secret, SessionId, SubscriptionId
+from tests.adapters.universign.service import universign_of
 
 ENDINGS: Final = {
     Ending.ISSUED: "issue",
@@ -34,13 +35,6 @@ ENDINGS: Final = {
     Ending.REFUSED: "refuse",
     Ending.EXPIRED: "expire",
 }
-FAULTS: Final = (FaultKind.DOWN, FaultKind.RATE_LIMITED, FaultKind.LOST, FaultKind.GARBLED)
-
-
-def universign_of(sandbox: Sandbox) -> UniversignSandbox:
-    provider = sandbox.providers["universign"]
-    assert isinstance(provider, UniversignSandbox)
-    return provider
 
 
 def adapter(sandbox: Sandbox, remember: Path, **options: Any) -> UniversignRegistration:
@@ -77,7 +71,7 @@ class TestUniversignOverABadNetwork(TestUniversign):
 
     def make_registration(self) -> Registration:
         made = super().make_registration()
-        self.sandbox.faults.decide = faults_of(11, FAULTS)
+        self.sandbox.faults.unreliable(faults_of(11, BAD_NETWORK))
         return persistent(made)
 
     def restarted(self, registration: Registration) -> Registration:
