@@ -123,7 +123,7 @@ def _signing(url: str, parts: Parts) -> Mapping[str, object]:
     oauth = OAuth(http=http, client_id="qcp-sdk", client_secret=Secret("sandbox"))
     scope = "service credential-creation credential-deletion"
     client = CscClient(http, version="v2", access=ClientCredentials(oauth, clock=parts.clock, scope=scope))
-    notebook, published = FileNotebook(parts.path / "csc.sqlite"), Published(url)
+    notebook, published = FileNotebook(parts.path / "csc.sqlite", keys=parts.keys), Published(url)
     issuer = Issuer(
         name=ISSUER,
         dn=read(published.file("qcp.crt")).subject,

@@ -35,7 +35,8 @@ from qcp_sdk.adapters.csc.shapes import (
     Factor,
     SignaturesPending,
 )
-from qcp_sdk.adapters.shared.notebook import Notebook, Page, Pages, meant, recall, remember
+from qcp_sdk.adapters.shared.notebook import Notebook, Pages, meant, recall, remember, stream_of
+from qcp_sdk.adapters.shared.notebook_pages import Page
 from qcp_sdk.errors import Rejected, Unavailable, Unconfirmed
 from qcp_sdk.ports.clock import Clock
 from qcp_sdk.ports.signer import Credential, HashAnswer, HashRefused, HashSigned, SigningChallenge, SigningPending
@@ -152,7 +153,7 @@ class CscSigner:
                 "wrong": 0,
                 "spent": False,
             }
-            pages.put(f"challenge/{challenge}", asked)
+            pages.put(f"challenge/{challenge}", asked, of=stream_of(key))
             pages.put(f"newest/{fingerprint}", {"challenge": challenge})
         return answer
 
@@ -277,7 +278,7 @@ class CscSigner:
             page["answers"] = self._signed(handle, fingerprint, digests, credential)
         answer = {"handle": handle}
         with self._notebook.open() as pages:
-            pages.put(f"activation/{handle}", page)
+            pages.put(f"activation/{handle}", page, of=stream_of(key))
             remember(pages, key=key, meant=intent, answer=answer)
         self._granted.pop(handle, None)
         return answer
@@ -403,6 +404,14 @@ class CscSigner:
             return self._signed(handle, Fingerprint(page["fingerprint"]), digests, None)
         except Unconfirmed as error:
             raise Unavailable("what was signed is not known yet", mend="ask again") from error
+
+    def forget_stream(self, *, stream: str) -> None:
+        """Destroy what was written down for this ceremony. Repeatable.
+
+        Raises:
+            Unavailable: Again later.
+        """
+        self._notebook.forget_stream(stream=stream)
 
     def _usable(self, fingerprint: Fingerprint, *, language: str = "") -> CredentialInfo:
         try:

@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from qcp_sdk import otp
 from qcp_sdk.adapters.pkcs11_signer.token import DIGEST_LENGTH, Pkcs11Token, TokenKey
-from qcp_sdk.adapters.shared.notebook import Notebook, Page, Pages, meant, recall, remember
+from qcp_sdk.adapters.shared.notebook import Notebook, Pages, meant, recall, remember, stream_of
+from qcp_sdk.adapters.shared.notebook_pages import Page
 from qcp_sdk.errors import CodeRefused, Rejected, Unavailable, Unconfirmed
 from qcp_sdk.ports.clock import Clock
 from qcp_sdk.ports.codes import Codes
@@ -107,7 +108,7 @@ class Pkcs11Signer:
             remember(pages, key=key, meant=intent, answer=too_often or answer)
             if too_often is None:
                 asked = {"fingerprint": fingerprint, "digests": [digest.hex() for digest in digests]}
-                pages.put(f"challenge/{challenge}", asked | answer | {"wrong": 0, "spent": False})
+                pages.put(f"challenge/{challenge}", asked | answer | {"wrong": 0, "spent": False}, of=stream_of(key))
                 person |= {"newest": challenge, "requested": [*person["requested"], now.isoformat()][-_KEPT:]}
                 pages.put(f"person/{fingerprint}", person)
         if too_often is not None:
@@ -213,6 +214,14 @@ class Pkcs11Signer:
             Rejected: `unknown_handle`.
         """
         raise Rejected("a token answers at once: nothing is pending", reason="unknown_handle")
+
+    def forget_stream(self, *, stream: str) -> None:
+        """Destroy what was written down for this ceremony. Repeatable.
+
+        Raises:
+            Unavailable: Again later.
+        """
+        self._notebook.forget_stream(stream=stream)
 
     def _usable(self, fingerprint: Fingerprint) -> tuple[TokenKey, PhoneNumber]:
         held = self._token.find(fingerprint)
