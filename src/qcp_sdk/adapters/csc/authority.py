@@ -17,9 +17,9 @@ from typing import Final
 from qcp_sdk.adapters.csc.client import CscClient
 from qcp_sdk.adapters.csc.credentials import GONE, SCANNED
 from qcp_sdk.adapters.csc.shapes import CredentialInfo
-from qcp_sdk.adapters.shared.noted_authority import Made, NotedAuthority, created
 from qcp_sdk.adapters.shared.notebook import Notebook
 from qcp_sdk.adapters.shared.notebook_pages import Page
+from qcp_sdk.adapters.shared.noted_authority import Made, NotedAuthority, created
 from qcp_sdk.certificates import StatusKind, read
 from qcp_sdk.errors import CertificateError, Rejected, Unconfirmed
 from qcp_sdk.levels import CertificateLevel

@@ -7,8 +7,8 @@ from typing import Final
 
 from qcp_sdk.adapters.csc.client import CscClient
 from qcp_sdk.adapters.csc.shapes import CredentialInfo
-from qcp_sdk.adapters.shared.noted_authority import page_of
 from qcp_sdk.adapters.shared.notebook import Notebook
+from qcp_sdk.adapters.shared.noted_authority import page_of
 from qcp_sdk.certificates import fingerprint as fingerprint_of
 from qcp_sdk.errors import Rejected
 from qcp_sdk.values import Fingerprint

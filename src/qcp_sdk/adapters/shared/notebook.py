@@ -17,7 +17,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from qcp_sdk.adapters.shared.notebook_pages import Page, SealedPages, shelf_of
 from qcp_sdk.errors import ConfigurationError, Rejected, Unavailable
