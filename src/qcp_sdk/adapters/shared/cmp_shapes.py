@@ -228,7 +228,7 @@ class SigningKeyProof(core.Sequence):  # type: ignore[misc]
     """POPOSigningKey, RFC 4211 § 4.1."""
 
     _fields: ClassVar[list[Any]] = [
-        ("input", core.Any, {"implicit": 0, "optional": True}),
+        ("input", core.Sequence, {"implicit": 0, "optional": True}),
         ("algorithm", algos.SignedDigestAlgorithm),
         ("signature", core.OctetBitString),
     ]
