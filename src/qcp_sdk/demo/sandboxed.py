@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import httpx
 from attrs import frozen
@@ -161,17 +161,28 @@ class SandboxHands:
         httpx.post(url, timeout=10)
 
 
-def subscribe_hosted(journey: Journey, hands: SandboxHands) -> SubscriptionView:
-    """The hosted plan, for one person of another cabinet: Universign does identity, request and issuance."""
-    qcp, tell = journey.qcp, journey.tell
-    account = Account(
+class HostedHands(Protocol):
+    """What a person does in the hosted plan."""
+
+    def register(self, view: SubscriptionView) -> None:
+        """Do everything on the provider's page."""
+
+
+def camille(language: str) -> Account:
+    """Give whoever subscribes in the hosted plan."""
+    return Account(
         id=AccountId("camille"),
         name=PersonName(given="Camille", last="Durand"),
         email=EmailAddress("camille.durand@valmont.example"),
         mobile=PhoneNumber("+33 6 39 98 44 05"),
-        language=journey.language,
+        language=language,
         cabinets=(HOSTED,),
     )
+
+
+def subscribe_hosted(journey: Journey, hands: HostedHands) -> SubscriptionView:
+    """The hosted plan, for one person of another cabinet: Universign does identity, request and issuance."""
+    qcp, tell, account = journey.qcp, journey.tell, camille(journey.language)
     qcp.accounts.put(account)
     qcp.centre.enrol(account)
     qcp.ledger.credit(key=Key("demo/credit/hosted"), cabinet=HOSTED.id, amount=Cents(2_000), memo="prepaid credit")

@@ -69,7 +69,7 @@ def _cmp(sandbox: Sandbox, url: str) -> Settings:
     from qcp_sdk.sandbox.cmp import REFERENCE, SECRET
 
     told = {"url": f"{url}/cmp", "name": "CMP sandbox (TEST)", "reference": REFERENCE, "secret": SECRET}
-    return {"cmp": told | _published(sandbox, "cmp", f"{url}/cmp/pki")}
+    return {"cmp": told | _published(sandbox, "cmp", f"{url}/cmp/pki"), "timestamps": {"url": f"{url}/cmp/tsa"}}
 
 
 def _published(sandbox: Sandbox, name: str, url: str) -> dict[str, Any]:

@@ -12,12 +12,13 @@ import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from qcp_sdk.adapters.shared import sealed
 from qcp_sdk.adapters.shared.code_signer import DIGEST_LENGTH, CodeSigner, TokenKey
 from qcp_sdk.adapters.shared.keystore import WORK, KeyStore, KeyType, algorithm, sign_digest
 from qcp_sdk.certificates import fingerprint as fingerprint_of
@@ -62,6 +63,7 @@ class HeldKeys:
     def __init__(self, directory: Path, passphrase: Secret, *, key_type: KeyType = "p256", work: int = WORK) -> None:
         self._directory, self._type = directory, key_type
         self._store = KeyStore(directory, passphrase, work=work)
+        self._sealing = self._store.derive("certificates")
 
     def request(self, handle: str, subject: x509.Name) -> bytes:
         """Give a certification request (PKCS#10, DER) for the key of this handle, made now if there is none.
@@ -81,11 +83,12 @@ class HeldKeys:
         """
         told = json.dumps({"handle": handle, "chain": [one.hex() for one in chain]})
         path = self._path(fingerprint_of(chain[0]))
+        content = sealed.seal(self._sealing, path.name, told.encode())  # a certificate says a name
         try:
             path.parent.mkdir(mode=0o700, exist_ok=True)
             descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(told)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             Path(name).replace(path)
@@ -100,9 +103,9 @@ class HeldKeys:
         """
         try:
             for path in (self._directory / CERTIFICATES).glob("[0-9a-f]*"):
-                if json.loads(path.read_text(encoding="utf-8"))["handle"] == handle:
+                if self._held(path)["handle"] == handle:
                     path.unlink(missing_ok=True)
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise Unavailable("the folder of keys cannot be written", mend="check its permissions") from error
         self._store.destroy(handle)
 
@@ -112,12 +115,10 @@ class HeldKeys:
         Raises:
             Unavailable: The folder cannot be read.
         """
-        try:
-            told = json.loads(self._path(fingerprint).read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        path = self._path(fingerprint)
+        if not path.exists():
             return None
-        except (OSError, ValueError) as error:
-            raise Unavailable("the folder of keys cannot be read", mend="check its permissions") from error
+        told = self._held(path)
         chain = tuple(bytes.fromhex(one) for one in told["chain"])
         return TokenKey(id=told["handle"].encode(), chain=chain, algorithm=algorithm(self._store.key(told["handle"])))
 
@@ -132,6 +133,13 @@ class HeldKeys:
             raise Rejected("these are no SHA-256 digests", reason="bad_digest", mend="pass 32 bytes each")
         private = self._store.key(key.id.decode())
         return tuple(sign_digest(private, digest) for digest in digests)
+
+    def _held(self, path: Path) -> dict[str, Any]:
+        try:
+            told: dict[str, Any] = json.loads(sealed.unseal(self._sealing, path.name, path.read_bytes()))
+        except (OSError, Rejected) as error:
+            raise Unavailable("the folder of keys cannot be read", mend="check its permissions") from error
+        return told
 
     def _path(self, fingerprint: Fingerprint) -> Path:
         # Hashed: a fingerprint may be any text.
