@@ -33,7 +33,7 @@ class PublishedPki(Provider):
         return Answer(body=files[name](), type=kind)
 
     @route("POST", "/tsa")
-    def timestamp(self, request: Request) -> Answer:
+    def timestamped(self, request: Request) -> Answer:
         """Give a timestamp (RFC 3161 § 3.4) over a SHA-256 digest."""
         try:
             asked = tsp.TimeStampReq.load(request.body, strict=True)

@@ -11,7 +11,6 @@ CMP says nothing of a certificate's status: that is read from the authority's re
 from __future__ import annotations
 
 import hashlib
-import secrets
 from typing import Any, Final
 
 from cryptography import x509
@@ -21,7 +20,6 @@ from cryptography.x509.oid import NameOID
 
 from qcp_sdk.adapters.cmp.client import Certified, CmpClient, Waiting
 from qcp_sdk.adapters.cmp.keys import HolderKeys, public_of
-from qcp_sdk.adapters.shared.cmp_protection import NONCE
 from qcp_sdk.adapters.shared.notebook import Notebook
 from qcp_sdk.adapters.shared.notebook_pages import Page
 from qcp_sdk.adapters.shared.noted_authority import Made, NotedAuthority, page_of
@@ -141,7 +139,7 @@ class CmpAuthority(NotedAuthority):
                 if refusal.reason not in FORGOTTEN:
                     raise
                 page.pop("waiting")  # the authority knows nothing of it: from the beginning
-        page["transaction"] = secrets.token_hex(NONCE)
+        page["transaction"] = self._client.transaction().hex()
         return self._client.request(bytes.fromhex(page["request"]), transaction=bytes.fromhex(page["transaction"]))
 
     def _confirmed(self, handle: str, page: Page) -> Made | None:

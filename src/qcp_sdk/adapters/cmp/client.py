@@ -75,14 +75,28 @@ Reply: TypeAlias = Certified | Waiting
 class CmpClient:
     """Asks the authority whose certificate is `authority` (DER), at the address of `http`."""
 
-    def __init__(self, http: Http, *, protection: Protection, authority: bytes, clock: Clock, path: str = "/") -> None:
+    def __init__(
+        self,
+        http: Http,
+        *,
+        protection: Protection,
+        authority: bytes,
+        clock: Clock,
+        path: str = "/",
+        draw: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
         try:
             subject = x509.Certificate.load(authority, strict=True).subject
         except UNREADABLE as error:
             raise ConfigurationError("it is no certificate", where="cmp.authority", mend="give its DER") from error
         self._http, self._protection, self._clock, self._path = http, protection, clock, path
+        self._draw = draw
         self._recipient = x509.GeneralName("directory_name", subject)
         self._issuer = subject
+
+    def transaction(self) -> bytes:
+        """Give the id of a new transaction."""
+        return self._draw(NONCE)
 
     def request(self, content: bytes, *, transaction: bytes) -> Reply:
         """Ask for a certificate by a PKCS#10 request (DER).
@@ -134,7 +148,7 @@ class CmpClient:
         stated = [{"extn_id": "crl_reason", "critical": False, "extn_value": reason}]  # RFC 5280 § 5.3.1
         content = Revocations([{"details": details, "extensions": stated}])
         try:
-            told = self._asked("rr", content, secrets.token_bytes(NONCE), acts=True)
+            told = self._asked("rr", content, self.transaction(), acts=True)
             if told.said.kind != "rp":
                 raise told.answer.unreadable("it does not answer a revocation")
             status = told.reading(lambda: told.said.content["statuses"][0])
@@ -146,7 +160,7 @@ class CmpClient:
     # What comes and goes.
 
     def _asked(self, kind: str, content: object, transaction: bytes, *, acts: bool, answers: bytes = b"") -> _Told:
-        nonce = secrets.token_bytes(NONCE)
+        nonce = self._draw(NONCE)
         sent = write(
             kind,
             content,
