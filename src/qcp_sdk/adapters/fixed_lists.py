@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
 
 from attrs import field, frozen
 from cryptography import x509
 
 from qcp_sdk.adapters.shared.http import Http
 from qcp_sdk.adapters.shared.revocation import RevocationSource
+from qcp_sdk.adapters.shared.x509 import UNREADABLE
 from qcp_sdk.errors import ConfigurationError
-
-_UNREADABLE: Final = (ValueError, TypeError)
 
 
 @frozen
@@ -29,7 +27,7 @@ class FixedLists:
     def __attrs_post_init__(self) -> None:
         try:
             named = {x509.load_der_x509_certificate(one).subject: one for one, _ in self.authorities}
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise ConfigurationError("it is no certificate", where="chain", mend="give PEM or DER") from error
         object.__setattr__(self, "_names", named)
 
@@ -52,7 +50,7 @@ class FixedLists:
         """Give the authority above a certificate; None for a root, and where it is another's."""
         try:
             found = self._names.get(x509.load_der_x509_certificate(certificate).issuer)
-        except _UNREADABLE:
+        except UNREADABLE:
             return None
         return found if found != certificate else None
 

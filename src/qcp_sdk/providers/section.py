@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from qcp_sdk.adapters.shared.http import Http
+from qcp_sdk.adapters.shared.x509 import UNREADABLE
 from qcp_sdk.errors import ConfigurationError
 from qcp_sdk.values import Secret
 
@@ -96,7 +97,7 @@ class Section:
             found = tuple(
                 x509.load_pem_x509_certificate(one.encode()).public_bytes(Encoding.DER) for one in _PEM.findall(text)
             )
-        except (OSError, ValueError) as error:
+        except (OSError, *UNREADABLE) as error:
             raise self.wrong(key, "they are no certificates", "give PEM, or the path of a file of it") from error
         if not found:
             raise self.wrong(key, "there is no certificate", "give PEM, or the path of a file of it")

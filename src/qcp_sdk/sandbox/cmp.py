@@ -186,6 +186,7 @@ class CmpSandbox(PublishedPki):
             "certconf": self._confirmed,
             "pollreq": self._polled,
             "rr": self._revoked,
+            "genm": self._told_nothing,
         }
         if said.kind not in handlers:
             raise Refused("bad_request", "this is not spoken here")
@@ -284,6 +285,9 @@ class CmpSandbox(PublishedPki):
             else:
                 statuses.append(status_info(Status.ACCEPTED))
         return "rp", shapes.RevocationReply({"statuses": statuses})
+
+    def _told_nothing(self, said: Received) -> tuple[str, object]:  # noqa: ARG002
+        return "genp", shapes.GeneralInfo([])
 
     def _known(self, said: Received) -> Transaction:
         one = self.transactions.get(said.transaction)

@@ -50,7 +50,7 @@ def verified(content: bytes, operators: tuple[bytes, ...], where: str) -> tuple[
         TrustListError: None of these operators signed it, or it was changed.
     """
     from cryptography.exceptions import InvalidSignature
-    from cryptography.x509 import load_der_x509_certificate
+    from cryptography.x509 import InvalidVersion, load_der_x509_certificate
     from signxml.exceptions import SignXMLException
     from signxml.xades.xades import XAdESSignatureConfiguration, XAdESVerifier
 
@@ -65,7 +65,15 @@ def verified(content: bytes, operators: tuple[bytes, ...], where: str) -> tuple[
             found = XAdESVerifier().verify(
                 content, x509_cert=load_der_x509_certificate(operator), expect_config=configuration
             )
-        except (SignXMLException, InvalidSignature, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (
+            SignXMLException,
+            InvalidSignature,
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,
+            InvalidVersion,
+        ) as error:
             failure = error
             continue
         for result in found:

@@ -11,10 +11,11 @@ CMP says nothing of a certificate's status: that is read from the authority's re
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 from typing import Any, Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
@@ -24,7 +25,7 @@ from qcp_sdk.adapters.shared.notebook import Notebook
 from qcp_sdk.adapters.shared.notebook_pages import Page
 from qcp_sdk.adapters.shared.noted_authority import Made, NotedAuthority, page_of
 from qcp_sdk.adapters.shared.revocation import RevocationSource
-from qcp_sdk.adapters.shared.x509 import common_name, name
+from qcp_sdk.adapters.shared.x509 import UNREADABLE, common_name, name
 from qcp_sdk.certificates import StatusKind
 from qcp_sdk.certificates import read as read_certificate
 from qcp_sdk.errors import ConfigurationError, Rejected, Unavailable
@@ -62,7 +63,7 @@ class CmpAuthority(NotedAuthority):
         self._client, self._keys, self._revocation, self._chain = client, keys, revocation, chain
         try:
             self._authority, *_ = map(x509.load_der_x509_certificate, chain)
-        except ValueError as error:
+        except UNREADABLE as error:
             raise ConfigurationError("it is no chain of certificates", where="cmp.chain", mend="give DER") from error
 
     def mobile_of(self, fingerprint: Fingerprint) -> PhoneNumber | None:
@@ -90,6 +91,21 @@ class CmpAuthority(NotedAuthority):
         for handle in handles:
             self._keys.destroy(handle)
         super().forget_stream(stream=stream)
+
+    @property
+    def certificates(self) -> tuple[bytes, ...]:
+        """The authority's certificates (DER), for whoever looks at when they run out."""
+        return self._chain
+
+    def probe(self) -> datetime | None:
+        """Ask the authority something harmless, read its revocation list, and give its time.
+
+        Raises:
+            Unavailable: One of them was not reached, or is not to be believed; the error says what to mend.
+        """
+        told = self._client.probe()
+        self._listed(None)
+        return told
 
     # What `NotedAuthority` asks.
 
@@ -164,7 +180,7 @@ class CmpAuthority(NotedAuthority):
             made.verify_directly_issued_by(self._authority)
             mine = made.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
             ours = mine == public_of(bytes.fromhex(page["request"]))
-        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        except (InvalidSignature, *UNREADABLE):
             ours = False
         if not ours:
             self._client.confirm(reply, transaction=bytes.fromhex(page["transaction"]), taken=False)
@@ -176,19 +192,26 @@ class CmpAuthority(NotedAuthority):
         self._keys.destroy(handle)
 
     def _kind(self, handle: str, der: bytes) -> StatusKind:  # noqa: ARG002
-        content = self._revocation.crl(issuer=self._chain[0], certificate=der)
-        if content is None:
+        told = self._listed(der)
+        if told is None:
             return StatusKind.UNKNOWN
         serial_number = x509.load_der_x509_certificate(der).serial_number
+        entry = told.get_revoked_certificate_by_serial_number(serial_number)
+        return StatusKind.GOOD if entry is None else StatusKind.REVOKED
+
+    def _listed(self, der: bytes | None) -> x509.CertificateRevocationList | None:
+        content = self._revocation.crl(issuer=self._chain[0], certificate=der)
+        if content is None:
+            return None
         try:
             told = x509.load_der_x509_crl(content)
             valid = told.is_signature_valid(self._authority.public_key())  # type: ignore[arg-type]
-            until, entry = told.next_update_utc, told.get_revoked_certificate_by_serial_number(serial_number)
-        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            until = told.next_update_utc
+        except UNREADABLE as error:
             raise Unavailable("the authority's revocation list cannot be read", mend="ask again later") from error
         if not valid or until is None or until < self._clock.now():
             raise Unavailable("the revocation list is stale, or not the authority's", mend="ask again later")
-        return StatusKind.GOOD if entry is None else StatusKind.REVOKED
+        return told
 
     def _page(self, handle: str) -> dict[str, Any] | None:
         with self._notebook.open() as pages:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Final, TypeAlias, TypeVar
 
 from asn1crypto import csr, x509  # type: ignore[import-untyped]
@@ -18,6 +19,7 @@ from cryptography import x509 as crypto_x509
 from qcp_sdk.adapters.shared.cmp_protection import NONCE, UNREADABLE, Protection, Received, parsed, read, write
 from qcp_sdk.adapters.shared.cmp_shapes import (
     Confirmations,
+    GeneralInfo,
     Polls,
     Revocations,
     Status,
@@ -29,6 +31,8 @@ from qcp_sdk.adapters.shared.http import Answer, Http
 from qcp_sdk.errors import ConfigurationError, PortError, Rejected, Unavailable, Unconfirmed
 from qcp_sdk.ports.clock import Clock
 
+SIGNING_KEY_TYPES: Final = "1.3.6.1.5.5.7.4.2"
+"""id-it-signKeyPairTypes, RFC 4210 § 5.3.19.2: with which kinds of keys one may sign."""
 CONTENT_TYPE: Final = "application/pkixcmp"
 OURS: Final = {
     "bad_alg": "the authority does not take these algorithms",
@@ -116,6 +120,18 @@ class CmpClient:
             return told.reading(lambda: Waiting(request=request, nonce=told.said.sender_nonce))
         return self._reply(told)
 
+    def probe(self) -> datetime | None:
+        """Ask something that changes nothing (a general message), and give the authority's time.
+
+        Raises:
+            Unavailable: It was not reached, or does not know us; the error says what to mend.
+        """
+        asked = GeneralInfo([{"type": SIGNING_KEY_TYPES}])
+        try:
+            return self._asked("genm", asked, self.transaction(), acts=False).said.time
+        except Rejected:
+            return None  # it does not speak of this, and knows us: its answer was protected
+
     def confirm(self, certified: Certified, *, transaction: bytes, taken: bool = True) -> bool:
         """Take the certificate, or refuse it; say whether the authority knows the transaction (still).
 
@@ -176,7 +192,11 @@ class CmpClient:
         )
         said = _reading(answer, lambda: read(parsed(answer.body), protection=self._protection))
         if said is None:
-            raise answer.unreadable("it is not the authority's: its protection does not hold")
+            raise (Unconfirmed if acts else Unavailable)(
+                f"the service answered {answer.status}, and it is not the authority's: its protection does not hold",
+                where=answer.where,
+                mend="check reference and secret, or the certificates; then ask again with the same key",
+            )
         if said.transaction != transaction or said.recipient_nonce != nonce:
             raise answer.unreadable("it answers another message")
         told = _Told(answer, said)

@@ -66,6 +66,14 @@ class CscAuthority(NotedAuthority):
         super().__init__(notebook=notebook, clock=clock, issuer=issuer, policy=POLICIES[level])
         self._client, self._client_data = client, client_data
 
+    def probe(self) -> None:
+        """Ask the service something harmless.
+
+        Raises:
+            Unavailable: It was not reached, or does not know us.
+        """
+        self._client.probe()
+
     def _make(self, key: Key, application: Application, known: Page | None) -> Made:  # noqa: ARG002  # it knows no keys
         told = self._lost(application, known) or self._created(application)
         return Made(handle=told.id, certificates=told.certificates)

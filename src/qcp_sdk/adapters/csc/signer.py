@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from attrs import define, field
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
@@ -37,6 +37,7 @@ from qcp_sdk.adapters.csc.shapes import (
 )
 from qcp_sdk.adapters.shared.notebook import Notebook, Pages, meant, recall, remember, stream_of
 from qcp_sdk.adapters.shared.notebook_pages import Page
+from qcp_sdk.adapters.shared.x509 import UNREADABLE
 from qcp_sdk.errors import Rejected, Unavailable, Unconfirmed
 from qcp_sdk.ports.clock import Clock
 from qcp_sdk.ports.signer import Credential, HashAnswer, HashRefused, HashSigned, SigningChallenge, SigningPending
@@ -405,6 +406,14 @@ class CscSigner:
         except Unconfirmed as error:
             raise Unavailable("what was signed is not known yet", mend="ask again") from error
 
+    def probe(self) -> None:
+        """Ask the service something harmless.
+
+        Raises:
+            Unavailable: It was not reached, or does not know us.
+        """
+        self._client.probe()
+
     def forget_stream(self, *, stream: str) -> None:
         """Destroy what was written down for this ceremony. Repeatable.
 
@@ -459,7 +468,7 @@ def checked(certificate: bytes, digest: bytes, value: bytes) -> bytes:
                 value = encode_dss_signature(int.from_bytes(value[:half]), int.from_bytes(value[half:]))
             key.verify(value, digest, ec.ECDSA(prehashed))
             return value
-    except (InvalidSignature, UnsupportedAlgorithm, ValueError):
+    except (InvalidSignature, *UNREADABLE):
         pass
     return b""
 

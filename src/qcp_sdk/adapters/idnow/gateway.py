@@ -175,7 +175,9 @@ class IdnowIdentity:
         Raises:
             Unavailable: It was not reached, or does not know us.
         """
-        return told_time(self._logged_in())
+        answer = self._logged_in()
+        Fields.of(answer).text("authToken")  # a page that answers 200 to anything is no IDnow
+        return told_time(answer)
 
     # IDnow's side.
 

@@ -11,10 +11,11 @@ from typing import Any, Final, Protocol
 from asn1crypto import core, x509  # type: ignore[import-untyped]
 from attrs import field, frozen
 from cryptography import x509 as crypto_x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
+from qcp_sdk.adapters.shared import x509 as x509_errors
 from qcp_sdk.adapters.shared.cmp_shapes import (
     PBM,
     VERSION,
@@ -28,9 +29,7 @@ from qcp_sdk.adapters.shared.cmp_shapes import (
 from qcp_sdk.adapters.shared.keystore import PrivateKey, sign_digest
 from qcp_sdk.values import Secret
 
-UNREADABLE: Final = (
-    ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError, UnsupportedAlgorithm
-)  # fmt: skip
+UNREADABLE: Final = (*x509_errors.UNREADABLE, IndexError, AttributeError, OverflowError, RecursionError)
 """What reading a hostile message may raise below: the ASN.1 library parses lazily, so anywhere."""
 ITERATIONS: Final = 10_000
 MOST_ITERATIONS: Final = 100_000
@@ -192,6 +191,8 @@ class Received:
     transaction: bytes
     sender_nonce: bytes
     recipient_nonce: bytes
+    time: datetime | None = None
+    """When the other side says that it wrote this."""
     extra: tuple[bytes, ...] = field(repr=False, default=())
 
 
@@ -249,5 +250,6 @@ def read(message: Message, *, protection: Protection) -> Received | None:
         transaction=header["transaction"].native or b"",
         sender_nonce=header["sender_nonce"].native or b"",
         recipient_nonce=header["recipient_nonce"].native or b"",
+        time=header["time"].native,
         extra=tuple(one.dump() for one in extra) if extra.native is not None else (),
     )

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.x509 import InvalidVersion
 from pyhanko.pdf_utils.misc import PdfError
 from pyhanko_certvalidator.errors import (
     CRLValidationError,
@@ -40,6 +42,8 @@ FOREIGN: Final[tuple[type[Exception], ...]] = (
     RecursionError,
     NotImplementedError,
     EOFError,
+    InvalidVersion,  # of a certificate or a list: no ValueError, unlike the rest of what cryptography refuses
+    UnsupportedAlgorithm,
     TimeoutError,  # a subclass of OSError; the other OSErrors are the machine's fault, not the document's
     struct.error,
     zlib.error,
