@@ -28,6 +28,8 @@ from qcp_sdk.adapters.cmp.authority import _subject
 from qcp_sdk.adapters.cmp.client import Certified
 from qcp_sdk.adapters.csc import ClientCredentials, CscAuthority, CscClient, CscSigner, CscTimestamps, OAuth
 from qcp_sdk.adapters.csc.client import Version
+from qcp_sdk.adapters.csc.signer import checked
+from qcp_sdk.adapters.fixed_lists import FixedLists
 from qcp_sdk.adapters.http_revocation import HttpRevocation
 from qcp_sdk.adapters.http_timestamps import HttpTimestamps
 from qcp_sdk.adapters.idnow import IdnowHints, IdnowIdentity
@@ -45,7 +47,7 @@ from qcp_sdk.adapters.stripe_identity import StripeIdentity, StripeWebhooks
 from qcp_sdk.adapters.system import SystemClock
 from qcp_sdk.adapters.universign import UniversignCertificates, UniversignRegistration
 from qcp_sdk.certificates import fingerprint as fingerprint_of
-from qcp_sdk.errors import PortError, WebhookRefused
+from qcp_sdk.errors import ConfigurationError, PortError, Unavailable, WebhookRefused
 from qcp_sdk.levels import CertificateLevel
 from qcp_sdk.ports.webhooks import Delivery
 from qcp_sdk.sandbox import cmp, idnow, sms, stripe, universign
@@ -55,6 +57,7 @@ from qcp_sdk.sandbox.server import Sandbox
 from qcp_sdk.testing.conformance.examples import START, account, application, digest, name_of
 from qcp_sdk.testing.malforming import MalformedHttp, Malformer
 from qcp_sdk.values import AccountId, Key, Secret, SubscriptionId
+from qcp_sdk.verification.specification import _revoked_at
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 FEW, MANY = 30, 10_000
@@ -77,12 +80,10 @@ def run(call: Call, count: int) -> None:
     assert refused > count / 25, "hardly anything was refused: is anything malformed?"
 
 
-def counts(names: Mapping[str, Any]) -> Any:
+def counts(names: Mapping[str, Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     both = [(name, count) for count in (FEW, MANY) for name in names]
-    return pytest.mark.parametrize(
-        ("name", "count"),
-        [pytest.param(*one, marks=pytest.mark.long if one[1] == MANY else ()) for one in both],
-    )
+    rows = [pytest.param(*one, marks=pytest.mark.long if one[1] == MANY else ()) for one in both]
+    return pytest.mark.parametrize(("name", "count"), rows)
 
 
 # --- answers ------------------------------------------------------------------------------------------------------
@@ -485,6 +486,30 @@ def _inner(genuine: Delivery, name: str) -> bytes:
         return genuine.body
     payload = genuine.body.split(b".")[1]
     return base64.urlsafe_b64decode(payload + b"=" * (-len(payload) % 4))
+
+
+def versioned(content: bytes, before: bytes, after: bytes) -> bytes:
+    at = content.index(before)
+    return content[:at] + after + content[at + len(before) :]
+
+
+def test_a_version_that_there_is_not_is_no_error_of_the_library() -> None:
+    """Found here: `cryptography` raises `InvalidVersion`, which is no `ValueError`."""
+    pki = SandboxPki(clock=ManualClock(START))
+    held = pki.holder(given="A", last="B")
+    crl = versioned(pki.crl(issuer=pki.authority) or b"", b"\x02\x01\x01", b"\x02\x01\x07")
+    wrong = versioned(held.chain[0], b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x07")
+    lying = Lying(crl, "")
+    lying.malformer.body = lambda content: content  # type: ignore[method-assign]
+    with pytest.raises(Unavailable):
+        HttpRevocation(lying, keep=timedelta()).crl(issuer=pki.authority, certificate=held.chain[0])
+    with pytest.raises(Unavailable):
+        HttpRevocation(lying).issuer(certificate=wrong)
+    assert checked(wrong, digest("one"), b"value") == b""
+    assert not _revoked_at(crl, held.serial, START)
+    with pytest.raises(ConfigurationError):
+        FixedLists([(wrong, None)])
+    assert FixedLists([(pki.authority, None)]).issuer(certificate=wrong) is None
 
 
 def test_the_same_seed_makes_the_same_messages() -> None:
