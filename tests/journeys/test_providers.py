@@ -26,15 +26,18 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 import httpx
 import pytest
 from attrs import define, field, frozen
+from cryptography import x509
 
 from qcp_sdk.adapters.memory.clock import ManualClock
 from qcp_sdk.adapters.shared.webhooks import StandardWebhooks
 from qcp_sdk.adapters.system import SystemClock
+from qcp_sdk.certificates import StatusKind
 from qcp_sdk.cli.doctor import State, examine
 from qcp_sdk.demo import sandboxed
 from qcp_sdk.demo.journey import CABINET, Hands, Journey, LocalHands, Teller
 from qcp_sdk.demo_documents import demo_contract
 from qcp_sdk.errors import NotFound
+from qcp_sdk.facts import CodeRequested
 from qcp_sdk.host.custody import OBSTACLES
 from qcp_sdk.levels import SignatureLevel
 from qcp_sdk.local import LocalQcp
@@ -44,6 +47,7 @@ from qcp_sdk.ports.webhooks import Delivery
 from qcp_sdk.providers import open_from
 from qcp_sdk.providers.sections import _GATEWAYS, SECTIONS
 from qcp_sdk.sandbox.server import Sandbox, Served
+from qcp_sdk.subscription.facts import RevocationRequested
 from qcp_sdk.subscription.stages import Stage
 from qcp_sdk.testing.leaks import files, leaks
 from qcp_sdk.values import Cents, EmailAddress, Secret
@@ -271,18 +275,36 @@ def lived(town: Town, journey: Journey, hands: Any, folder: Path) -> None:
     journey.prepare()
     for person in (journey.a, journey.b, sandboxed.camille("fr")):
         town.sign_in(person)
+    subscribed = []
     for person in (journey.a, journey.b):
         town.who = person
-        assert journey.subscribe(person, stumble=person is journey.a).stage is Stage.ACTIVE
+        subscribed.append(journey.subscribe(person, stumble=person is journey.a))
+        assert subscribed[-1].stage is Stage.ACTIVE
     assert qcp.ledger.balance(cabinet=CABINET.id) == Cents(8_220 - 2 * 2_000)
     content = qcp.collectes.keep(demo_contract(at=town.clock.now()))
     path = folder / "signed.pdf"
     path.write_bytes(qcp.collectes.read(journey.sign(journey.collecte("remote", content, "lettre.pdf"))))
     report = verify(path, trust=TrustStore.load(qcp.publish_trust()), now=town.clock.now())
     assert (report.level_reached, len(report.signatures)) == (SignatureLevel.NIVEAU_3, 2)
+    ended = revoked(town, subscribed[1].id, hands, journey.b)
+    assert (ended.stage, ended.show.certificate.state) == (Stage.REVOKED, "revoked")
     hosted = sandboxed.subscribe_hosted(journey, hands)
     assert hosted.stage is Stage.ACTIVE
     assert qcp.ledger.balance(cabinet=sandboxed.HOSTED.id) == Cents(0)
+
+
+def revoked(town: Town, id: Any, hands: Any, person: Account) -> Any:
+    """Have a holder revoke by a code, and find the certificate on the list that the authority publishes."""
+    view = town.qcp.subscriptions.get(id)
+    fingerprint = view.show.certificate.fingerprint
+    view = view.say(CodeRequested()).say(hands.sms_code(person, Purpose.REVOKE))
+    view = view.say(RevocationRequested(reason="key_compromise"))
+    told = town.qcp.ports.authorities["default"].status(fingerprint=fingerprint)
+    assert (told.kind, told.reason) == (StatusKind.REVOKED, "key_compromise")
+    for name in {"csc", "cmp"} & town.settings.keys():
+        content = sandboxed.Published(town.served.url).file("qcp.crl", name)
+        assert len(list(x509.load_der_x509_crl(content))) == 1
+    return view
 
 
 def erased(town: Town, people: tuple[Account, ...], folder: Path) -> None:
