@@ -50,7 +50,7 @@ from qcp_sdk.sandbox.server import Sandbox, Served
 from qcp_sdk.subscription.facts import RevocationRequested
 from qcp_sdk.subscription.stages import Stage
 from qcp_sdk.testing.leaks import files, leaks
-from qcp_sdk.values import Cents, EmailAddress, Secret
+from qcp_sdk.values import Cents, EmailAddress, Fingerprint, Secret
 from qcp_sdk.verification.trust import TrustStore
 from qcp_sdk.verification.verify import verify
 
@@ -296,7 +296,8 @@ def lived(town: Town, journey: Journey, hands: Any, folder: Path) -> None:
 def revoked(town: Town, id: Any, hands: Any, person: Account) -> Any:
     """Have a holder revoke by a code, and find the certificate on the list that the authority publishes."""
     view = town.qcp.subscriptions.get(id)
-    fingerprint = view.show.certificate.fingerprint
+    assert view.show.certificate is not None
+    fingerprint = Fingerprint(view.show.certificate.fingerprint)
     view = view.say(CodeRequested()).say(hands.sms_code(person, Purpose.REVOKE))
     view = view.say(RevocationRequested(reason="key_compromise"))
     told = town.qcp.ports.authorities["default"].status(fingerprint=fingerprint)
