@@ -45,6 +45,14 @@ class ForgetDocument(Effect):
     route: str
 
 
+@frozen(kw_only=True)
+class ForgetStream(Effect):
+    """Have every adapter that remembers something beside the store forget it: the stream was erased. As above."""
+
+    kind = "forget_stream"
+    stream: str
+
+
 def need_approval(by: str, approved_by: str) -> None:
     """Return when somebody else approves what `by` does.
 

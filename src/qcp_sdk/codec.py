@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, Union, get_arg
 
 from attrs import fields, resolve_types
 
-from qcp_sdk.audit import AUDIT, Audit, ForgetDocument, OperatorActed
+from qcp_sdk.audit import AUDIT, Audit, ForgetDocument, ForgetStream, OperatorActed
 from qcp_sdk.ceremony import effects as ceremony_effects
 from qcp_sdk.ceremony.facts import CEREMONY_FACTS
 from qcp_sdk.ceremony.state import Ceremony
@@ -58,7 +58,7 @@ def _all_effects() -> tuple[type[Effect], ...]:
             for thing in vars(module).values()
             if isinstance(thing, type) and issubclass(thing, Effect) and thing is not Effect
         ]
-    return (*dict.fromkeys(found), ForgetDocument)
+    return (*dict.fromkeys(found), ForgetDocument, ForgetStream)
 
 
 FACT_KINDS: Final[Mapping[str, type[Fact]]] = {

@@ -17,7 +17,8 @@ def find(named: str) -> Qcp:
     """Give the installation that `named` says.
 
     `module:name` is a `Qcp` of yours, or a function without arguments that gives one, looked for from the working
-    directory on; anything else is a folder that `Qcp.local` made before.
+    directory on; a file that ends in `.toml` is one of settings (`qcp_sdk.providers`), whose folder was made before;
+    anything else is a folder that `Qcp.local` made before.
 
     Raises:
         ConfigurationError: There is none.
@@ -28,6 +29,10 @@ def find(named: str) -> Qcp:
     from qcp_sdk.local import open_local
 
     folder = Path(named)
+    if folder.suffix == ".toml":
+        from qcp_sdk.providers import open_from
+
+        return open_from(folder)
     if not (folder / "keys.json").is_file():
         raise ConfigurationError(
             "it is no installation", where=folder.name or named, mend="name a folder of `Qcp.local`, or `module:name`"

@@ -34,8 +34,10 @@ from qcp_sdk.offers import Offer, Offers
 from qcp_sdk.policy.shapes import Issuer, Policy
 from qcp_sdk.ports.clock import Clock
 from qcp_sdk.ports.codes import Codes
+from qcp_sdk.ports.documents import Documents
 from qcp_sdk.ports.keys import Keys
 from qcp_sdk.ports.notices import Notices
+from qcp_sdk.ports.timestamps import Timestamps
 from qcp_sdk.sdk import Qcp
 from qcp_sdk.values import EmailAddress, Secret
 
@@ -44,8 +46,9 @@ if TYPE_CHECKING:
     from qcp_sdk.adapters.local_scheme import ListedService
     from qcp_sdk.adapters.local_trust_centre import LocalTrustCentre
     from qcp_sdk.adapters.mailbox import Mailbox
-    from qcp_sdk.adapters.pdf_envelope import PadesLevel
+    from qcp_sdk.adapters.pdf_envelope import PadesLevel, PdfEnvelope
     from qcp_sdk.adapters.shared.messages import Links, Renderer
+    from qcp_sdk.adapters.shared.revocation import RevocationSource
     from qcp_sdk.adapters.simulated_identity import SimulatedIdentity
     from qcp_sdk.adapters.simulated_registration import SimulatedRegistration
     from qcp_sdk.adapters.sql.ledger import SqlLedger
@@ -65,6 +68,11 @@ class Parts:
     renderer: Renderer
     codes: Codes
     notices: Notices
+    documents: Documents
+    timestamps: Timestamps
+    revocation: RevocationSource
+    envelope: Callable[[Timestamps, RevocationSource], PdfEnvelope]
+    """Makes the folder's envelope with other timestamps and revocation data."""
     issuers: tuple[Issuer, ...]
     """The local authorities, for a policy of one's own."""
 
@@ -215,6 +223,17 @@ def _open(
     registration = SimulatedRegistration(
         path / "registration.sqlite", authority=authority, clock=clock, verdict_after=verdict_after
     )
+
+    def envelope(timestamps: Timestamps, revocation: RevocationSource) -> PdfEnvelope:
+        return PdfEnvelope(
+            documents=shelf,
+            timestamps=timestamps,
+            revocation=revocation,
+            clock=clock,
+            level=level or PadesLevel.B_LT,
+            answers=KeptAnswers(path / "documents" / "embedded"),
+        )
+
     parts = Parts(
         path=path,
         clock=clock,
@@ -222,6 +241,10 @@ def _open(
         renderer=renderer,
         codes=codes,
         notices=notices,
+        documents=documents,
+        timestamps=timestamps,
+        revocation=centre,
+        envelope=envelope,
         issuers=_local_issuers(centre),
     )
     replaced = replace(parts) if replace is not None else {}
@@ -242,14 +265,7 @@ def _open(
         "identity": identity,
         "registration": registration,
         "signer": centre.signer(codes=sending, keys=keys),
-        "envelope": PdfEnvelope(
-            documents=shelf,
-            timestamps=timestamps,
-            revocation=centre,
-            clock=clock,
-            level=level or PadesLevel.B_LT,
-            answers=KeptAnswers(path / "documents" / "embedded"),
-        ),
+        "envelope": envelope(timestamps, centre),
         "offer": offer,
         "evidence": EvidenceSeal(credential=credential, signing=signing, timestamps=timestamps, revocation=centre),
         "production": production,

@@ -8,7 +8,7 @@ import pytest
 from attrs import evolve
 
 from qcp_sdk import journal
-from qcp_sdk.errors import Erased, ErasureRefused, FactRefused, InvalidInput, NotFound, Rejected
+from qcp_sdk.errors import Erased, ErasureRefused, FactRefused, InvalidInput, NotFound, Rejected, Unavailable
 from qcp_sdk.facts import Cancelled
 from qcp_sdk.host.custody import OBSTACLES
 from qcp_sdk.ports.store import Batch, OutboxRow
@@ -176,6 +176,27 @@ def test_an_effect_that_is_being_performed_is_over(scene: Scene) -> None:
     scene.qcp.engine.perform(leased)
     assert scene.qcp.operations.parked() == ()
     assert scene.alerts == []
+
+
+def test_adapters_that_remember_are_asked_until_they_have_forgotten(scene: Scene) -> None:
+    asked: list[str] = []
+
+    class Remembering:
+        """Within another adapter, and down at first."""
+
+        def forget_stream(self, *, stream: str) -> None:
+            asked.append(stream)
+            if len(asked) < 3:
+                raise Unavailable("down")
+
+    vars(scene.world.identity)["parts"] = (None, Remembering())
+    id = closed(scene)
+    scene.wait(YEAR)
+    scene.qcp.operations.erase(id, **WHO)
+    scene.qcp.operations.erase(id, **WHO)  # repeatable, and asks for nothing more
+    scene.wait(timedelta(days=1))
+    assert asked == [id] * 3
+    assert scene.qcp.backlog().due == 0
 
 
 def test_nothing_else_is_erased(scene: Scene) -> None:

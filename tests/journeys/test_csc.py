@@ -117,7 +117,8 @@ class Platform:
         oauth = OAuth(http=http, client_id="qcp-sdk", client_secret=Secret("sandbox"))
         scope = "service credential-creation credential-deletion"
         client = CscClient(http, version="v2", access=ClientCredentials(oauth, clock=self.clock, scope=scope))
-        notebook, ports = FileNotebook(self.folder / "csc.sqlite"), self.local.ports
+        ports = self.local.ports
+        notebook = FileNotebook(self.folder / "csc.sqlite", keys=ports.keys)
         issuer = Issuer(
             name="Sandbox (TEST)",
             dn=read(self.sandbox.pki.authority).subject,

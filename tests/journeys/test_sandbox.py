@@ -128,12 +128,9 @@ def test_a_credential_that_is_deleted_is_on_the_revocation_list(town: Town) -> N
     csc = town.served.sandbox.providers["csc"]
     assert isinstance(csc, CscSandbox)
     published = sandboxed.Published(town.served.url)
-    issuer = published.file("qcp.crt")
 
     def revoked() -> set[int]:
-        told = published.crl(issuer=issuer)
-        assert told is not None
-        return {one.serial_number for one in x509.load_der_x509_crl(told)}
+        return {one.serial_number for one in x509.load_der_x509_crl(published.file("qcp.crl"))}
 
     assert revoked() == set()
     held = next(iter(csc.credentials.values())).held
@@ -141,7 +138,6 @@ def test_a_credential_that_is_deleted_is_on_the_revocation_list(town: Town) -> N
         key=Key("s/90/0"), fingerprint=fingerprint(held.chain[0]), reason="key_compromise"
     )
     assert revoked() == {held.serial}
-    assert published.crl(issuer=b"of somebody else") is None
 
 
 def test_codes_went_by_sms_to_the_gateway_and_not_to_the_mailbox(town: Town) -> None:

@@ -14,6 +14,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from qcp_sdk.adapters.shared.fetching import Fetcher
+from qcp_sdk.adapters.shared.x509 import UNREADABLE
 from qcp_sdk.errors import PortError, Unavailable
 
 _T = TypeVar("_T")
@@ -22,17 +23,6 @@ LARGEST_OCSP: Final = 100_000
 LARGEST_ISSUER: Final = 100_000
 _ADDRESSES: Final = 3
 """Of each kind in one certificate: the others are passed over."""
-_UNREADABLE: Final = (
-    ValueError,
-    TypeError,
-    KeyError,
-    UnsupportedAlgorithm,
-    x509.DuplicateExtension,
-    x509.ExtensionNotFound,
-    x509.InvalidVersion,
-    x509.UnsupportedGeneralNameType,
-)
-"""What cryptography raises of what strangers wrote; only the first is a `ValueError`."""
 
 
 class HttpRevocation:
@@ -64,7 +54,7 @@ class HttpRevocation:
             # SHA-1 only names the issuer here; responders know little else (RFC 6960 § 4.3, [known]).
             builder = ocsp.OCSPRequestBuilder().add_certificate(subject, _loaded(issuer), hashes.SHA1())  # noqa: S303
             request = builder.build().public_bytes(Encoding.DER)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise Unavailable("no question can be made about this certificate") from error
         return _first(
             addresses,
@@ -109,7 +99,7 @@ def _first(addresses: Iterable[str], ask: Callable[[str], _T]) -> _T:
     for address in addresses:
         try:
             return ask(address)
-        except (PortError, *_UNREADABLE) as error:
+        except (PortError, *UNREADABLE) as error:
             failure = error
     raise Unavailable("no address that the certificate names answers", mend="ask again later") from failure
 
@@ -117,14 +107,14 @@ def _first(addresses: Iterable[str], ask: Callable[[str], _T]) -> _T:
 def _loaded(der: bytes) -> x509.Certificate:
     try:
         return x509.load_der_x509_certificate(der)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise Unavailable("the certificate cannot be read") from error
 
 
 def _access(certificate: x509.Certificate, kind: x509.ObjectIdentifier) -> list[str]:
     try:
         access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
-    except _UNREADABLE:
+    except UNREADABLE:
         return []
     return _web(one.access_location for one in access if one.access_method == kind)
 
@@ -132,7 +122,7 @@ def _access(certificate: x509.Certificate, kind: x509.ObjectIdentifier) -> list[
 def _distribution_points(certificate: x509.Certificate) -> list[str]:
     try:
         points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-    except _UNREADABLE:
+    except UNREADABLE:
         return []
     return _web(name for point in points for name in point.full_name or ())
 

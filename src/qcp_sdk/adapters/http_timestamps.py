@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from typing import Final
 
@@ -40,6 +41,17 @@ class HttpTimestamps:
     def __repr__(self) -> str:
         return f"HttpTimestamps({self._url!r})"
 
+    def probe(self) -> None:
+        """Have a timestamp made that nobody needs.
+
+        Raises:
+            Unavailable: None is made; the error says what to mend.
+        """
+        try:
+            self.timestamp(digest=hashlib.sha256(b"qcp-sdk doctor").digest())
+        except Rejected as refusal:
+            raise Unavailable(refusal.what, where=refusal.where, mend="check what this account allows") from refusal
+
     def timestamp(self, *, digest: bytes) -> bytes:
         """Give a TimeStampToken over this SHA-256 digest.
 
@@ -69,7 +81,11 @@ class HttpTimestamps:
             else:
                 same, encoded = True, b""
         except _UNREADABLE as error:
-            raise Unavailable("the authority's answer cannot be read", where=self._url) from error
+            raise Unavailable(
+                "the authority's answer cannot be read",
+                where=self._url,
+                mend="check the address: is it an RFC 3161 one?",
+            ) from error
         if not same:
             raise Unavailable("the authority answered another question", where=self._url, mend="ask again")
         if not encoded:

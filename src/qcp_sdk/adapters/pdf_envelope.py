@@ -77,6 +77,11 @@ class PdfEnvelope:
         self._answers = answers
         self._token_size = token_size if level.timestamped else 0
 
+    @property
+    def parts(self) -> tuple[object, ...]:
+        """What this is made of, for whoever looks whether all of it works."""
+        return self._timestamps, self._revocation
+
     def __repr__(self) -> str:
         return f"PdfEnvelope({self._level.name})"
 

@@ -146,6 +146,14 @@ class StripeIdentity:
                 raise fields.answer.unreadable("its status is not known to this release")
         return told(session, self._sessions.settled(session, verdict))
 
+    def forget_stream(self, *, stream: str) -> None:
+        """Forget the sessions of a subscription, and how they ended. Repeatable.
+
+        Raises:
+            Unavailable: The folder cannot be written.
+        """
+        self._sessions.forget_stream(stream=stream)
+
     def cancel(self, *, key: Key, session: SessionId) -> None:
         """Close the session; one that has ended, or was never known, is left as it is.
 

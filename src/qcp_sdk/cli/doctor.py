@@ -19,7 +19,6 @@ from qcp_sdk.cli.answers import NO, YES
 from qcp_sdk.errors import QcpError
 
 if TYPE_CHECKING:
-    from qcp_sdk.evidence.sealing import EvidenceSeal
     from qcp_sdk.sdk import Qcp
 
 SKEW: Final = timedelta(seconds=30)
@@ -128,7 +127,11 @@ def _store(qcp: Qcp) -> Iterator[Finding]:
 
 
 def _probes(qcp: Qcp) -> Iterator[Finding]:
+    now = qcp.ports.clock.now()
     for role, adapter in _parts(qcp.ports.every()):
+        held = getattr(adapter, "certificates", None)
+        if isinstance(held, tuple):
+            yield from _certificates([(f"{role} certificate {place}", der) for place, der in enumerate(held)], now)
         probe = getattr(adapter, "probe", None)
         if probe is None:
             continue
@@ -168,7 +171,8 @@ def _evidence(qcp: Qcp) -> Iterator[Finding]:
             check="evidence", state=State.WARNING, what="no seal: dossiers cannot be exported", mend="give evidence="
         )
         return
-    yield from _certificates(seal, qcp.ports.clock.now())
+    names = ["seal certificate", *(f"seal chain {place}" for place in range(1, len(seal.credential.chain)))]
+    yield from _certificates(list(zip(names, seal.credential.chain, strict=True)), qcp.ports.clock.now())
     try:
         seal.timestamps.timestamp(digest=hashlib.sha256(b"qcp-sdk doctor").digest())
     except Exception as error:  # noqa: BLE001  # the same
@@ -177,11 +181,10 @@ def _evidence(qcp: Qcp) -> Iterator[Finding]:
         yield Finding(check="timestamps", state=State.FINE, what="the time-stamping authority answers")
 
 
-def _certificates(seal: EvidenceSeal, now: datetime) -> Iterator[Finding]:
+def _certificates(held: Sequence[tuple[str, bytes]], now: datetime) -> Iterator[Finding]:
     from qcp_sdk.certificates import read
 
-    for place, der in enumerate(seal.credential.chain):
-        check = "seal certificate" if place == 0 else f"seal chain {place}"
+    for check, der in held:
         try:
             certificate = read(der)
         except QcpError as error:

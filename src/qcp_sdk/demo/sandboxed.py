@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import httpx
 from attrs import frozen
@@ -16,8 +16,6 @@ from qcp_sdk.errors import NotFound
 from qcp_sdk.facts import CodeRequested
 from qcp_sdk.host.saying import Code
 from qcp_sdk.host.subscriptions import SubscriptionView
-from qcp_sdk.identity import Proofing
-from qcp_sdk.levels import CertificateLevel
 from qcp_sdk.local import Parts
 from qcp_sdk.offers import Offer
 from qcp_sdk.otp import Purpose
@@ -44,7 +42,8 @@ if TYPE_CHECKING:
 PROVIDERS: Final = ("csc", "idnow", "sms", "universign")
 HOSTED: Final = Cabinet(id=CabinetId("valmont"), name="Cabinet Valmont")
 """A cabinet whose members subscribe on Universign's pages."""
-ISSUER: Final = "CSC sandbox (TEST)"
+PUBLISHED: Final = {"csc": "csc/csc/pki", "cmp": "cmp/pki"}
+"""Where each authority of the sandbox publishes."""
 VERDICT_AFTER: Final = timedelta(seconds=3)
 
 
@@ -69,141 +68,62 @@ def serving() -> Iterator[Served]:
         yield served
 
 
-def replacing(url: str, parts: Parts) -> Mapping[str, object]:
-    """Give the adapters of the sandbox at this address; other addresses and keys make them those of the real ones."""
-    from qcp_sdk.adapters.idnow import IdnowIdentity
-    from qcp_sdk.adapters.shared.http import Http
-    from qcp_sdk.adapters.sms_gateways import JsonGateway, SmsCodes
-    from qcp_sdk.adapters.universign import UniversignRegistration
-    from qcp_sdk.sandbox import idnow, sms, universign
+def replacing(url: str, parts: Parts, *, chosen: str = "") -> Mapping[str, object]:
+    """Give the adapters of the sandbox at this address; other settings make them those of the real ones.
 
-    gateway = JsonGateway(Http(f"{url}/sms", plain=True), token=Secret(sms.TOKEN))
-    return {
-        "identity": IdnowIdentity(
-            http=Http(f"{url}/idnow", plain=True),
-            go=f"{url}/idnow/go",
-            company="demo",
-            api_key=Secret(idnow.API_KEY),
-            clock=parts.clock,
-            remember=parts.path / "idnow",
-            proofing=Proofing.EXTENDED,
-        ),
-        "registration": UniversignRegistration(
-            http=Http(f"{url}/universign", plain=True),
-            api_key=Secret(universign.API_KEY),
-            keys=parts.keys,
-            clock=parts.clock,
-            remember=parts.path / "universign",
-            redirect_url="https://signature.example.org/certificates",
-        ),
-        "codes": SmsCodes(
-            gateway=gateway,
-            renderer=parts.renderer,
-            clock=parts.clock,
-            remember=parts.path / "sms",
-            otherwise=parts.codes,
-        ),
-        **_signing(url, parts),
-    }
+    `chosen` are names of providers, with commas; by default IDnow, Universign, CSC, SMS.
+    """
+    import tomllib
 
+    from qcp_sdk.providers import adapters
 
-def _signing(url: str, parts: Parts) -> Mapping[str, object]:
-    """Give what a CSC service does: it issues, keeps the keys, sends the codes for signing, signs, timestamps."""
-    from qcp_sdk.adapters.csc import ClientCredentials, CscAuthority, CscClient, CscSigner, CscTimestamps, OAuth
-    from qcp_sdk.adapters.pdf_envelope import PadesLevel, PdfEnvelope
-    from qcp_sdk.adapters.shared.answers import KeptAnswers
-    from qcp_sdk.adapters.shared.http import Http
-    from qcp_sdk.adapters.shared.notebook import FileNotebook
-    from qcp_sdk.adapters.shelf import FileShelf
-    from qcp_sdk.certificates import read
-    from qcp_sdk.policy.load import default_policy
-    from qcp_sdk.policy.shapes import Issuer
-
-    http = Http(f"{url}/csc", plain=True)
-    oauth = OAuth(http=http, client_id="qcp-sdk", client_secret=Secret("sandbox"))
-    scope = "service credential-creation credential-deletion"
-    client = CscClient(http, version="v2", access=ClientCredentials(oauth, clock=parts.clock, scope=scope))
-    notebook, published = FileNotebook(parts.path / "csc.sqlite"), Published(url)
-    issuer = Issuer(
-        name=ISSUER,
-        dn=read(published.file("qcp.crt")).subject,
-        levels=frozenset({CertificateLevel.QCP_N}),
-    )
-    return {
-        "policy": default_policy().trusting(*parts.issuers, issuer),
-        "authority": CscAuthority(
-            client,
-            notebook=notebook,
-            clock=parts.clock,
-            issuer=ISSUER,
-            client_data=lambda told: f"mobile={told.account.mobile.text}",
-        ),
-        "signer": CscSigner(client, notebook=notebook, clock=parts.clock, look=False),
-        "envelope": PdfEnvelope(
-            documents=FileShelf(parts.path / "documents"),
-            timestamps=CscTimestamps(client),
-            revocation=published,
-            clock=parts.clock,
-            level=PadesLevel.B_LT,
-            answers=KeptAnswers(parts.path / "documents" / "embedded"),
-        ),
-    }
+    answer = httpx.get(f"{url}/_control/settings.toml", params={"with": chosen}, timeout=10)
+    answer.raise_for_status()
+    return adapters(tomllib.loads(answer.text), parts)
 
 
 @frozen
 class Published:
-    """What the service's authorities publish for relying parties: certificates and revocation lists, over HTTP."""
+    """What the authorities of the sandbox publish for relying parties, over HTTP."""
 
     url: str
+    providers: tuple[str, ...] = ("csc",)
 
-    def file(self, name: str) -> bytes:
+    def file(self, name: str, provider: str = "csc") -> bytes:
         """Fetch one."""
-        answer = httpx.get(f"{self.url}/csc/csc/pki/{name}", timeout=10)
+        answer = httpx.get(f"{self.url}/{PUBLISHED[provider]}/{name}", timeout=10)
         answer.raise_for_status()
         return answer.content
 
-    def ocsp(self, *, certificate: bytes, issuer: bytes) -> bytes | None:  # noqa: ARG002
-        """Answer none: this service publishes lists."""
-        return None
-
-    def crl(self, *, issuer: bytes, certificate: bytes | None = None) -> bytes | None:  # noqa: ARG002
-        """Give the list of an authority of this service."""
-        for role in ("qcp", "root"):
-            if self.file(f"{role}.crt") == issuer:
-                return self.file(f"{role}.crl")
-        return None
-
-    def issuer(self, *, certificate: bytes) -> bytes | None:
-        """Give the authority above a certificate."""
-        root, qcp = self.file("root.crt"), self.file("qcp.crt")
-        if certificate == root:
-            return None
-        return root if certificate in (qcp, self.file("tsu.crt")) else qcp
-
     def listed(self) -> tuple[tuple[ListedService, ...], tuple[bytes, ...]]:
-        """Give what is to stand on the trusted list: the authority, the time-stamping unit; and both lists."""
+        """Give what is to stand on the trusted list: the authorities, the time-stamping units; and their lists."""
+        services: list[ListedService] = []
+        lists: list[bytes] = []
+        for provider in self.providers:
+            services += self._services(provider)
+            lists += [self.file("qcp.crl", provider), self.file("root.crl", provider)]
+        return tuple(services), tuple(lists)
+
+    def _services(self, provider: str) -> tuple[ListedService, ListedService]:
         from qcp_sdk.adapters.local_scheme import ListedService, ServiceStatus, ServiceType
         from qcp_sdk.adapters.local_scheme import Purpose as ListedPurpose
         from qcp_sdk.certificates import read
 
-        since = read(self.file("root.crt")).not_before
-        granted = ((ServiceStatus.GRANTED, since),)
-        services = (
-            ListedService(
-                name=ISSUER,
-                type=ServiceType.CA_QC,
-                certificate=self.file("qcp.crt"),
-                history=granted,
-                purposes=(ListedPurpose.SIGNATURES,),
-            ),
-            ListedService(
-                name="CSC sandbox time-stamping unit (TEST)",
-                type=ServiceType.QTST,
-                certificate=self.file("tsu.crt"),
-                history=granted,
-            ),
+        granted = ((ServiceStatus.GRANTED, read(self.file("root.crt", provider)).not_before),)
+        issuing = ListedService(
+            name=f"{provider.upper()} sandbox (TEST)",
+            type=ServiceType.CA_QC,
+            certificate=self.file("qcp.crt", provider),
+            history=granted,
+            purposes=(ListedPurpose.SIGNATURES,),
         )
-        return services, (self.file("qcp.crl"), self.file("root.crl"))
+        time = ListedService(
+            name=f"{provider.upper()} sandbox time-stamping unit (TEST)",
+            type=ServiceType.QTST,
+            certificate=self.file("tsu.crt", provider),
+            history=granted,
+        )
+        return issuing, time
 
 
 @frozen
@@ -241,17 +161,28 @@ class SandboxHands:
         httpx.post(url, timeout=10)
 
 
-def subscribe_hosted(journey: Journey, hands: SandboxHands) -> SubscriptionView:
-    """The hosted plan, for one person of another cabinet: Universign does identity, request and issuance."""
-    qcp, tell = journey.qcp, journey.tell
-    account = Account(
+class HostedHands(Protocol):
+    """What a person does in the hosted plan."""
+
+    def register(self, view: SubscriptionView) -> None:
+        """Do everything on the provider's page."""
+
+
+def camille(language: str) -> Account:
+    """Give whoever subscribes in the hosted plan."""
+    return Account(
         id=AccountId("camille"),
         name=PersonName(given="Camille", last="Durand"),
         email=EmailAddress("camille.durand@valmont.example"),
         mobile=PhoneNumber("+33 6 39 98 44 05"),
-        language=journey.language,
+        language=language,
         cabinets=(HOSTED,),
     )
+
+
+def subscribe_hosted(journey: Journey, hands: HostedHands) -> SubscriptionView:
+    """The hosted plan, for one person of another cabinet: Universign does identity, request and issuance."""
+    qcp, tell, account = journey.qcp, journey.tell, camille(journey.language)
     qcp.accounts.put(account)
     qcp.centre.enrol(account)
     qcp.ledger.credit(key=Key("demo/credit/hosted"), cabinet=HOSTED.id, amount=Cents(2_000), memo="prepaid credit")

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 from attrs import evolve, frozen
 
 from qcp_sdk import otp
-from qcp_sdk.audit import ForgetDocument
+from qcp_sdk.audit import ForgetDocument, ForgetStream
 from qcp_sdk.ceremony import effects as ce
 from qcp_sdk.ceremony import facts as cf
 from qcp_sdk.ceremony.state import Ceremony
@@ -28,6 +28,7 @@ from qcp_sdk.errors import Rejected, Unavailable, Unconfirmed
 from qcp_sdk.facts import CodeSent, CodeUndeliverable, Fact
 from qcp_sdk.ports.answers import Outcome, OutcomeKind, Pending
 from qcp_sdk.ports.envelope import Appearance, PreparedSignature
+from qcp_sdk.ports.forgetting import forgetting
 from qcp_sdk.ports.signer import HashAnswer, HashSigned, SigningPending
 from qcp_sdk.subscription import effects as se
 from qcp_sdk.subscription import facts as sf
@@ -117,6 +118,12 @@ def _alert(c: Context, e: Alert) -> Answer:
 
 def _forget(c: Context, e: ForgetDocument) -> Answer:
     routed(c.ports.documents, e.route, "documents").forget(document=e.document)
+    return None
+
+
+def _forget_stream(c: Context, e: ForgetStream) -> Answer:
+    for adapter in forgetting(one for _, one in c.ports.every()):
+        adapter.forget_stream(stream=e.stream)
     return None
 
 
@@ -335,6 +342,7 @@ PERFORMERS: Final[Mapping[type[Effect], Callable[[Context, Any], Answer]]] = {
     Wake: _wake,
     Alert: _alert,
     ForgetDocument: _forget,
+    ForgetStream: _forget_stream,
     se.HoldFunds: _hold,
     se.CaptureFunds: _capture,
     se.ReleaseFunds: _release,

@@ -8,14 +8,16 @@ from typing import Final
 from attrs import frozen
 
 from qcp_sdk import journal
-from qcp_sdk.audit import AUDIT, ForgetDocument, OperatorActed, need_approval
+from qcp_sdk.audit import AUDIT, ForgetDocument, ForgetStream, OperatorActed, need_approval
 from qcp_sdk.ceremony.stages import CEREMONY_FINAL
 from qcp_sdk.ceremony.state import Ceremony
+from qcp_sdk.effects import Effect
 from qcp_sdk.engine import Engine
 from qcp_sdk.engine.streams import Stream
 from qcp_sdk.errors import Conflict, Erased, ErasureRefused, InvalidInput, NotFound, Rejected
 from qcp_sdk.host.records import Records
 from qcp_sdk.host.retention import Retention
+from qcp_sdk.ports.forgetting import forgetting
 from qcp_sdk.ports.store import Batch, JournalRow, Rewrapping, StoredStream
 from qcp_sdk.subscription.money import MoneyState
 from qcp_sdk.subscription.stages import FINAL
@@ -117,17 +119,23 @@ class Custody:
                 )
                 recorded = True
             try:
-                self._store.commit(batch=self._batch(stored, forget, forced="legal_hold" in despite))
+                later = (*self._elsewhere(stored.id), *forget)
+                self._store.commit(batch=self._batch(stored, later, forced="legal_hold" in despite))
             except Conflict as conflict:
                 if conflict.kind not in ("stream", "claim"):
                     raise
                 continue  # it moved, or a hold came, in this very moment: look again
-            if forget:
+            if later:
                 self._engine.put_back(AUDIT, self._engine.ports.clock.now())
             return
         raise Conflict("others kept moving first", where=f"stream `{id}`", mend="try again in a moment")
 
-    def _batch(self, stored: StoredStream, forget: tuple[ForgetDocument, ...], *, forced: bool) -> Batch:
+    def _elsewhere(self, id: str) -> tuple[ForgetStream, ...]:
+        """Ask the adapters that remember something beside the store, where there are any."""
+        remembering = any(True for _ in forgetting(one for _, one in self._engine.ports.every()))
+        return (ForgetStream(stream=id),) if remembering else ()
+
+    def _batch(self, stored: StoredStream, later: tuple[Effect, ...], *, forced: bool) -> Batch:
         now, sequence, claim = self._engine.ports.clock.now(), stored.version + 1, self._claim(stored.id)
         streams = self._engine.streams
         audit = streams.load(AUDIT)  # its effects outlive what is erased
@@ -145,7 +153,7 @@ class Custody:
             journal=(row,),
             outbox=tuple(
                 streams.later(audit, Key(f"{stored.id}/{sequence}/{number}"), one, now)
-                for number, one in enumerate(forget)
+                for number, one in enumerate(later)
             ),
             unclaim=((claim, KEEPER),) if forced else (),
             claim=((claim, stored.id),),

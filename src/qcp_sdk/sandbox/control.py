@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from qcp_sdk.errors import InvalidInput, Rejected
 from qcp_sdk.sandbox.faults import EVERY, Fault, FaultKind
 from qcp_sdk.sandbox.post import Mode
+from qcp_sdk.sandbox.settings import USUAL, settings, toml
 from qcp_sdk.sandbox.wsgi import Answer, Failed, Pace, Provider, Request, answer_html, answer_json, route
 
 if TYPE_CHECKING:
@@ -100,6 +101,13 @@ class Control(Provider):
     def _state(self, _request: Request) -> Answer:
         return answer_json(self.sandbox.state())
 
+    @route("GET", "/settings.toml")
+    def _settings(self, request: Request) -> Answer:
+        """Give settings for `qcp_sdk.providers`; `?with=stripe,cmp,twilio` chooses."""
+        chosen = tuple(filter(None, request.query.get("with", "").split(","))) or USUAL
+        told = settings(self.sandbox, _root(request), chosen)
+        return Answer(body=toml(told).encode(), type="application/toml")
+
     @route("POST", "/reset")
     def _reset(self, _request: Request) -> Answer:
         self.sandbox.reset()
@@ -178,6 +186,11 @@ class Control(Provider):
 
     def _done(self, **more: object) -> Answer:
         return answer_json({"now": self.clock.now().isoformat(), **more})
+
+
+def _root(request: Request) -> str:
+    """Give the address above the control API's."""
+    return request.base_url.rpartition("/")[0]
 
 
 def _own(request: Request) -> str:

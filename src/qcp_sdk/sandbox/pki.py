@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from qcp_sdk.adapters.shared.keystore import KeyType, PrivateKey, new_key
 from qcp_sdk.adapters.shared.profiles import COUNTRY, HOLDERS, ORGANISATION_ID, OUR_TIMESTAMPS, ROLES
 from qcp_sdk.adapters.shared.timestamp_tokens import token
-from qcp_sdk.adapters.shared.x509 import Addresses, Issuer, build, common_name, der, name
+from qcp_sdk.adapters.shared.x509 import Addresses, Issuer, Profile, PublicKey, build, common_name, der, name
 from qcp_sdk.levels import CertificateLevel
 from qcp_sdk.ports.clock import Clock
 
@@ -30,6 +30,8 @@ BASE_URL: Final = "http://sandbox.example.org/pki"
 """Reserved for examples (RFC 2606): whoever wants proof asks this object, not the network."""
 ANSWER_LIFE: Final = timedelta(hours=1)
 LIST_LIFE: Final = timedelta(hours=24)
+_SERVER: Final = Profile(years=3, usage=frozenset({"digital_signature"}), extended_usage="1.3.6.1.5.5.7.3.27")
+"""id-kp-cmcCA, which RFC 9480 § 2.2 takes over for CMP."""
 _DISCLOSURE: Final = (("en", "https://sandbox.example.org/disclosure.pdf"),)
 
 
@@ -95,6 +97,21 @@ class SandboxPki:
     def holder(self, *, given: str, last: str, email: str = "", country: str = COUNTRY) -> Held:
         """Make a key and a QCP-n certificate for a person."""
         key = new_key(self._key_type)
+        made = self.certify(_public(key), given=given, last=last, email=email, country=country)
+        return Held(
+            key=key,
+            chain=(der(made), self.authority, self.root),
+            subject=made.subject.rfc4514_string(),
+            issuer=made.issuer.rfc4514_string(),
+            serial=made.serial_number,
+            not_before=made.not_valid_before_utc,
+            not_after=made.not_valid_after_utc,
+        )
+
+    def certify(
+        self, public: PublicKey, *, given: str, last: str, email: str = "", country: str = COUNTRY
+    ) -> x509.Certificate:
+        """Make a QCP-n certificate for a person's key."""
         subject = name(
             (NameOID.COUNTRY_NAME, country),
             (NameOID.COMMON_NAME, common_name(f"{given} {last}", MARK)),
@@ -105,7 +122,7 @@ class SandboxPki:
         made = build(
             HOLDERS[CertificateLevel.QCP_N].profile,
             subject=subject,
-            key=_public(key),
+            key=public,
             issuer=self._qcp,
             serial=_serial(),
             not_before=self._clock.now() - BACKDATED,
@@ -113,15 +130,24 @@ class SandboxPki:
             emails=(email,) if email else (),
         )
         self._issued.add(made.serial_number)
-        return Held(
-            key=key,
-            chain=(der(made), self.authority, self.root),
-            subject=made.subject.rfc4514_string(),
-            issuer=made.issuer.rfc4514_string(),
-            serial=made.serial_number,
-            not_before=made.not_valid_before_utc,
-            not_after=made.not_valid_after_utc,
+        return made
+
+    def server(self, role: str) -> tuple[PrivateKey, bytes]:
+        """Make a key and a certificate (DER) with which a server of this authority signs its messages."""
+        key = new_key(self._key_type)
+        subject = name(
+            (NameOID.COUNTRY_NAME, COUNTRY), (NameOID.ORGANIZATION_NAME, ORGANISATION), (NameOID.COMMON_NAME, role)
         )
+        made = build(
+            _SERVER,
+            subject=subject,
+            key=_public(key),
+            issuer=self._qcp,
+            serial=_serial(),
+            not_before=self._clock.now() - BACKDATED,
+            addresses=self._addresses("qcp"),
+        )
+        return key, der(made)
 
     def timestamp(self, digest: bytes, *, nonce: int | None = None) -> bytes:
         """Give a TimeStampToken (DER) over this SHA-256 digest, at the clock's time."""
@@ -136,7 +162,18 @@ class SandboxPki:
 
     def revoke(self, held: Held) -> None:
         """Revoke a person's certificate at this instant, for good."""
-        self._revoked.setdefault(held.serial, _whole(self._clock.now()))
+        self.revoke_serial(held.serial)
+
+    def revoke_serial(self, serial: int) -> bool:
+        """Revoke the certificate of this number at this instant, for good; say whether it was in force."""
+        fresh = serial in self._issued and serial not in self._revoked
+        if serial in self._issued:
+            self._revoked.setdefault(serial, _whole(self._clock.now()))
+        return fresh
+
+    def issued(self, serial: int) -> bool:
+        """Say whether a person's certificate has this number."""
+        return serial in self._issued
 
     def ocsp(self, *, certificate: bytes, issuer: bytes) -> bytes | None:
         """Give an OCSP answer, as `adapters.shared.revocation.RevocationSource`; the root answers none."""

@@ -11,6 +11,12 @@ from qcp_sdk.sandbox.wsgi import Post, Provider
 Make = Callable[[Clock, Post], Provider]
 
 
+def _cmp(clock: Clock, post: Post) -> Provider:
+    from qcp_sdk.sandbox.cmp import CmpSandbox
+
+    return CmpSandbox(clock=clock, post=post)
+
+
 def _csc(clock: Clock, post: Post) -> Provider:
     from qcp_sdk.sandbox.csc import CscSandbox
 
@@ -48,6 +54,7 @@ def _stripe(clock: Clock, post: Post) -> Provider:
 
 
 PROVIDERS: Final[Mapping[str, Make]] = {
+    "cmp": _cmp,
     "csc": _csc,
     "idnow": _idnow,
     "oidc": _oidc,

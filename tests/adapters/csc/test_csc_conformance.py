@@ -14,6 +14,7 @@ from qcp_sdk.adapters.csc import CscAuthority, CscClient, CscSigner, CscTimestam
 from qcp_sdk.adapters.csc.client import Version
 from qcp_sdk.adapters.csc.signer import checked
 from qcp_sdk.adapters.memory.clock import ManualClock
+from qcp_sdk.adapters.memory.keys import MemoryKeys
 from qcp_sdk.adapters.shared.http import Http
 from qcp_sdk.adapters.shared.notebook import FileNotebook
 from qcp_sdk.certificates import fingerprint as fingerprint_of
@@ -45,7 +46,7 @@ class AtTheSandbox:
 
     def service(self, rules: CscRules | None = None) -> CscClient:
         self.number += 1
-        self.notebook = FileNotebook(self.base / f"{self.number}.sqlite")
+        self.notebook = FileNotebook(self.base / f"{self.number}.sqlite", keys=MemoryKeys())
         self.sandbox = CscSandbox(clock=self.clock, rules=rules)
         self.network = Sandbox(base=self.clock, only=["csc"])
         self.network.providers["csc"] = self.sandbox

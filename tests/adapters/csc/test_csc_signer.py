@@ -17,6 +17,7 @@ from qcp_sdk.adapters.csc import CscAuthority, CscSigner
 from qcp_sdk.adapters.csc.client import Version
 from qcp_sdk.adapters.csc.signer import checked
 from qcp_sdk.adapters.memory.clock import ManualClock
+from qcp_sdk.adapters.memory.keys import MemoryKeys
 from qcp_sdk.adapters.shared.keystore import sign_digest
 from qcp_sdk.adapters.shared.notebook import FileNotebook, MemoryNotebook, Notebook
 from qcp_sdk.certificates import fingerprint as fingerprint_of
@@ -48,7 +49,7 @@ class Desk:
     ) -> None:
         self.clock, self.version, self.named = ManualClock(START), version, named
         self.service = Service(self.clock, rules)
-        self.notebook = notebook or FileNotebook(folder / "notebook.sqlite")
+        self.notebook = notebook or FileNotebook(folder / "notebook.sqlite", keys=MemoryKeys())
         self.signer = self.restarted()
         self.pin: Secret | None = None
 
@@ -344,7 +345,7 @@ def test_a_notebook_that_is_damaged_is_unavailable(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["file", "memory"])
 def test_a_transaction_that_raises_writes_nothing(tmp_path: Path, kind: str) -> None:
-    notebook = FileNotebook(tmp_path / "n.sqlite") if kind == "file" else MemoryNotebook()
+    notebook = FileNotebook(tmp_path / "n.sqlite", keys=MemoryKeys()) if kind == "file" else MemoryNotebook()
     with pytest.raises(KeyError), notebook.open() as pages:
         pages.put("a", {"b": 1})
         raise KeyError
@@ -354,7 +355,7 @@ def test_a_transaction_that_raises_writes_nothing(tmp_path: Path, kind: str) -> 
         pages.put("x/1", {"\ud800": "é"})
         pages.put("y", {})
         pages.put("x/2", {"again": True})
-        assert pages.names("x/") == ("x/2", "x/1")
+        assert pages.names("x") == ("x/2", "x/1")
         assert pages.get("x/1") == {"\ud800": "é"}
     with notebook.open() as pages:
         assert pages.get("x/2") == {"again": True}

@@ -94,7 +94,7 @@ class TestPkcs11Signer(SignerConformance):
         self.number += 1
         self.mobiles: dict[Fingerprint, PhoneNumber] = {}
         self.sent, self.keys = MemoryCodes(clock=self.clock), MemoryKeys()
-        self.notebook = FileNotebook(self.folder / f"{self.number}.sqlite")
+        self.notebook = FileNotebook(self.folder / f"{self.number}.sqlite", keys=self.keys)
         return self.made(), self.enrolled(0)
 
     def made(self) -> Pkcs11Signer:
@@ -183,7 +183,7 @@ def test_a_code_that_was_accepted_signs_when_the_token_is_back(
     sent = MemoryCodes(clock=clock)
     signer = Pkcs11Signer(
         token,
-        notebook=FileNotebook(tmp_path / "n.sqlite"),
+        notebook=FileNotebook(tmp_path / "n.sqlite", keys=MemoryKeys()),
         clock=clock,
         codes=sent,
         keys=MemoryKeys(),

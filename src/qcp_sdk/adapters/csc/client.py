@@ -7,6 +7,7 @@ but one thing: a call whose access token was refused is sent again with a new on
 from __future__ import annotations
 
 import base64
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
@@ -27,7 +28,7 @@ from qcp_sdk.adapters.csc.shapes import (
 )
 from qcp_sdk.adapters.shared.fields import Fields
 from qcp_sdk.adapters.shared.http import Answer, Http
-from qcp_sdk.errors import ConfigurationError
+from qcp_sdk.errors import ConfigurationError, Rejected
 from qcp_sdk.values import Secret
 
 Version: TypeAlias = Literal["v1", "v2"]
@@ -79,6 +80,16 @@ class CscClient:
         """Say what the service is, and which methods it has."""
         asked = {"lang": language} if language else {}
         return service_info(Fields.of(self._asked("info", asked, acts=False, known=False)))
+
+    def probe(self) -> None:
+        """Ask what the service is, and for our credentials: nothing is changed.
+
+        Raises:
+            Unavailable: It was not reached, or does not know us.
+        """
+        self.info()
+        with contextlib.suppress(Rejected):  # it wants to know whose: it knows us
+            self.credentials()
 
     def credentials(self, *, user: str = "") -> tuple[str, ...]:
         """Give the ids of all credentials of the user, or of whoever this access stands for (every page)."""

@@ -8,6 +8,7 @@ from typing import Final
 from qcp_sdk.adapters.csc.client import CscClient
 from qcp_sdk.adapters.csc.shapes import CredentialInfo
 from qcp_sdk.adapters.shared.notebook import Notebook
+from qcp_sdk.adapters.shared.noted_authority import page_of
 from qcp_sdk.certificates import fingerprint as fingerprint_of
 from qcp_sdk.errors import Rejected
 from qcp_sdk.values import Fingerprint
@@ -16,11 +17,6 @@ SCANNED: Final = 1_000
 """Credentials that are looked at, one request each, to find a certificate that nobody wrote down."""
 GONE: Final = frozenset({"unknown_credential", "disabled", "refused"})
 """Reasons by which a service says that a credential is not there, or not for us."""
-
-
-def page_of(fingerprint: Fingerprint) -> str:
-    """Name the page on which a certificate's credential is written down."""
-    return f"credential/{fingerprint}"
 
 
 class Credentials:
@@ -43,7 +39,7 @@ class Credentials:
         """
         with self._notebook.open() as pages:
             page = pages.get(page_of(fingerprint))
-        credential = page["credential"] if page is not None else self._looked_up(fingerprint)
+        credential = page["handle"] if page is not None else self._looked_up(fingerprint)
         if credential:
             told = self._client.credential(credential, language=language)
             if told.certificates and fingerprint_of(told.certificates[0]) == fingerprint:

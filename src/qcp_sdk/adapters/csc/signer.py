@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from attrs import define, field
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
@@ -35,7 +35,9 @@ from qcp_sdk.adapters.csc.shapes import (
     Factor,
     SignaturesPending,
 )
-from qcp_sdk.adapters.shared.notebook import Notebook, Page, Pages, meant, recall, remember
+from qcp_sdk.adapters.shared.notebook import Notebook, Pages, meant, recall, remember, stream_of
+from qcp_sdk.adapters.shared.notebook_pages import Page
+from qcp_sdk.adapters.shared.x509 import UNREADABLE
 from qcp_sdk.errors import Rejected, Unavailable, Unconfirmed
 from qcp_sdk.ports.clock import Clock
 from qcp_sdk.ports.signer import Credential, HashAnswer, HashRefused, HashSigned, SigningChallenge, SigningPending
@@ -152,7 +154,7 @@ class CscSigner:
                 "wrong": 0,
                 "spent": False,
             }
-            pages.put(f"challenge/{challenge}", asked)
+            pages.put(f"challenge/{challenge}", asked, of=stream_of(key))
             pages.put(f"newest/{fingerprint}", {"challenge": challenge})
         return answer
 
@@ -277,7 +279,7 @@ class CscSigner:
             page["answers"] = self._signed(handle, fingerprint, digests, credential)
         answer = {"handle": handle}
         with self._notebook.open() as pages:
-            pages.put(f"activation/{handle}", page)
+            pages.put(f"activation/{handle}", page, of=stream_of(key))
             remember(pages, key=key, meant=intent, answer=answer)
         self._granted.pop(handle, None)
         return answer
@@ -404,6 +406,22 @@ class CscSigner:
         except Unconfirmed as error:
             raise Unavailable("what was signed is not known yet", mend="ask again") from error
 
+    def probe(self) -> None:
+        """Ask the service something harmless.
+
+        Raises:
+            Unavailable: It was not reached, or does not know us.
+        """
+        self._client.probe()
+
+    def forget_stream(self, *, stream: str) -> None:
+        """Destroy what was written down for this ceremony. Repeatable.
+
+        Raises:
+            Unavailable: Again later.
+        """
+        self._notebook.forget_stream(stream=stream)
+
     def _usable(self, fingerprint: Fingerprint, *, language: str = "") -> CredentialInfo:
         try:
             told = self._credentials.find(fingerprint, language=language)
@@ -450,7 +468,7 @@ def checked(certificate: bytes, digest: bytes, value: bytes) -> bytes:
                 value = encode_dss_signature(int.from_bytes(value[:half]), int.from_bytes(value[half:]))
             key.verify(value, digest, ec.ECDSA(prehashed))
             return value
-    except (InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion, ValueError):
+    except (InvalidSignature, *UNREADABLE):
         pass
     return b""
 

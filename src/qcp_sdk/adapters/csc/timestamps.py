@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from typing import Final
 
@@ -36,6 +37,17 @@ class CscTimestamps:
         if _stated(token) != (digest, nonce):
             raise Unavailable("the service's token is not over what was asked", mend="ask again later")
         return token
+
+    def probe(self) -> None:
+        """Have a timestamp made that nobody needs.
+
+        Raises:
+            Unavailable: None is made; the error says what to mend.
+        """
+        try:
+            self.timestamp(digest=hashlib.sha256(b"qcp-sdk doctor").digest())
+        except Rejected as refusal:
+            raise Unavailable(refusal.what, where=refusal.where, mend="check what this account allows") from refusal
 
 
 def _stated(token: bytes) -> tuple[bytes, int] | None:

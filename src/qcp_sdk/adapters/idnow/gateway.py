@@ -148,6 +148,14 @@ class IdnowIdentity:
         evidence = IdentityEvidence(provider="IDnow", reference=reference, proofing=self._proofing)
         return IdentityApproved(session=session, identity=identity, evidence=evidence)
 
+    def forget_stream(self, *, stream: str) -> None:
+        """Forget the sessions of a subscription, and how they ended. Repeatable.
+
+        Raises:
+            Unavailable: The folder cannot be written.
+        """
+        self._sessions.forget_stream(stream=stream)
+
     def cancel(self, *, key: Key, session: SessionId) -> None:  # noqa: ARG002  # doing it twice does nothing more
         """Close the session; one that has ended, or was never known, is left as it is.
 
@@ -167,7 +175,9 @@ class IdnowIdentity:
         Raises:
             Unavailable: It was not reached, or does not know us.
         """
-        return told_time(self._logged_in())
+        answer = self._logged_in()
+        Fields.of(answer).text("authToken")  # a page that answers 200 to anything is no IDnow
+        return told_time(answer)
 
     # IDnow's side.
 

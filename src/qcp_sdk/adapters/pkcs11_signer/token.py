@@ -14,31 +14,20 @@ from typing import Any, Final, TypeVar
 
 import pkcs11
 from asn1crypto import x509 as asn1_x509  # type: ignore[import-untyped]
-from attrs import frozen
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from pkcs11.constants import Attribute, ObjectClass
 from pkcs11.mechanisms import KeyType, Mechanism
 
+from qcp_sdk.adapters.shared.code_signer import DIGEST_LENGTH, TokenKey
 from qcp_sdk.certificates import fingerprint as fingerprint_of
 from qcp_sdk.errors import ConfigurationError, Rejected, Unavailable
 from qcp_sdk.values import Fingerprint, Secret
 
-DIGEST_LENGTH: Final = 32
 _SHA256_INFO: Final = bytes.fromhex("3031300d060960864801650304020105000420")
 """DigestInfo before a SHA-256 digest (RFC 8017 § 9.2): CKM_RSA_PKCS pads, and leaves the rest to us."""
 _ALGORITHMS: Final = {KeyType.RSA: "sha256_rsa", KeyType.EC: "sha256_ecdsa"}
 
 T = TypeVar("T")
-
-
-@frozen(kw_only=True)
-class TokenKey:
-    """A certificate on the token whose private key is there too."""
-
-    id: bytes
-    chain: tuple[bytes, ...]
-    """DER, its own first, then what the token holds above it."""
-    algorithm: str
 
 
 class Pkcs11Token:

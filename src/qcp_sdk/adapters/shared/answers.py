@@ -41,8 +41,10 @@ class KeptAnswers:
             raise Unavailable("the folder of kept answers cannot be read", mend="check its permissions") from error
         return _answer(kept, _hashed(key, meant))
 
-    def put(self, *, key: Key, answer: str, meant: tuple[str, ...] = ()) -> str:
+    def put(self, *, key: Key, answer: str, meant: tuple[str, ...] = (), of: str = "") -> str:
         """Keep this answer, unless the key has one; give the answer that the key has from now on.
+
+        `of` is the subscription or ceremony that it is about, for `forget_stream`.
 
         Raises:
             Rejected: `key_reused`: the key was kept for something else.
@@ -51,6 +53,9 @@ class KeptAnswers:
         path = self._path(key)
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if of:  # before the answer: what a crash leaves is a name too many, and no answer that nobody finds
+                self._owner(of).mkdir(mode=0o700, parents=True, exist_ok=True)
+                (self._owner(of) / path.name).touch(mode=0o600)
             descriptor, name = tempfile.mkstemp(dir=self._directory, prefix=".new-")
             try:
                 with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -80,8 +85,35 @@ class KeptAnswers:
         except OSError as error:
             raise Unavailable("the folder of kept answers cannot be written", mend="check its permissions") from error
 
+    def forget_stream(self, *, stream: str) -> tuple[str, ...]:
+        """Keep nothing any more that was kept `of` this subscription or ceremony; give the answers that there were.
+
+        Raises:
+            Unavailable: The folder cannot be written.
+        """
+        owner, found = self._owner(stream), list[str]()
+        try:
+            for tie in sorted(owner.iterdir()) if owner.is_dir() else ():
+                kept = self._directory / tie.name
+                if kept.is_file():
+                    found.append(_answer(kept.read_text(encoding="utf-8"), ""))
+                kept.unlink(missing_ok=True)
+                tie.unlink()
+            if owner.is_dir():
+                owner.rmdir()
+        except OSError as error:
+            raise Unavailable("the folder of kept answers cannot be written", mend="check its permissions") from error
+        return tuple(found)
+
+    def _owner(self, stream: str) -> Path:
+        return self._directory / "of" / _name(stream)
+
     def _path(self, key: Key) -> Path:
-        return self._directory / hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
+        return self._directory / _name(key)
+
+
+def _name(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def _hashed(key: Key, meant: tuple[str, ...]) -> str:

@@ -132,7 +132,11 @@ class Fetcher:
                 OSError,  # a name that does not resolve, TLS
                 ValueError,  # headers that h11 does not take
             ) as error:
-                raise Unavailable("nothing came from the address in time", where=url.host) from error
+                raise Unavailable(
+                    "nothing came from the address in time",
+                    where=url.host,
+                    mend="check the address and the network; ask again later",
+                ) from error
             if isinstance(answer, bytes):
                 return answer
             request = _Request(method="GET", address=urljoin(request.address, answer.to))
@@ -160,7 +164,7 @@ class Fetcher:
                 said = f"the server answers {answer.status}"
                 if 400 <= answer.status < 500 and answer.status not in {408, 425, 429}:
                     raise Rejected(said, reason="refused", where=url.host)
-                raise Unavailable(said, where=url.host)
+                raise Unavailable(said, where=url.host, mend="ask again later")
             if told.get(b"content-encoding", b"identity") != b"identity":
                 raise Rejected("it is compressed, which was not asked for", reason="refused", where=url.host)
             content = bytearray()

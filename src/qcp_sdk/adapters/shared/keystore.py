@@ -129,6 +129,27 @@ class KeyStore:
             self._loaded[name] = self._load(self._path(name))
         return self._loaded[name]
 
+    def destroy(self, name: str) -> None:
+        """Destroy the key of this name: its file is overwritten, then removed. Repeatable.
+
+        Another process that has loaded it keeps it until it ends.
+
+        Raises:
+            Unavailable: The directory cannot be written.
+        """
+        path = self._path(name)
+        self._loaded.pop(name, None)
+        try:
+            with path.open("r+b") as file:
+                file.write(bytes(path.stat().st_size))
+                file.flush()
+                os.fsync(file.fileno())
+            path.unlink()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise Unavailable("the key store cannot be written", mend="check permissions") from error
+
     def derive(self, purpose: str) -> bytes:
         """Give 32 secret bytes for this purpose; always the same for this store."""
         return hmac.digest(self._master, b"derive|" + purpose.encode(), hashlib.sha256)

@@ -2,6 +2,9 @@
 
 A service's API may know no idempotency keys. The adapter then writes down what a key was for and what it was
 answered, before and after it asks. No secret is ever written down; people's contact data may be (see each adapter).
+
+So a `FileNotebook` is sealed (`notebook_pages`): names are keyed hashes, pages are encrypted, and those of one
+subscription or ceremony under a key of its own, which `forget_stream` destroys with them.
 """
 
 from __future__ import annotations
@@ -14,14 +17,15 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol
 
+from qcp_sdk.adapters.shared.notebook_pages import Page, SealedPages, shelf_of
 from qcp_sdk.errors import ConfigurationError, Rejected, Unavailable
+from qcp_sdk.ports.keys import Keys
 from qcp_sdk.values import Key
 
 BUSY: Final = 30.0
 """Seconds that one writer waits for another."""
-Page: TypeAlias = dict[str, Any]
 
 
 class Pages(Protocol):
@@ -30,11 +34,14 @@ class Pages(Protocol):
     def get(self, name: str) -> Page | None:
         """Give the page of this name, or None."""
 
-    def put(self, name: str, page: Mapping[str, Any]) -> None:
-        """Write the page of this name anew."""
+    def put(self, name: str, page: Mapping[str, object], *, of: str = "") -> None:
+        """Write the page of this name anew; `of` is the id of the subscription or ceremony that it is about.
 
-    def names(self, beginning: str) -> tuple[str, ...]:
-        """Give the names that begin so, in the order in which the pages were first written."""
+        A page stays whose it was at first: `of` need not be said again.
+        """
+
+    def names(self, shelf: str) -> tuple[str, ...]:
+        """Give the names `shelf/…`, where … has no slash, in the order in which the pages were first written."""
 
 
 class Notebook(Protocol):
@@ -47,24 +54,30 @@ class Notebook(Protocol):
             Unavailable: The notebook cannot be read or written.
         """
 
+    def forget_stream(self, *, stream: str) -> None:
+        """Destroy every page that is about this subscription or ceremony. Repeatable.
+
+        Raises:
+            Unavailable: The notebook cannot be read or written.
+        """
+
 
 class FileNotebook:
     """A notebook in one SQLite file, for any number of threads and processes of one machine.
+
+    `keys` are the installation's: what seals the file is derived from them, and does not change when they are rotated.
 
     Raises:
         ConfigurationError: The file cannot be made.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, *, keys: Keys) -> None:
+        self._path, self._key = path, keys.derive(purpose="notebook")
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             with self._connected() as connection:
-                connection.execute(
-                    "CREATE TABLE IF NOT EXISTS pages"
-                    " (number INTEGER PRIMARY KEY AUTOINCREMENT, name BLOB NOT NULL UNIQUE, page TEXT NOT NULL)"
-                )
+                SealedPages.prepare(connection)
         except (OSError, Unavailable) as error:
             raise ConfigurationError("the notebook cannot be used", where=path.name, mend="check its folder") from error
 
@@ -73,12 +86,26 @@ class FileNotebook:
         """Begin a transaction.
 
         Raises:
+            Unavailable: The notebook cannot be read or written, or was sealed by another installation.
+        """
+        with self._begun() as pages:
+            yield pages
+
+    def forget_stream(self, *, stream: str) -> None:
+        """Destroy every page that is about this subscription or ceremony, and the key that sealed them. Repeatable.
+
+        Raises:
             Unavailable: The notebook cannot be read or written.
         """
+        with self._begun() as pages:
+            pages.forget(stream)
+
+    @contextmanager
+    def _begun(self) -> Iterator[SealedPages]:
         with self._connected() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
-                yield _SqlitePages(connection)
+                yield SealedPages(connection, self._key)
             except BaseException:
                 connection.execute("ROLLBACK")
                 raise
@@ -90,6 +117,7 @@ class FileNotebook:
         try:
             with closing(sqlite3.connect(self._path, timeout=BUSY, isolation_level=None)) as connection:
                 connection.execute("PRAGMA synchronous=FULL")
+                connection.execute("PRAGMA secure_delete=ON")  # what is destroyed is overwritten, not only unlinked
                 yield connection
         except sqlite3.Error as error:
             raise Unavailable("the notebook does not answer", mend="ask again with the same key") from error
@@ -99,7 +127,7 @@ class MemoryNotebook:
     """A notebook that ends with its process: for tests, and for demonstrations."""
 
     def __init__(self) -> None:
-        self._lock, self._pages = threading.Lock(), dict[str, str]()
+        self._lock, self._pages = threading.Lock(), dict[str, tuple[str, str]]()
 
     @contextmanager
     def open(self) -> Iterator[Pages]:
@@ -109,49 +137,34 @@ class MemoryNotebook:
             yield pages
             self._pages = pages.written
 
+    def forget_stream(self, *, stream: str) -> None:
+        """Destroy every page that is about this subscription or ceremony. Repeatable."""
+        with self._lock:
+            self._pages = {name: one for name, one in self._pages.items() if one[0] != stream}
+
 
 class _MemoryPages:
-    def __init__(self, written: dict[str, str]) -> None:
+    def __init__(self, written: dict[str, tuple[str, str]]) -> None:
         self.written = written
 
     def get(self, name: str) -> Page | None:
         page = self.written.get(name)
-        return json.loads(page) if page is not None else None
+        return json.loads(page[1]) if page is not None else None
 
-    def put(self, name: str, page: Mapping[str, Any]) -> None:
-        self.written[name] = json.dumps(page)
+    def put(self, name: str, page: Mapping[str, object], *, of: str = "") -> None:
+        before = self.written.get(name)
+        self.written[name] = (before[0] if before is not None else of), json.dumps(page)
 
-    def names(self, beginning: str) -> tuple[str, ...]:
-        return tuple(name for name in self.written if name.startswith(beginning))
-
-
-class _SqlitePages:
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def get(self, name: str) -> Page | None:
-        row = self._connection.execute("SELECT page FROM pages WHERE name = ?", (_octets(name),)).fetchone()
-        return json.loads(row[0]) if row else None
-
-    def put(self, name: str, page: Mapping[str, Any]) -> None:
-        self._connection.execute(
-            "INSERT INTO pages (name, page) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET page = excluded.page",
-            (_octets(name), json.dumps(page)),
-        )
-
-    def names(self, beginning: str) -> tuple[str, ...]:
-        prefix = _octets(beginning)
-        rows = self._connection.execute(
-            "SELECT name FROM pages WHERE substr(name, 1, ?) = ? ORDER BY number", (len(prefix), prefix)
-        )
-        return tuple(bytes(name).decode(errors="surrogatepass") for (name,) in rows)
-
-
-def _octets(name: str) -> bytes:
-    return name.encode(errors="surrogatepass")
+    def names(self, shelf: str) -> tuple[str, ...]:
+        return tuple(name for name in self.written if shelf_of(name) == shelf)
 
 
 # Answers by key, on pages of their own.
+
+
+def stream_of(key: Key) -> str:
+    """Give the subscription or ceremony that asks under this key: the engine's keys begin with its id."""
+    return key.partition("/")[0]
 
 
 def meant(call: str, *arguments: str) -> str:
@@ -180,4 +193,4 @@ def remember(pages: Pages, *, key: Key, meant: str, answer: Mapping[str, Any] | 
     """Write down what this key is for, and what it is answered."""
     if isinstance(answer, Rejected):
         answer = {"rejected": answer.reason, "what": answer.what}
-    pages.put(f"key/{key}", {"meant": meant, "answer": dict(answer)})
+    pages.put(f"key/{key}", {"meant": meant, "answer": dict(answer)}, of=stream_of(key))

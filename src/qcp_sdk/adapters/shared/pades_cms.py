@@ -15,13 +15,14 @@ from typing import Final
 
 from asn1crypto import cms, core, tsp, x509  # type: ignore[import-untyped]
 from attrs import frozen
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.x509 import load_der_x509_certificate
 
 from qcp_sdk.adapters.shared.pdf_errors import FOREIGN, refused
+from qcp_sdk.adapters.shared.x509 import UNREADABLE
 from qcp_sdk.errors import Rejected, Unavailable
 
 _SEQUENCE: Final = 0x30
@@ -194,7 +195,7 @@ def _public_key(certificate: bytes, algorithm: str) -> rsa.RSAPublicKey | ec.Ell
     with refused("the credential's public key cannot be read", reason="credential_unusable"):
         try:
             key = load_der_x509_certificate(certificate).public_key()
-        except UnsupportedAlgorithm as error:
+        except UNREADABLE as error:
             raise Rejected("the credential's key is of no known kind", reason="credential_unusable") from error
     if algorithm == "sha256_rsa" and isinstance(key, rsa.RSAPublicKey):
         return key

@@ -87,9 +87,9 @@ class Sessions:
         kept = self._kept.get(key=key, meant=meant)
         if kept is None:
             session, url, expires = open()
-            self._kept.put(key=self._about("opened", session), answer=expires.isoformat())
+            self._kept.put(key=self._about("opened", session), answer=expires.isoformat(), of=subscription)
             answer = json.dumps({"session": session, "url": url, "expires": expires.isoformat()})
-            kept = self._kept.put(key=key, answer=answer, meant=meant)
+            kept = self._kept.put(key=key, answer=answer, meant=meant, of=subscription)
         first = json.loads(kept)
         return IdentityOpened(
             attempt=attempt,
@@ -97,6 +97,16 @@ class Sessions:
             url=first["url"],
             expires=datetime.fromisoformat(first["expires"]),
         )
+
+    def forget_stream(self, *, stream: str) -> None:
+        """Forget the sessions of a subscription and their verdicts. Repeatable.
+
+        Raises:
+            Unavailable: The folder cannot be written.
+        """
+        for answer in self._kept.forget_stream(stream=stream):
+            if answer.startswith("{"):
+                self._kept.forget(key=self._about("verdict", SessionId(json.loads(answer)["session"])))
 
     def expires(self, session: SessionId) -> datetime | None:
         """Give until when a session was opened; None for one that was not opened here."""

@@ -9,6 +9,7 @@ from asn1crypto import core  # type: ignore[import-untyped]
 from asn1crypto import x509 as asn1_x509
 from attrs import frozen
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -17,6 +18,13 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 from qcp_sdk.adapters.shared.keystore import PrivateKey
 
 PublicKey: TypeAlias = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+
+UNREADABLE: Final = (
+    ValueError, TypeError, KeyError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension,
+    x509.ExtensionNotFound, x509.UnsupportedGeneralNameType,
+)  # fmt: skip
+"""What the library raises on reading what a stranger calls a certificate, a request or a list: not all of its errors
+are `ValueError`s."""
 
 COMMON_NAME_LENGTH: Final = 64
 """RFC 5280, ub-common-name: characters; counted in bytes of UTF-8 here, as some libraries do."""

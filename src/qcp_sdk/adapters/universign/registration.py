@@ -88,7 +88,7 @@ class UniversignRegistration:
             if kept is None:
                 if self._kept.get(key=_about("closed", key)) is not None:
                     raise Rejected("it was closed before it was opened", reason="closed")
-                kept = self._opened(key, person, meant)
+                kept = self._opened(key, subscription, person, meant)
         opened = json.loads(kept)
         return RegistrationOpened(
             session=SessionId(opened["session"]), url=opened["url"], expires=datetime.fromisoformat(opened["expires"])
@@ -134,6 +134,16 @@ class UniversignRegistration:
             told = self.ask(session=known)
             return self._settled(known, "expired") if isinstance(told, Pending) else told
 
+    def forget_stream(self, *, stream: str) -> None:
+        """Forget what was kept of this subscription. Repeatable.
+
+        Raises:
+            Unavailable: The folder cannot be written.
+        """
+        for answer in self._kept.forget_stream(stream=stream):
+            if answer.startswith("{"):
+                self._kept.forget(key=_about("ended", SessionId(json.loads(answer)["session"])))
+
     def probe(self) -> datetime | None:
         """Ask Universign for a certificate that nobody holds and give its time. Nothing is changed.
 
@@ -144,7 +154,7 @@ class UniversignRegistration:
 
     # Universign's side.
 
-    def _opened(self, key: Key, person: Account, meant: tuple[str, ...]) -> str:
+    def _opened(self, key: Key, subscription: SubscriptionId, person: Account, meant: tuple[str, ...]) -> str:
         if self._certificates.match(
             email=person.email.text, name=person.name.full, mobile=person.mobile.text, level=self._level
         ):
@@ -168,10 +178,10 @@ class UniversignRegistration:
         expires = (self._clock.now() + SESSION_LIFE).isoformat()
         data = json.dumps([person.email.text, person.name.full, person.mobile.text]).encode()
         held = b64encode(sealed.seal(self._sealing(), f"universign/{session}", data)).decode()
-        self._kept.put(key=_about("person", session), answer=held)
-        self._kept.put(key=_about("expires", session), answer=expires)
+        self._kept.put(key=_about("person", session), answer=held, of=subscription)
+        self._kept.put(key=_about("expires", session), answer=expires, of=subscription)
         opened = json.dumps({"session": session, "url": url, "expires": expires})
-        return self._kept.put(key=key, answer=opened, meant=meant)
+        return self._kept.put(key=key, answer=opened, meant=meant, of=subscription)
 
     def _matches(self, session: SessionId) -> bool:
         held = self._kept.get(key=_about("person", session))

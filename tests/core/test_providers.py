@@ -1,0 +1,118 @@
+"""Settings: each that is wrong is refused at once, in one sentence that names it and quotes no secret."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qcp_sdk.errors import ConfigurationError
+from qcp_sdk.installation import find
+from qcp_sdk.local import LocalQcp, open_local
+from qcp_sdk.providers import adapters, open_from, read
+from qcp_sdk.sandbox.server import Sandbox
+from qcp_sdk.sandbox.settings import settings, toml
+from qcp_sdk.sandbox.wsgi import Failed
+
+IDNOW: dict[str, Any] = {"company": "c", "api_key": "the-secret"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("settings")
+    open_local(made / "data")
+    return made
+
+
+def made(folder: Path, told: dict[str, Any]) -> LocalQcp:
+    return open_local(folder / "data", replace=lambda parts: adapters(told, parts, beside=folder))
+
+
+@pytest.mark.parametrize(
+    ("told", "sentence"),
+    [
+        ({"idknow": IDNOW}, "idknow: there is no such section; use smtp, sms"),
+        ({"idnow": 7}, r"idnow: it is no table; write it as \[idnow\]"),
+        ({"idnow": {"api_key": "the-secret"}}, "idnow.company: it is missing; add it"),
+        ({"idnow": IDNOW | {"company": 7}}, "idnow.company: it is no text"),
+        ({"idnow": IDNOW | {"apikey": "x"}}, "idnow.apikey: it means nothing here; use api_key"),
+        ({"idnow": IDNOW | {"product": "movie"}}, "idnow.product: `movie` is none of its values; use video, auto"),
+        ({"idnow": IDNOW | {"url": "http://gateway.example.org"}}, "idnow.url: it is not encrypted"),
+        ({"idnow": IDNOW | {"url": "gateway"}}, "idnow.url: it is no web address"),
+        ({"idnow": IDNOW | {"api_key": "env:QCP_NO_SUCH"}}, "idnow.api_key: the environment has no `QCP_NO_SUCH`"),
+        ({"idnow": IDNOW | {"api_key": "file:nowhere"}}, "idnow.api_key: its file cannot be read"),
+        ({"idnow": IDNOW, "stripe": {"api_key": "k"}}, "stripe: another section is the identity already"),
+        ({"smtp": {"host": "h", "sender": "a@example.org", "port": True}}, "smtp.port: it is no whole number"),
+        ({"sms": {"gateway": "pigeon"}}, "sms.gateway: there is none of this name; use json, twilio, brevo"),
+        ({"cmp": {"chain": "nowhere.pem"}}, "cmp.chain: they are no certificates"),
+        ({"csc": {"url": "https://a.test", "client_id": "c"}}, "csc.client_secret: it is missing"),
+        ({"timestamps": {"url": "tsa"}}, "url: `tsa` is no web address"),
+        ({"events": {"url": "https://a.test", "secret": "no"}}, "secret"),
+    ],
+)
+def test_what_is_wrong_is_named(folder: Path, told: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        made(folder, told)
+    assert re.search(sentence, str(refused.value)), str(refused.value)
+    assert "the-secret" not in str(refused.value)
+
+
+def test_lists_are_as_many_as_certificates(folder: Path) -> None:
+    told = settings(Sandbox(only=["cmp"]), "https://s.test", ["cmp"])
+    told["cmp"]["lists"] = ["https://a.test/crl"]
+    with pytest.raises(ConfigurationError, match=r"cmp\.lists: there is not one for each certificate"):
+        made(folder, told)
+
+
+def test_a_secret_is_where_the_settings_say(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QCP_TEST_KEY", "from the environment")
+    (folder / "key").write_text("from a file\n")
+    for where, secret in (("env:QCP_TEST_KEY", "from the environment"), ("file:key", "from a file")):
+        qcp = made(folder, {"idnow": IDNOW | {"api_key": where}})
+        assert qcp.ports.identities["default"]._api_key.reveal() == secret  # type: ignore[attr-defined]
+
+
+def test_what_no_section_names_stays_local(folder: Path) -> None:
+    local, other = made(folder, {}), made(folder, {"idnow": IDNOW})
+    changed = {
+        role
+        for (role, one), (_, two) in zip(local.ports.every(), other.ports.every(), strict=True)
+        if type(one) is not type(two)
+    }
+    assert changed == {"identities[default]"}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[idnow", "it is no TOML"),
+        ("\x00", "it is no TOML"),
+        ("folder = 7", "folder: it is no text"),
+        ("[smtp]\n", "smtp.host: it is missing"),
+    ],
+)
+def test_a_file_that_is_wrong_is_named(folder: Path, text: str, sentence: str) -> None:
+    (folder / "wrong.toml").write_text(text)
+    with pytest.raises(ConfigurationError, match=sentence):
+        open_from(folder / "wrong.toml")
+    with pytest.raises(ConfigurationError, match="it cannot be read"):
+        read(folder / "nowhere.toml")
+
+
+def test_commands_take_a_file_of_settings(folder: Path) -> None:
+    (folder / "host.toml").write_text('folder = "data"\n[idnow]\ncompany = "c"\napi_key = "k"\n')
+    qcp = find(str(folder / "host.toml"))
+    assert type(qcp.ports.identities["default"]).__name__ == "IdnowIdentity"
+
+
+def test_the_sandbox_writes_settings_that_are_read_back() -> None:
+    import tomllib
+
+    sandbox = Sandbox()
+    for chosen in (["idnow", "universign", "csc", "sms"], ["stripe", "cmp", "twilio"], ["brevo"]):
+        told = settings(sandbox, "https://s.test", chosen)
+        assert tomllib.loads(toml(told)) == told
+    with pytest.raises(Failed, match="`pigeon` is not played here"):
+        settings(sandbox, "https://s.test", ["pigeon"])
