@@ -230,7 +230,7 @@ def revocation_claims(
 
 def _revoked_by(crl: bytes, serial: int, by: datetime) -> bool:
     # cryptography finds one serial among a hundred thousand at once; asn1crypto would read them all, for seconds.
-    from cryptography.x509 import InvalidVersion, load_der_x509_crl
+    from cryptography.x509 import load_der_x509_crl
 
     try:
         entry = load_der_x509_crl(crl).get_revoked_certificate_by_serial_number(serial)
