@@ -287,6 +287,7 @@ def verifying() -> Iterator[Goal]:
 def batch(per_call: int) -> Iterator[Goal]:
     """Sign a hundred documents with one activation, at a service that takes so many hashes a call (0: any)."""
     from qcp_sdk.adapters.csc import CscClient, CscSigner
+    from qcp_sdk.adapters.keyring import KeyRing
     from qcp_sdk.adapters.shared.http import Http
     from qcp_sdk.adapters.shared.notebook import FileNotebook
     from qcp_sdk.sandbox.csc import CscSandbox
@@ -296,7 +297,10 @@ def batch(per_call: int) -> Iterator[Goal]:
     sandbox = CscSandbox(clock=_Clock(), rules=CscRules(multisign=MANY, per_call=per_call))
     client = CscClient(Http("https://csc.example.org", serve=sandbox), version="v2")
     signer = CscSigner(
-        client, notebook=FileNotebook(folder / "notebook.sqlite"), clock=_Clock(), hashes_per_call=per_call
+        client,
+        notebook=FileNotebook(folder / "notebook.sqlite", keys=KeyRing.generate()),
+        clock=_Clock(),
+        hashes_per_call=per_call,
     )
     chain = sandbox.enrol(given="Jeanne", last="Moreau", mobile="+33639981316").held.chain
     fingerprint, places = Fingerprint(hashlib.sha256(chain[0]).hexdigest()), {}

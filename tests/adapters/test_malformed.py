@@ -57,7 +57,7 @@ from qcp_sdk.sandbox.server import Sandbox
 from qcp_sdk.testing.conformance.examples import START, account, application, digest, name_of
 from qcp_sdk.testing.malforming import MalformedHttp, Malformer
 from qcp_sdk.values import AccountId, Key, Secret, SubscriptionId
-from qcp_sdk.verification.specification import _revoked_at
+from qcp_sdk.verification.specification import _revoked_by
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 FEW, MANY = 30, 10_000
@@ -169,7 +169,7 @@ def of_universign(folder: Path) -> Call:
             )
         state = registration._state(session)
         assert isinstance(state, str)
-        return certificates.probe()
+        return registration.probe()
 
     return call
 
@@ -506,7 +506,7 @@ def test_a_version_that_there_is_not_is_no_error_of_the_library() -> None:
     with pytest.raises(Unavailable):
         HttpRevocation(lying).issuer(certificate=wrong)
     assert checked(wrong, digest("one"), b"value") == b""
-    assert not _revoked_at(crl, held.serial, START)
+    assert not _revoked_by(crl, held.serial, START)
     with pytest.raises(ConfigurationError):
         FixedLists([(wrong, None)])
     assert FixedLists([(pki.authority, None)]).issuer(certificate=wrong) is None

@@ -109,7 +109,7 @@ class Town:
 
         teller = Teller(say=lambda *_, **__: None, head=lambda *_, **__: None, wait=wait)
         journey = Journey(qcp=self.qcp, tell=teller, language="fr", hands=self)  # type: ignore[arg-type]
-        view = sandboxed.subscribe_hosted(journey, self)  # type: ignore[arg-type]
+        view = sandboxed.subscribe_hosted(journey, self)
         assert view.stage is Stage.ACTIVE
         return AccountId("camille")
 
