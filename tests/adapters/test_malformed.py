@@ -63,7 +63,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 FEW, MANY = 30, 10_000
 Call = Callable[[int], object]
 SECRET: Final = Secret("whsec_" + base64.b64encode(b"thirty-two bytes of a secret ...").decode())
-EXAMPLES: Final = Path(__file__).parent / "idnow" / "examples"
+EXAMPLES: Final = Path(__file__).parent / "examples" / "idnow"
 SEED: Final = "malformed 20261125"
 
 
