@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve
 
@@ -129,12 +129,13 @@ def _legible(der: bytes) -> bool:
 
 
 def without_broken(knowledge: Knowledge) -> Knowledge:
-    """Leave out the certificates that cannot be read to their end, or whose key nobody here can use, and the OCSP
-    answers that bring one: they prove nothing, and shall hinder nothing."""
+    """Leave out what cannot be read to its end, certificates whose key nobody here can use, and OCSP answers that
+    bring one: they prove nothing, and shall hinder nothing."""
     return evolve(
         knowledge,
         certificates=tuple(der for der in knowledge.certificates if _usable(der)),
-        ocsps=tuple(der for der in knowledge.ocsps if all(_usable(one) for one in _brought(der))),
+        ocsps=tuple(der for der in knowledge.ocsps if _usable_answer(der)),
+        crls=tuple(der for der in knowledge.crls if _usable_list(der)),
     )
 
 
@@ -151,14 +152,39 @@ def _usable(der: bytes) -> bool:
     return True
 
 
-def _brought(answer: bytes) -> list[bytes]:
-    """Give the certificates in an OCSP answer; one that is none brings itself, and is no certificate."""
+_NAMED_BY: Final = frozenset({"sha1", "sha256"})
+"""By which hashes pyHanko can find the certificate that an answer is about; it stumbles over others."""
+
+
+def _usable_answer(der: bytes) -> bool:
     from asn1crypto import ocsp
 
     try:
-        return [one.dump() for one in ocsp.OCSPResponse.load(answer).basic_ocsp_response["certs"] or ()]
+        answer = ocsp.OCSPResponse.load(der)
+        body = answer.basic_ocsp_response
+        answer.native, body.native  # noqa: B018  # read to its end
+        brought = [one.dump() for one in body["certs"] or ()]
+        named = {one["cert_id"]["hash_algorithm"]["algorithm"].native for one in body["tbs_response_data"]["responses"]}
     except foreign():
-        return [answer]
+        return False
+    return named <= _NAMED_BY and all(_usable(one) for one in brought)
+
+
+def _usable_list(der: bytes) -> bool:
+    """All of it but its entries: there may be a hundred thousand, and cryptography finds the one that is sought."""
+    from asn1crypto import crl
+    from cryptography.x509 import load_der_x509_crl
+
+    try:
+        revoked = crl.CertificateList.load(der)
+        body = revoked["tbs_cert_list"]
+        for name in ("version", "signature", "issuer", "this_update", "next_update", "crl_extensions"):
+            body[name].native  # noqa: B018
+        revoked["signature_algorithm"].native, revoked["signature"].native, body["issuer"].hashable
+        list(load_der_x509_crl(der).extensions)
+    except foreign():
+        return False
+    return True
 
 
 def _begun(ders: Iterable[bytes]) -> list[x509.Certificate]:

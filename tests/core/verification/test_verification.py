@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SIGNED = NOW - timedelta(hours=1)
+BROKEN = int(os.environ.get("QCP_BROKEN", "10"))
+"""How many broken things of each kind are tried."""
 
 
 def only(report: Report) -> SignatureReport:
@@ -272,6 +275,22 @@ class TestLess:
         assert signature.level_reached is None
 
 
+def store(pdf: bytes, world: World, *, ocsps: list[bytes], crls: list[bytes], others: list[bytes]) -> bytes:
+    """Add a document security store with these very bytes; pyHanko's own would read them first."""
+    writer = IncrementalPdfFileWriter(BytesIO(pdf))
+    kept = {"/Certs": [*others, world.qc_ca.der, world.responder.der], "/OCSPs": ocsps, "/CRLs": crls}
+
+    def streams(contents: list[bytes]) -> generic.ArrayObject:
+        return generic.ArrayObject(writer.add_object(generic.StreamObject(stream_data=one)) for one in contents)
+
+    made = {generic.NameObject(name): streams(contents) for name, contents in kept.items()}
+    writer.root["/DSS"] = writer.add_object(generic.DictionaryObject(made))  # type: ignore[no-untyped-call]
+    writer.update_root()  # type: ignore[no-untyped-call]
+    out = BytesIO()
+    writer.write(out)  # type: ignore[no-untyped-call]
+    return out.getvalue()
+
+
 class TestRevocation:
     def test_revoked_before_it_signed(self, world: World, contract: bytes) -> None:
         """The document brings an OCSP answer that was good; a later list says otherwise, and is heard."""
@@ -320,6 +339,23 @@ class TestRevocation:
             world.impostor(), revoked={world.jeanne.certificate.serial_number: SIGNED - timedelta(days=1)}
         )
         assert only(world.verify(contract, world.trust(crls=[forged]))).level_reached is SignatureLevel.NIVEAU_3
+
+    @pytest.mark.parametrize("kind", ["ocsps", "crls", "others"])
+    def test_what_is_broken_beside_what_is_good_hinders_nothing(
+        self, world: World, trusted: TrustStore, kind: str
+    ) -> None:
+        """Whoever adds an update to a signed document can put anything there: it must not cost the signature."""
+        good = world.ocsp_answer(world.jeanne, world.qc_ca, world.responder)
+        whole = {"ocsps": good, "crls": world.crls()[0], "others": world.qc_ca.der}[kind]
+        signed = world.sign(world.blank(), world.jeanne)
+        for seed in range(BROKEN):
+            random, broken = Random(seed), bytearray(whole)
+            for _ in range(random.randint(1, 3)):
+                broken[random.randrange(len(broken))] = random.choice([*range(7), 0x17, 0x30, 0x31, 0xA0, 0xFF])
+            told = {"ocsps": [good], "crls": [], "others": []}
+            told[kind].insert(0, bytes(broken))
+            signature = only(world.verify(store(signed, world, **told), trusted))
+            assert signature.level_reached is SignatureLevel.NIVEAU_3, seed
 
     def test_a_list_that_nobody_can_read_is_no_claim(self, world: World, trusted: TrustStore) -> None:
         """cryptography's own errors are no `ValueError`: `InvalidVersion` of a list, found by chance."""
