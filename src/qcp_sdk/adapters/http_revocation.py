@@ -150,7 +150,7 @@ def _issuing(content: bytes, subject: x509.Certificate) -> bytes:
     else:
         try:
             found = [x509.load_der_x509_certificate(content)]
-        except (ValueError, x509.InvalidVersion):
+        except UNREADABLE:
             found = pkcs7.load_der_pkcs7_certificates(content)
     issuer = next((one for one in found if one.subject == subject.issuer), None)
     if issuer is None:
