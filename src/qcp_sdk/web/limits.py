@@ -18,7 +18,7 @@ from typing import Final
 
 from attrs import field, frozen, validators
 
-from qcp_sdk.errors import Conflict
+from qcp_sdk.errors import ConfigurationError, Conflict
 from qcp_sdk.ports.store import Batch
 from qcp_sdk.sdk import Qcp
 from qcp_sdk.values import joined
@@ -88,6 +88,19 @@ API_ACTS: Final[Mapping[str, Act]] = MappingProxyType(
     }
 )
 """Actions of the JSON API that count."""
+
+
+def read(told: Mapping[str, Limit], *, where: str) -> Mapping[Act, Limit]:
+    """Read a host's own rows; `where` is the setting that holds them.
+
+    Raises:
+        ConfigurationError: One is of no act, or is no `Limit`.
+    """
+    for name, row in told.items():
+        if name not in list(Act) or not isinstance(row, Limit):
+            mend = f"write Limit(person=…, address=…) for {', '.join(Act)}"
+            raise ConfigurationError(f"`{name}` is no limit", where=where, mend=mend)
+    return {Act(name): row for name, row in told.items()}
 
 
 class Limits:
