@@ -182,6 +182,26 @@ def test_a_limit_that_lets_nobody_through_is_refused(limit: Any) -> None:
         Limit(**limit)
 
 
+def test_whoever_has_a_link_is_counted_by_what_it_leads_to(journey: Journey) -> None:
+    """Nobody is signed in: two pages of one ceremony count together, whatever address they are asked from."""
+    limits = journey.site.limits
+    asked = [("signing_code", "one"), ("signing_consent", "one"), ("signing_code", "one"), ("signing_code", "other")]
+    over = [limits.over(page, PageRequest(method="POST", path="x", account=None), id) for page, id in asked]
+    assert [one is None for one in over] == [True, True, False, True]
+
+
+def test_an_address_that_is_over_writes_nothing_more(journey: Journey, qcp_scene: Scene) -> None:
+    def kept() -> int:
+        return repr(vars(qcp_scene.world.store)).count("limit/")
+
+    for n in range(3):
+        ask(journey, "check", who=f"somebody-{n}", id="none")
+    before = kept()
+    for n in range(20):
+        assert ask(journey, "check", who=f"another-{n}", id="none").status == 429
+    assert kept() == before
+
+
 @pytest.mark.parametrize("told", [{"sned": Limit(person=1, address=1)}, {"send": 3}])
 def test_a_slip_in_a_hosts_own_limits_is_said(told: Any) -> None:
     with pytest.raises(ConfigurationError, match="QCP_LIMITS"):
