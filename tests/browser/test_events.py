@@ -8,34 +8,32 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-import django
 import pytest
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.web.django_host.settings")
-django.setup()
-
-from django.test import override_settings  # noqa: E402
-
-from qcp_sdk.subscription.stages import Stage  # noqa: E402
-from qcp_sdk.testing.scene import Scene  # noqa: E402
-from qcp_sdk.web import watching  # noqa: E402
+from qcp_sdk.subscription.stages import Stage
+from qcp_sdk.testing.scene import Scene
+from qcp_sdk.web import watching
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
 def told(qcp_scene: Scene) -> Iterator[str]:
-    """A Django project under uvicorn, in which Jessica is signed in."""
+    """The Django platform under uvicorn, with Jessica signed in; over the scene's own store, no table is touched."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.browser.django_host.settings")
+    import django
     import uvicorn
     from django.core.asgi import get_asgi_application
+    from django.test import override_settings
+
+    django.setup()
 
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     running = uvicorn.Server(uvicorn.Config(get_asgi_application(), log_level="critical", lifespan="off", ws="none"))
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, daemon=True)
     qcp = {"BACKEND": lambda: qcp_scene.qcp, "ACCOUNT": lambda _request: "jessica"}
-    cookies = "django.contrib.sessions.backends.signed_cookies"
-    with override_settings(QCP=qcp, ALLOWED_HOSTS=["127.0.0.1"], SESSION_ENGINE=cookies):
+    with override_settings(QCP=qcp):
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/signature"
         running.should_exit = running.force_exit = True

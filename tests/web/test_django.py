@@ -35,7 +35,7 @@ from qcp_sdk.testing.scene import Scene  # noqa: E402
 from qcp_sdk.values import SessionId, TenantId  # noqa: E402
 from qcp_sdk.web.django import signals, views  # noqa: E402
 from qcp_sdk.web.django.conf import installation  # noqa: E402
-from qcp_sdk.web.django.models import Effect, Stream  # noqa: E402
+from qcp_sdk.web.django.models import Effect, Message, Stream  # noqa: E402
 from qcp_sdk.web.django.store import DjangoStore, after_commit  # noqa: E402
 
 scenes: list[Scene] = []
@@ -174,6 +174,23 @@ def test_a_provider_posts_and_is_asked_about(scene: Scene, monkeypatch: pytest.M
     answer = post("/signature/hooks/idp", b"{}", content_type="application/json", headers=genuine)
     assert answer.status_code == 204
     assert asked == ["s-1"]
+
+
+@pytest.mark.parametrize("where", [{"CALLER": lambda _request: "9.9.9.9"}, {}])
+def test_too_often_is_429_over_the_projects_database(scene: Scene, where: dict[str, Any]) -> None:
+    from qcp_sdk.web.limits import Limit
+
+    id = scene.subscribe(scene.jessica, until=Stage.CONSENTING).id
+    told = {**QCP, **where, "LIMITS": {"ask": Limit(person=3, address=2)}}
+    with override_settings(QCP=told):
+        browser = client(REMOTE_ADDR="9.9.9.9" if where else "10.0.0.1")
+        form = {"csrfmiddlewaretoken": token(browser.get(f"/signature/s/{id}").text)}
+        answers = [browser.post(f"/signature/s/{id}/check", form) for _ in range(4)]
+    last = 2 if where else 3  # the address of a proxy counts for nobody
+    assert [one.status_code for one in answers] == [303] * last + [429] * (4 - last)
+    assert "Too often, for now" in answers[-1].text
+    assert int(answers[-1].headers["Retry-After"]) > 0
+    assert Message.objects.count() == (2 * last if where else last)  # whoever is over writes nothing
 
 
 def codes_sent(scene: Scene) -> list[object]:

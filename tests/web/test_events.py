@@ -124,15 +124,6 @@ def host(qcp_scene: Scene) -> Iterator[Scene]:
         yield qcp_scene
 
 
-async def first_lines(answer: Any, count: int) -> list[bytes]:
-    lines = []
-    async for line in answer.streaming_content:
-        lines.append(line)
-        if len(lines) == count:
-            break
-    return lines
-
-
 def test_django_sends_what_moves(host: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "SOONEST", 0.01)
     view = host.subscribe(host.jessica, until=Stage.VERIFYING_EMAIL)
@@ -154,6 +145,24 @@ def test_django_sends_what_moves(host: Scene, monkeypatch: pytest.MonkeyPatch) -
     assert lines[0] == b"retry: 2000\n\n"
     assert all(line.startswith(b"event: mark\ndata: ") for line in lines[1:])
     assert lines[1] != lines[2]
+
+
+def test_nothing_that_compresses_holds_a_stream_back(host: Scene) -> None:
+    from django.conf import settings
+
+    view = host.subscribe(host.jessica, until=Stage.PROVING_IDENTITY)
+    asked = {"X-Who": "jessica", "Accept-Encoding": "gzip"}
+
+    async def listen() -> tuple[Any, list[bytes]]:
+        answer: Any = await AsyncClient().get(f"/signature/s/{view.id}/events", headers=asked)
+        return answer, [await anext(answer.streaming_content) for _ in range(2)]
+
+    with override_settings(MIDDLEWARE=["django.middleware.gzip.GZipMiddleware", *settings.MIDDLEWARE]):
+        answer, lines = asyncio.run(listen())
+        page = Client().get(f"/signature/s/{view.id}", headers=asked)
+    assert "Content-Encoding" not in answer.headers
+    assert lines[1].startswith(b"event: mark")
+    assert page.headers["Content-Encoding"] == "gzip"
 
 
 def test_django_sends_nothing_to_others_to_nobody_and_without_an_event_loop(host: Scene) -> None:

@@ -17,13 +17,14 @@ from hypothesis import strategies as st
 
 from qcp_sdk.adapters.sql.engines import sqlite_engine
 from qcp_sdk.adapters.sql.store import SqlStore
+from qcp_sdk.errors import ConfigurationError
 from qcp_sdk.otp import Purpose
 from qcp_sdk.subscription.stages import Stage
 from qcp_sdk.testing.scene import Scene
 from qcp_sdk.values import AccountId
 from qcp_sdk.web.flask import Qcp as Shell
 from qcp_sdk.web.journey import HANDLERS, Journey
-from qcp_sdk.web.limits import ACTS, API_ACTS, API_PAGES, Act, Limit, Limits, act_of, caller
+from qcp_sdk.web.limits import ACTS, API_ACTS, API_PAGES, Act, Limit, Limits, act_of, caller, read
 from qcp_sdk.web.openapi import description
 from qcp_sdk.web.requests import PageRequest
 from qcp_sdk.web.routes import address
@@ -179,6 +180,33 @@ def test_exactly_as_many_as_may_are_let_through(most: int, tries: int) -> None:
 def test_a_limit_that_lets_nobody_through_is_refused(limit: Any) -> None:
     with pytest.raises(ValueError, match="must be"):
         Limit(**limit)
+
+
+def test_whoever_has_a_link_is_counted_by_what_it_leads_to(journey: Journey) -> None:
+    """Nobody is signed in: two pages of one ceremony count together, whatever address they are asked from."""
+    limits = journey.site.limits
+    asked = [("signing_code", "one"), ("signing_consent", "one"), ("signing_code", "one"), ("signing_code", "other")]
+    over = [limits.over(page, PageRequest(method="POST", path="x", account=None), id) for page, id in asked]
+    assert [one is None for one in over] == [True, True, False, True]
+
+
+def test_an_address_that_is_over_writes_nothing_more(journey: Journey, qcp_scene: Scene) -> None:
+    def kept() -> int:
+        return repr(vars(qcp_scene.world.store)).count("limit/")
+
+    for n in range(3):
+        ask(journey, "check", who=f"somebody-{n}", id="none")
+    before = kept()
+    for n in range(20):
+        assert ask(journey, "check", who=f"another-{n}", id="none").status == 429
+    assert kept() == before
+
+
+@pytest.mark.parametrize("told", [{"sned": Limit(person=1, address=1)}, {"send": 3}])
+def test_a_slip_in_a_hosts_own_limits_is_said(told: Any) -> None:
+    with pytest.raises(ConfigurationError, match="QCP_LIMITS"):
+        read(told, where="QCP_LIMITS")
+    assert read({"send": Limit(person=1, address=2)}, where="") == {Act.SEND: Limit(person=1, address=2)}
 
 
 def test_no_address_stands_in_the_store(journey: Journey, qcp_scene: Scene) -> None:

@@ -51,11 +51,10 @@ from qcp_sdk.errors import ConfigurationError, ErasureRefused, QcpError
 from qcp_sdk.installation import find
 from qcp_sdk.people import LANGUAGES, Account
 from qcp_sdk.values import AccountId, TenantId
-from qcp_sdk.web import doctor
+from qcp_sdk.web import doctor, limits
 from qcp_sdk.web.checking import check_journals
 from qcp_sdk.web.consents import VERSION
 from qcp_sdk.web.journey import HEADERS, Journey
-from qcp_sdk.web.limits import Act
 from qcp_sdk.web.requests import PageRequest
 from qcp_sdk.web.routes import is_static
 from qcp_sdk.web.signatories import Build, Signatories, SignatoriesStep
@@ -105,7 +104,7 @@ class State:
             directory=Path(folder) if folder else None,
             consents_version=self._config["QCP_CONSENTS_VERSION"],
             mobile_help=self._config["QCP_MOBILE_HELP"],
-            limits={Act(name): limit for name, limit in self._config["QCP_LIMITS"].items()},
+            limits=limits.read(self._config["QCP_LIMITS"], where="QCP_LIMITS"),
         )
 
     @cached_property

@@ -153,7 +153,7 @@ class Journey:
             allowed = {"Allow": _allowed(page)}
             return api.error(405, "method", allowed) if for_scripts else _sorry(405, "unknown", allowed)
         try:
-            if (until := self.site.limits.over(page, request)) is not None:
+            if (until := self.site.limits.over(page, request, ids.get("id", ""))) is not None:
                 return self._later(until, for_scripts)
             if for_scripts:
                 return api.answered(handler, self.site, request, **ids)

@@ -18,7 +18,7 @@ from typing import Final
 
 from attrs import field, frozen, validators
 
-from qcp_sdk.errors import Conflict
+from qcp_sdk.errors import ConfigurationError, Conflict
 from qcp_sdk.ports.store import Batch
 from qcp_sdk.sdk import Qcp
 from qcp_sdk.values import joined
@@ -40,8 +40,8 @@ class Act(StrEnum):
 
 @frozen(kw_only=True)
 class Limit:
-    """How many times within a window. `person` is whoever is signed in, or, of a page that needs nobody to be, the page
-    itself; `address` is where the request comes from.
+    """How many times within a window. `person` is whoever is signed in, or, where nobody is, whoever has the link to
+    this ceremony; `address` is where the request comes from.
     """
 
     person: int = field(validator=validators.ge(1))
@@ -90,14 +90,27 @@ API_ACTS: Final[Mapping[str, Act]] = MappingProxyType(
 """Actions of the JSON API that count."""
 
 
+def read(told: Mapping[str, Limit], *, where: str) -> Mapping[Act, Limit]:
+    """Read a host's own rows; `where` is the setting that holds them.
+
+    Raises:
+        ConfigurationError: One is of no act, or is no `Limit`.
+    """
+    for name, row in told.items():
+        if name not in list(Act) or not isinstance(row, Limit):
+            mend = f"write Limit(person=…, address=…) for {', '.join(Act)}"
+            raise ConfigurationError(f"`{name}` is no limit", where=where, mend=mend)
+    return {Act(name): row for name, row in told.items()}
+
+
 class Limits:
     """The counts of one installation. Thread-safe; other processes over the same store count along."""
 
     def __init__(self, qcp: Qcp, limits: Mapping[Act, Limit] = LIMITS) -> None:
         self._qcp, self._limits = qcp, {**LIMITS, **limits}
 
-    def over(self, page: str, request: PageRequest) -> datetime | None:
-        """Count a request; None: it may go on. Otherwise, when it may be tried again.
+    def over(self, page: str, request: PageRequest, id: str = "") -> datetime | None:
+        """Count a request to a page about `id`; None: it may go on. Otherwise, when it may be tried again.
 
         Raises:
             Unavailable: The store does not answer.
@@ -107,32 +120,46 @@ class Limits:
             return None
         limit, now = self._limits[act], self._qcp.ports.clock.now()
         start = _start(now, limit.window)
-        counted = [(joined("person", request.tenant, request.account or request.path), limit.person)]
+        until = start + limit.window
+        counted: list[tuple[str, int]] = []
+        if request.account is not None:
+            counted.append((joined("person", request.tenant, request.account), limit.person))
+        elif id:
+            counted.append((joined("link", id), limit.person))
         if place := caller(request.caller):
             counted.append((joined("address", place), limit.address))
-        for who, most in counted:
-            if not self._take(joined(act, who, start.isoformat()), most, now, start + limit.window):
-                return start + limit.window
-        return None
+        names = [(self._name(joined(act, who, start.isoformat())), most) for who, most in counted]
+        # Whoever was faster took a place that is then gone for good: there are no more of them than this.
+        for _ in range(sum(most for _, most in names)):
+            free = [(name, self._free(name, most), most) for name, most in names]
+            if any(place == most for _, place, most in free):
+                return until
+            inbox = tuple((_message(name, place), until) for name, place, _ in free)
+            try:
+                # All or none: whoever is over for one reason uses up nothing of what others share.
+                self._qcp.ports.store.commit(batch=Batch(at=now, inbox=inbox))
+            except Conflict:  # somebody else took one at this very moment
+                continue
+            return None
+        return until if names else None
 
-    def _take(self, what: str, most: int, now: datetime, until: datetime) -> bool:
-        """Take the next of `most` places; places are taken in order, so the first free one is found by halving."""
-        ports = self._qcp.ports
-        name = hmac.digest(ports.keys.derive(purpose="limits"), what.encode(), "sha256").hex()
+    def _name(self, what: str) -> str:
+        return hmac.digest(self._qcp.ports.keys.derive(purpose="limits"), what.encode(), "sha256").hex()
+
+    def _free(self, name: str, most: int) -> int:
+        """Give the first free of `most` places, or `most`. They are taken in order, so halving finds it."""
         low, high = 0, most
         while low < high:
             middle = (low + high) // 2
-            if ports.store.seen(message=f"limit/{name}/{middle}"):
+            if self._qcp.ports.store.seen(message=_message(name, middle)):
                 low = middle + 1
             else:
                 high = middle
-        for place in range(low, most):
-            try:
-                ports.store.commit(batch=Batch(at=now, inbox=((f"limit/{name}/{place}", until),)))
-            except Conflict:  # somebody else took it at this very moment
-                continue
-            return True
-        return False
+        return low
+
+
+def _message(name: str, place: int) -> str:
+    return f"limit/{name}/{place}"
 
 
 def act_of(page: str, request: PageRequest) -> Act | None:

@@ -27,9 +27,10 @@ from qcp_sdk import sdk
 from qcp_sdk.aio import AsyncQcp
 from qcp_sdk.errors import ConfigurationError
 from qcp_sdk.ports.webhooks import Webhooks
+from qcp_sdk.web import limits
 from qcp_sdk.web.consents import VERSION
 from qcp_sdk.web.journey import Journey
-from qcp_sdk.web.limits import Act, Limit
+from qcp_sdk.web.limits import Limit
 from qcp_sdk.web.webhooks import WebhookDesk
 
 NAME: Final = "QCP"
@@ -106,7 +107,7 @@ class Installation:
             directory=Path(told.templates) if told.templates else None,
             consents_version=told.consents_version,
             mobile_help=told.mobile_help,
-            limits={Act(name): limit for name, limit in told.limits.items()},
+            limits=limits.read(told.limits, where="settings.QCP['LIMITS']"),
         )
 
     @property

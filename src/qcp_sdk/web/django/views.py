@@ -77,6 +77,7 @@ async def events(request: HttpRequest, path: str) -> HttpResponseBase:
         return HttpResponse(status=401, headers=dict(HEADERS))  # a script asks: the login page is nothing to it
     if answer.watch is None or request.method == "HEAD":
         return await sync_to_async(respond)(request, answer)
+    request.META.pop("HTTP_ACCEPT_ENCODING", None)  # middleware that compresses would hold lines back
     ask = partial(held.aio.run, partial(_looked_up, answer.watch))
     return StreamingHttpResponse(_streamed(ask), status=answer.status, headers=dict(answer.headers))
 
