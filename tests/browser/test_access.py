@@ -27,11 +27,10 @@ def test_axe_finds_nothing(flask_host: Host, browse: Browse, axe: str, name: str
         page.goto(f"{flask_host.url}/{path}")
         shown.act(page)
         open_all(page)
-        for scheme, width in (("light", 1280), ("dark", 1280), ("light", 360), ("dark", 360)):
+        for scheme, width in (("light", 1280), ("dark", 360)):
             page.emulate_media(color_scheme=scheme)
             page.set_viewport_size({"width": width, "height": 800})
-            if (scheme, width) != ("light", 360):
-                assert look(page, axe) == [], (language, scheme, width)
+            assert look(page, axe) == [], (language, scheme, width)
             assert sideways(page) <= 0, f"scrolls sideways at {width}"
 
 

@@ -5,8 +5,9 @@ The branches are those of the texts' tables and of the machine: one that is new 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import timedelta
+from typing import Final
 
 import pytest
 
@@ -16,11 +17,27 @@ from qcp_sdk.subscription.stages import Ending, Plan, Stage
 from qcp_sdk.testing.scene import CREDIT
 from tests.browser import branches
 from tests.browser.branches import ENDINGS, LAPSES, OPENINGS, PAID, PROBLEMS, SIGNATORIES, Branch
-from tests.browser.hosts import Host
+from tests.browser.hosts import HOSTS, Host
 from tests.browser.people import Browse, heading, tables, text
 from tests.browser.walks import Walk
 
 pytestmark = pytest.mark.browser
+
+
+def shared_out(rows: Iterable[object], on_both: Container[object] = ()) -> pytest.MarkDecorator:
+    """Share rows out between the platforms, which show the same pages: each row on one, those of `on_both` on both."""
+    pairs = [
+        (name, row)
+        for place, row in enumerate(rows)
+        for name in (HOSTS if row in on_both else (HOSTS[place % len(HOSTS)],))
+    ]
+    return pytest.mark.parametrize(
+        ("host", "row"), pairs, indirect=["host"], ids=[f"{name}-{row}" for name, row in pairs]
+    )
+
+
+SAID: Final = (Ending.DETAILS_WRONG, Ending.NO_DOCUMENT, Ending.IDENTITY_CONTESTED, Ending.CANCELLED)
+"""Endings that a person says on the page."""
 
 
 def at(host: Host, browse: Browse, stage: Stage | None, *, path: str = "", plan: Plan = Plan.ASSEMBLED) -> Walk:
@@ -41,8 +58,9 @@ def says(walk: Walk, *sentences: str) -> None:
         walk.page.get_by_text(one, exact=False).first.wait_for()
 
 
-@pytest.mark.parametrize("ending", list(Ending))
-def test_an_end_says_why_what_to_correct_and_that_it_costs_nothing(host: Host, browse: Browse, ending: Ending) -> None:
+@shared_out(Ending, SAID)
+def test_an_end_says_why_what_to_correct_and_that_it_costs_nothing(host: Host, browse: Browse, row: Ending) -> None:
+    ending = row
     branch: Branch = ENDINGS[ending]
     walk = at(host, browse, branch.stage, plan=branch.plan)
     branch.act(walk)
@@ -63,45 +81,45 @@ def test_an_end_says_why_what_to_correct_and_that_it_costs_nothing(host: Host, b
     heading(walk.page, "certificates_page.title")
 
 
-@pytest.mark.parametrize("outcome", [IdentityEnding.RETRY, IdentityEnding.REFUSE, IdentityEnding.FRAUD])
-def test_a_verdict_moves_the_page_by_itself(host: Host, browse: Browse, outcome: IdentityEnding) -> None:
+@shared_out([IdentityEnding.RETRY, IdentityEnding.REFUSE, IdentityEnding.FRAUD], [IdentityEnding.RETRY])
+def test_a_verdict_moves_the_page_by_itself(host: Host, browse: Browse, row: IdentityEnding) -> None:
     from qcp_sdk.adapters.memory import identity
 
     script = {IdentityEnding.RETRY: identity.retry("glare"), IdentityEnding.REFUSE: identity.refuse(),
-              IdentityEnding.FRAUD: identity.fraud()}[outcome]  # fmt: skip
+              IdentityEnding.FRAUD: identity.fraud()}[row]  # fmt: skip
     walk = at(host, browse, Stage.PROVING_IDENTITY)
     branches.verdict(script)(walk)
     walk.page.clock.run_for(3_000)
-    if outcome is IdentityEnding.RETRY:
+    if row is IdentityEnding.RETRY:
         says(walk, text("retries.glare"), text("hand_off.tries").format(count=3))
     else:
         heading(walk.page, "ended.closed")
         says(walk, text("layout.free"))
 
 
-def test_a_reason_of_the_providers_that_nobody_knows_is_said_in_other_words(host: Host, browse: Browse) -> None:
+def test_a_reason_of_the_providers_that_nobody_knows_is_said_in_other_words(flask_host: Host, browse: Browse) -> None:
     from qcp_sdk.adapters.memory import identity
 
-    walk = at(host, browse, Stage.PROVING_IDENTITY)
+    walk = at(flask_host, browse, Stage.PROVING_IDENTITY)
     branches.verdict(identity.retry("too_purple"))(walk)
     walk.page.reload()
     says(walk, text("retries.other"))
     assert not walk.page.get_by_text("too_purple").count()
 
 
-@pytest.mark.parametrize("reason", OPENINGS)
-def test_a_subscription_that_does_not_open_says_what_to_mend(host: Host, browse: Browse, reason: str) -> None:
+@shared_out(OPENINGS)
+def test_a_subscription_that_does_not_open_says_what_to_mend(host: Host, browse: Browse, row: str) -> None:
     walk = at(host, browse, None)
-    OPENINGS[reason](walk)
+    OPENINGS[row](walk)
     walk.page.locator("form[action$='/open'] button").click()
     walk.page.get_by_role("alert").wait_for()
     says(walk, text("certificates_page.refused"))
-    assert text(f"openings.{reason}") in walk.page.get_by_role("alert").inner_text()
-    assert walk.scene.taken() == (2_000 if reason == "qualified_certificate_held" else 0)
+    assert text(f"openings.{row}") in walk.page.get_by_role("alert").inner_text()
+    assert walk.scene.taken() == (2_000 if row == "qualified_certificate_held" else 0)
 
 
-def test_a_subscription_that_is_open_is_gone_to(host: Host, browse: Browse) -> None:
-    walk = at(host, browse, None)
+def test_a_subscription_that_is_open_is_gone_to(flask_host: Host, browse: Browse) -> None:
+    walk = at(flask_host, browse, None)
     walk.scene.subscribe(walk.scene.jessica, until=Stage.CONSENTING)
     walk.page.locator("form[action$='/open'] button").click()
     heading(walk.page, "consents.title")
@@ -119,38 +137,38 @@ def _signing(host: Host, browse: Browse) -> Walk:
     return walk
 
 
-@pytest.mark.parametrize("problem", PROBLEMS)
-def test_a_slip_is_said_where_it_was_made_and_has_the_focus(host: Host, browse: Browse, problem: str) -> None:
-    slip = PROBLEMS[problem]
+@shared_out(PROBLEMS)
+def test_a_slip_is_said_where_it_was_made_and_has_the_focus(host: Host, browse: Browse, row: str) -> None:
+    slip = PROBLEMS[row]
     walk = _signing(host, browse) if slip.stage is None else at(host, browse, slip.stage, path=slip.path)
     taken = walk.scene.taken()
     slip.act(walk)
     alert = walk.page.get_by_role("alert")
     alert.wait_for()
-    assert text(f"problems.{problem}") in alert.inner_text()
+    assert text(f"problems.{row}") in alert.inner_text()
     assert walk.page.evaluate("document.activeElement.id") == "qcp-problem"
     assert walk.page.title().startswith(text("page.error"))
     assert walk.scene.taken() == taken
 
 
-@pytest.mark.parametrize("problem", SIGNATORIES)
-def test_a_collecte_that_is_not_validated_says_why_for_each_signatory(host: Host, browse: Browse, problem: str) -> None:
+@shared_out(SIGNATORIES)
+def test_a_collecte_that_is_not_validated_says_why_for_each_signatory(host: Host, browse: Browse, row: str) -> None:
     walk = at(host, browse, None)
     walk.open("collectes/new")
-    SIGNATORIES[problem](walk)
+    SIGNATORIES[row](walk)
     alert = walk.page.get_by_role("alert")
     alert.wait_for()
-    assert text(f"signatories_problems.{problem}") in alert.inner_text()
+    assert text(f"signatories_problems.{row}") in alert.inner_text()
     assert walk.scene.qcp.collectes.ceremonies(host.set.collecte.id) == ()
 
 
-@pytest.mark.parametrize("cause", LAPSES)
-def test_a_collecte_that_ends_without_ones_signature_says_why(host: Host, browse: Browse, cause: str) -> None:
+@shared_out(LAPSES)
+def test_a_collecte_that_ends_without_ones_signature_says_why(host: Host, browse: Browse, row: str) -> None:
     walk = _signing(host, browse)
-    LAPSES[cause](walk)
+    LAPSES[row](walk)
     walk.page.reload()
     heading(walk.page, "signing.lapsed")
-    says(walk, text(f"lapses.{cause}"))
+    says(walk, text(f"lapses.{row}"))
 
 
 def test_somebody_refuses_to_sign(host: Host, browse: Browse) -> None:
@@ -163,11 +181,11 @@ def test_somebody_refuses_to_sign(host: Host, browse: Browse) -> None:
     heading(walk.page, "signing.refused")
 
 
-def test_a_signature_that_fails_says_why(host: Host, browse: Browse) -> None:
+def test_a_signature_that_fails_says_why(flask_host: Host, browse: Browse) -> None:
     from qcp_sdk.adapters.memory.signer import refuse
     from tests.browser.walks import SIGNING
 
-    walk = _signing(host, browse)
+    walk = _signing(flask_host, browse)
     walk.scene.world.signer.script(None, refuse("disabled"))
     for step in SIGNING[:2]:
         walk.see(step)
