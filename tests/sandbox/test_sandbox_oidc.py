@@ -393,6 +393,33 @@ def test_without_a_word_the_status_is_unknown_and_other_levels_are_not_shown(
     assert qualified.holdings(account=account()) == ()
 
 
+def test_the_newest_comes_first(sandbox: Sandbox, tmp_path: Path) -> None:
+    clock = ManualClock(START)
+    centre = LocalTrustCentre(tmp_path / "centre", clock=clock, passphrase=Secret("p"), key_type="p256")
+    issued = []
+    for _ in range(3):
+        issued.append(centre.enrol(account()).certificate)
+        clock.advance(timedelta(days=1))
+    put(sandbox, account(), certificates=[claim(issued[place]) for place in (1, 2, 0)])
+    accounts, shown = certificates(sandbox, tmp_path)
+    signed_in(accounts, sandbox, account())
+    assert [one.certificate for one in shown.holdings(account=account())] == issued[::-1]
+
+
+def test_claims_of_somebody_else_are_not_told(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The host's mapping says by now that this sign-in is another account's."""
+    ids = [account().id, account().id, AccountId("another")]
+
+    def mapped(claims: Any) -> Account:
+        return evolve(account(), id=ids.pop(0))
+
+    accounts = adapter(sandbox, tmp_path, account=mapped)
+    signed_in(accounts, sandbox, account())
+    assert accounts.claims(id=account().id)["sub"] == account().id
+    with rejected("unknown_account"):
+        accounts.claims(id=account().id)
+
+
 def test_a_host_maps_its_own_claim(sandbox: Sandbox, tmp_path: Path, lcp: Certificate) -> None:
     put(sandbox, account(), signature={"lcp": base64.b64encode(lcp.der).decode(), "en_vigueur": True})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from qcp_sdk.engine.core import Engine
-from qcp_sdk.errors import Erased, NotFound
+from qcp_sdk.errors import NotFound
 from qcp_sdk.facts import CodeRequested, CodeUndeliverable
 from qcp_sdk.host.records import Records
 from qcp_sdk.subscription.state import Subscription
@@ -25,7 +25,7 @@ def undelivered(engine: Engine, *, key: Key, reason: str = UNDELIVERED) -> bool:
         return False
     try:
         state = engine.streams.load(stream).state
-    except (Erased, NotFound):
+    except NotFound:  # or erased since
         return False
     if not isinstance(state, Subscription):
         return False  # a ceremony's codes are the signer's: its own receipts are not ours

@@ -388,10 +388,10 @@ def test_other_mail_is_no_bounce(mail: bytes, tmp_path: Path) -> None:
 def test_what_is_no_report_says_nothing_whatever_it_quotes() -> None:
     """Somebody forwards a bounce: that is a letter of theirs, and no server's word."""
     inner = example("dsn-failed.eml", id="<a@b>")
-    outer = (
-        b'Content-Type: multipart/mixed; boundary="x"\n\n--x\nContent-Type: message/rfc822\n\n' + inner + b"\n--x--\n"
-    )
-    assert undelivered_id(outer) == ""
+    head = b'Content-Type: multipart/mixed; boundary="x"\n\n--x\nContent-Type: message/rfc822\n\n'
+    assert undelivered_id(inner) == "<a@b>"
+    assert undelivered_id(head + inner + b"\n--x--\n") == ""
+    assert undelivered_id(inner.replace(b"multipart/report; report-type=delivery-status", b"multipart/mixed")) == ""
 
 
 def test_thousands_of_spoilt_bounces_raise_nothing(tmp_path: Path) -> None:

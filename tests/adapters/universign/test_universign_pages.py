@@ -33,7 +33,7 @@ from qcp_sdk.testing.conformance.examples import START, account, collecte
 from qcp_sdk.testing.conformance.pages import PagesConformance
 from qcp_sdk.testing.spoiling import SpoiltHttp, faults_of, persistent
 from qcp_sdk.values import CeremonyId, ContentHash, DocumentId, Key, Secret, SessionId, SignatoryId
-from qcp_sdk.verification import TrustStore, verify
+from qcp_sdk.verification import Indication, Report, TrustStore, verify
 from tests.adapters.universign.service import BASE, contract, enrol, judge, pages_of, universign_of
 
 
@@ -180,6 +180,20 @@ def test_ignorance_decides_nothing_until_it_is_mended(sandbox: Sandbox, tmp_path
     with pytest.raises(Unavailable, match="trusted lists"):
         ignorant.ask(session=session)
     assert isinstance(pages_of(sandbox, tmp_path).ask(session=session), TransactionSigned)
+
+
+def test_a_bad_signature_beside_a_good_one_spoils_the_document(sandbox: Sandbox, tmp_path: Path) -> None:
+    honest = judge(sandbox, tmp_path / "trust")
+
+    def with_a_bad_one(pdf: bytes) -> Report:
+        report = honest(pdf)
+        bad = [evolve(one, indication=Indication.FAILED, level_reached=None) for one in report.signatures]
+        return evolve(report, signatures=(*report.signatures, *bad))
+
+    pages = pages_of(sandbox, tmp_path, judge=with_a_bad_one)
+    session = opened(pages, tmp_path).session
+    act(sandbox, session, sign=True)
+    assert pages.ask(session=session) == TransactionEnded(session=session, reason="level_not_reached")
 
 
 def test_what_cannot_be_read_as_a_pdf_decides_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
