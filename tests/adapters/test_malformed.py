@@ -1,7 +1,7 @@
 """Ten thousand malformed webhooks and answers for each provider produce nothing but our errors.
 
 A row of the tables below prepares a provider and gives one call. What comes out of it is an answer or an error of ours:
-anything else fails, with the number of the message that did it. Some thirty messages a row in `make test`, ten thousand
+anything else fails, with the number of the message that did it. Some twenty messages a row in `make test`, ten thousand
 in CI (`long`).
 """
 
@@ -60,7 +60,7 @@ from qcp_sdk.values import AccountId, Key, Secret, SubscriptionId
 from qcp_sdk.verification.specification import _revoked_by
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-FEW, MANY = 30, 10_000
+FEW, MANY = 20, 10_000
 Call = Callable[[int], object]
 SECRET: Final = Secret("whsec_" + base64.b64encode(b"thirty-two bytes of a secret ...").decode())
 EXAMPLES: Final = Path(__file__).parent / "examples" / "idnow"

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from qcp_sdk.adapters.memory.keys import MemoryKeys
-from qcp_sdk.adapters.shared.answers import KeptAnswers
-from qcp_sdk.adapters.shared.notebook import FileNotebook, MemoryNotebook, Notebook, stream_of
+from qcp_sdk.adapters.shared.answers import KeptAnswers, stream_of
+from qcp_sdk.adapters.shared.notebook import FileNotebook, MemoryNotebook, Notebook
 from qcp_sdk.errors import Unavailable
 from qcp_sdk.testing.conformance.examples import account
 from qcp_sdk.testing.leaks import files, leaks

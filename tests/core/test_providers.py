@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from qcp_sdk.errors import ConfigurationError
 from qcp_sdk.installation import find
-from qcp_sdk.local import LocalQcp, open_local
+from qcp_sdk.local import Parts, open_local
 from qcp_sdk.providers import adapters, open_from, read
 from qcp_sdk.sandbox.server import Sandbox
 from qcp_sdk.sandbox.settings import settings, toml
@@ -20,14 +21,28 @@ IDNOW: dict[str, Any] = {"company": "c", "api_key": "the-secret"}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("settings")
-    open_local(made / "data")
-    return made
+def local(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Parts]:
+    folder, found = tmp_path_factory.mktemp("settings"), list[Parts]()
+
+    def replace(parts: Parts) -> dict[str, object]:
+        found.append(parts)
+        return {}
+
+    open_local(folder / "data", replace=replace)
+    return folder, found[0]
 
 
-def made(folder: Path, told: dict[str, Any]) -> LocalQcp:
-    return open_local(folder / "data", replace=lambda parts: adapters(told, parts, beside=folder))
+@pytest.fixture
+def folder(local: tuple[Path, Parts]) -> Path:
+    return local[0]
+
+
+Make = Callable[[dict[str, Any]], Mapping[str, object]]
+
+
+@pytest.fixture
+def made(local: tuple[Path, Parts]) -> Make:
+    return lambda told: adapters(told, local[1], beside=local[0])
 
 
 @pytest.mark.parametrize(
@@ -52,36 +67,32 @@ def made(folder: Path, told: dict[str, Any]) -> LocalQcp:
         ({"events": {"url": "https://a.test", "secret": "no"}}, "secret"),
     ],
 )
-def test_what_is_wrong_is_named(folder: Path, told: dict[str, Any], sentence: str) -> None:
+def test_what_is_wrong_is_named(made: Make, told: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
-        made(folder, told)
+        made(told)
     assert re.search(sentence, str(refused.value)), str(refused.value)
     assert "the-secret" not in str(refused.value)
 
 
-def test_lists_are_as_many_as_certificates(folder: Path) -> None:
+def test_lists_are_as_many_as_certificates(made: Make) -> None:
     told = settings(Sandbox(only=["cmp"]), "https://s.test", ["cmp"])
     told["cmp"]["lists"] = ["https://a.test/crl"]
     with pytest.raises(ConfigurationError, match=r"cmp\.lists: there is not one for each certificate"):
-        made(folder, told)
+        made(told)
 
 
-def test_a_secret_is_where_the_settings_say(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_is_where_the_settings_say(made: Make, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QCP_TEST_KEY", "from the environment")
     (folder / "key").write_text("from a file\n")
     for where, secret in (("env:QCP_TEST_KEY", "from the environment"), ("file:key", "from a file")):
-        qcp = made(folder, {"idnow": IDNOW | {"api_key": where}})
-        assert qcp.ports.identities["default"]._api_key.reveal() == secret  # type: ignore[attr-defined]
+        identity = made({"idnow": IDNOW | {"api_key": where}})["identity"]
+        assert identity._api_key.reveal() == secret  # type: ignore[attr-defined]
 
 
-def test_what_no_section_names_stays_local(folder: Path) -> None:
-    local, other = made(folder, {}), made(folder, {"idnow": IDNOW})
-    changed = {
-        role
-        for (role, one), (_, two) in zip(local.ports.every(), other.ports.every(), strict=True)
-        if type(one) is not type(two)
-    }
-    assert changed == {"identities[default]"}
+def test_what_no_section_names_stays_local(made: Make) -> None:
+    assert made({}) == {}
+    assert made({"idnow": IDNOW}).keys() == {"identity"}
+    assert made({"timestamps": {"url": "https://tsa.test"}}).keys() == {"envelope"}
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -25,12 +26,15 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import httpx
 import pytest
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from cryptography import x509
 
+from qcp_sdk.adapters.local_scheme import ListedService, ServiceStatus, ServiceType
+from qcp_sdk.adapters.local_scheme import Purpose as Listed
 from qcp_sdk.adapters.memory.clock import ManualClock
 from qcp_sdk.adapters.shared.webhooks import StandardWebhooks
 from qcp_sdk.adapters.system import SystemClock
+from qcp_sdk.ceremony.stages import CeremonyPlan, CeremonyStage
 from qcp_sdk.certificates import StatusKind
 from qcp_sdk.cli.doctor import State, examine
 from qcp_sdk.demo import sandboxed
@@ -47,6 +51,7 @@ from qcp_sdk.ports.webhooks import Delivery
 from qcp_sdk.providers import open_from
 from qcp_sdk.providers.sections import _GATEWAYS, SECTIONS
 from qcp_sdk.sandbox.server import Sandbox, Served
+from qcp_sdk.sandbox.universign import UniversignSandbox
 from qcp_sdk.subscription.facts import RevocationRequested
 from qcp_sdk.subscription.stages import Stage
 from qcp_sdk.testing.leaks import files, leaks
@@ -147,23 +152,43 @@ def oidc(town: Town) -> Iterator[dict[str, Any]]:
         told = {"client_id": "qcp", "client_secret": "the client's secret", "redirect_url": "https://host.example/back"}
 
         def sign_in(person: Account) -> None:
-            claims = {
-                "given_name": person.name.given,
-                "family_name": person.name.last,
-                "email": person.email.text,
-                "email_verified": True,
-                "phone_number": person.mobile.text,
-                "locale": person.language,
-                "cabinets": [{"id": one.id, "name": one.name} for one in person.cabinets],
-            }
-            httpx.put(f"{url}/users/{person.id}", json=claims).raise_for_status()
-            accounts: Any = town.qcp.ports.accounts
-            begun = accounts.sign_in()
-            back = parse_qs(urlsplit(httpx.post(begun.url, data={"sub": person.id}).headers["Location"]).query)
-            assert accounts.signed_in(begun, state=back["state"][0], code=back["code"][0]) == person
+            httpx.put(f"{url}/users/{person.id}", json=claims_of(person)).raise_for_status()
+            signed_in(town, person)
 
         town.sign_in = sign_in
         yield {"oidc": {"issuer": url, **told}}
+
+
+@contextmanager
+def sandbox_oidc(town: Town) -> Iterator[dict[str, Any]]:
+    """People of the sandbox's own provider."""
+
+    def sign_in(person: Account) -> None:
+        told = claims_of(person) | {"sub": person.id}
+        httpx.post(f"{town.served.url}/_control/script/oidc", json={"person": told}).raise_for_status()
+        signed_in(town, person)
+
+    town.sign_in = sign_in
+    yield {}
+
+
+def claims_of(person: Account) -> dict[str, Any]:
+    return {
+        "given_name": person.name.given,
+        "family_name": person.name.last,
+        "email": person.email.text,
+        "email_verified": True,
+        "phone_number": person.mobile.text,
+        "locale": person.language,
+        "cabinets": [{"id": one.id, "name": one.name} for one in person.cabinets],
+    }
+
+
+def signed_in(town: Town, person: Account) -> None:
+    accounts: Any = town.qcp.ports.accounts
+    begun = accounts.sign_in()
+    back = parse_qs(urlsplit(httpx.post(begun.url, data={"sub": person.id}).headers["Location"]).query)
+    assert accounts.signed_in(begun, state=back["state"][0], code=back["code"][0]) == person
 
 
 def free_port() -> int:
@@ -191,10 +216,16 @@ SETS: Final = {
     "stripe-cmp-twilio-events": Providers(
         sandbox=("stripe", "universign", "cmp", "twilio"), beside=(events,), listed=("cmp",)
     ),
+    "oidc-stripe-csc-sms": Providers(
+        sandbox=("oidc", "stripe", "universign", "csc", "sms"), beside=(sandbox_oidc,), listed=("csc",)
+    ),
     "idnow-cmp-brevo-oidc": Providers(sandbox=("idnow", "universign", "cmp", "brevo"), beside=(oidc,), listed=("cmp",)),
 }
 """Every section of the settings, and every gateway, is in one of them."""
-KEPT: Final = ("csc.sqlite", "cmp.sqlite", "holders", "idnow", "stripe", "universign", "sms", "events", "oidc")
+KEPT: Final = (
+    "csc.sqlite", "cmp.sqlite", "holders", "idnow", "stripe", "universign", "universign-pages", "sms", "smtp", "events",
+    "oidc",
+)  # fmt: skip
 LONG: Final = SETS.keys() - {"idnow-csc-sms-smtp"}
 
 
@@ -252,11 +283,12 @@ def test_the_whole_journey_in_both_plans(name: str, tmp_path: Path) -> None:
         if row.sandbox:
             asked = httpx.get(f"{served.url}/_control/settings.toml", params={"with": ",".join(row.sandbox)})
             town.settings |= loaded(asked.text)
+            town.settings["universign"]["trust"] = "installation/trust"
         for beside in row.beside:
             town.settings |= open_.enter_context(beside(town))
         town.qcp = host(written(tmp_path / "settings.toml", town.settings), clock)
         if row.listed:
-            town.qcp.listed = sandboxed.Published(served.url, row.listed).listed
+            town.qcp.listed = partial(listed, town, row)
         if town.mailbox is not None:
             town.qcp.mailbox = town.mailbox
         hands: Any = Telephone(served.url, town, row.listed) if row.sandbox else LocalTelephone(town.qcp)
@@ -290,7 +322,51 @@ def lived(town: Town, journey: Journey, hands: Any, folder: Path) -> None:
     assert (ended.stage, ended.show.certificate.state) == (Stage.REVOKED, "revoked")
     hosted = sandboxed.subscribe_hosted(journey, hands)
     assert hosted.stage is Stage.ACTIVE
+    if "universign" in town.settings:
+        signed_on_a_page(town, journey)
     assert qcp.ledger.balance(cabinet=sandboxed.HOSTED.id) == Cents(0)
+
+
+def listed(town: Town, row: Providers) -> tuple[tuple[ListedService, ...], tuple[bytes, ...]]:
+    """Give what is put on the trusted list: what authorities publish, and Universign's."""
+    services, lists = sandboxed.Published(town.served.url, row.listed).listed()
+    universign = town.served.sandbox.providers["universign"]
+    assert isinstance(universign, UniversignSandbox)
+    pki, granted = universign.pki, ((ServiceStatus.GRANTED, town.clock.now() - timedelta(days=1)),)
+    signing = ListedService(
+        name="Universign sandbox (TEST)",
+        type=ServiceType.CA_QC,
+        certificate=pki.authority,
+        history=granted,
+        purposes=(Listed.SIGNATURES,),
+    )
+    time = ListedService(
+        name="Universign sandbox time (TEST)", type=ServiceType.QTST, certificate=pki.timestamps, history=granted
+    )
+    root = pki.crl(issuer=pki.root)
+    return (*services, signing, time), (*lists, *((root,) if root is not None else ()))
+
+
+def signed_on_a_page(town: Town, journey: Journey) -> None:
+    """The hosted plan's signature: what the provider signed is fetched, judged, and reaches niveau 3."""
+    qcp, person = town.qcp, sandboxed.camille("fr")
+    trust = TrustStore.load(qcp.publish_trust())
+    content = qcp.collectes.keep(demo_contract(at=town.clock.now()))
+    made = journey.collecte("hosted", content, "lettre.pdf")
+    signatory = evolve(
+        made.signatories[0], name=person.name, email=person.email, mobile=person.mobile, account=person.id
+    )
+    collecte = evolve(made, signatories=(signatory,))
+    (view,) = qcp.collectes.start(collecte, plan=CeremonyPlan.HOSTED)
+    httpx.post(view.show.url, data={"do": "sign"})
+    town.clock.advance(MINUTES)
+    qcp.run_due()
+    (view,) = qcp.collectes.ceremonies(collecte.id)
+    assert view.stage is CeremonyStage.SIGNED
+    signed = view.show.documents[0].signed
+    assert signed is not None
+    report = verify(qcp.collectes.read(signed), trust=trust, now=town.clock.now())
+    assert report.level_reached is SignatureLevel.NIVEAU_3
 
 
 def revoked(town: Town, id: Any, hands: Any, person: Account) -> Any:
@@ -366,6 +442,7 @@ def loaded(text: str) -> dict[str, Any]:
 
 def test_every_adapter_is_in_one_of_the_sets() -> None:
     made = {name for row in SETS.values() for name in (*row.sandbox, *(one.__name__ for one in row.beside))}
+    made.discard("sandbox_oidc")  # which is `oidc`
     gateways = {"sms": "json", "twilio": "twilio", "brevo": "brevo"}
     assert {gateways[one] for one in made & gateways.keys()} == set(_GATEWAYS)
     sections = made - {"twilio", "brevo"} | ({"timestamps"} if "cmp" in made else set())

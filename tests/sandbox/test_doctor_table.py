@@ -9,16 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from qcp_sdk.adapters.memory.clock import ManualClock
 from qcp_sdk.adapters.system import SystemClock
 from qcp_sdk.cli.doctor import Finding, State, examine
-from qcp_sdk.local import LocalQcp, open_local
+from qcp_sdk.local import LocalQcp, Parts, open_local
 from qcp_sdk.providers import adapters
 from qcp_sdk.providers.sections import SECTIONS
 from qcp_sdk.sandbox.faults import Fault, FaultKind
@@ -138,15 +138,37 @@ def served() -> Iterator[Served]:
         yield running
 
 
+@frozen
+class Installation:
+    """One folder, opened once; a row puts other adapters into it, and another clock."""
+
+    qcp: LocalQcp
+    parts: Parts
+
+    def with_adapters(self, told: Settings, clock: ManualClock) -> Any:
+        """Give what the doctor looks at."""
+        made = adapters(told, evolve(self.parts, clock=clock))
+        roles = {ROLES.get(name, name): one for name, one in made.items() if name != "policy"}
+        routed: dict[str, Any] = {role: one if role == "accounts" else {"default": one} for role, one in roles.items()}
+        ports = evolve(self.qcp.ports, clock=clock, **routed)
+        return SimpleNamespace(ports=ports, backlog=self.qcp.backlog, evidence=self.qcp.evidence)
+
+
+ROLES: Final = {
+    "identity": "identities", "registration": "registrations", "authority": "authorities", "signer": "signers",
+    "envelope": "envelopes",
+}  # fmt: skip
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("doctor")
-    open_local(made)
-    return made
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    found: list[Parts] = []
 
+    def replace(parts: Parts) -> dict[str, object]:
+        found.append(parts)
+        return {}
 
-def opened(folder: Path, told: Settings, clock: ManualClock) -> LocalQcp:
-    return open_local(folder, clock=clock, replace=lambda parts: adapters(told, parts))
+    return Installation(open_local(tmp_path_factory.mktemp("doctor"), replace=replace), found[0])
 
 
 def settings_of(row: Row, served: Served) -> Settings:
@@ -158,17 +180,17 @@ def settings_of(row: Row, served: Served) -> Settings:
     return told
 
 
-def found(qcp: LocalQcp) -> dict[str, Finding]:
+def found(qcp: Any) -> dict[str, Finding]:
     return {one.check: one for one in examine(qcp)}
 
 
 @pytest.mark.parametrize("name", list(TABLE))
-def test_a_failure_is_said_in_a_sentence(name: str, served: Served, folder: Path) -> None:
+def test_a_failure_is_said_in_a_sentence(name: str, served: Served, installation: Installation) -> None:
     row, clock = TABLE[name], ManualClock(SystemClock().now())
     served.sandbox.reset()
     row.script(served.sandbox)
     told = settings_of(row, served)
-    qcp = opened(folder, told, clock)
+    qcp = installation.with_adapters(told, clock)
     clock.advance(row.after)
     if row.fault is not None:
         served.sandbox.faults.add(Fault(kind=row.fault), times=None)
@@ -182,9 +204,10 @@ def test_a_failure_is_said_in_a_sentence(name: str, served: Served, folder: Path
 
 
 @pytest.mark.parametrize("using", [("idnow", "universign", "csc", "sms"), ("stripe", "cmp", "twilio")])
-def test_what_works_is_fine(using: tuple[str, ...], served: Served, folder: Path) -> None:
+def test_what_works_is_fine(using: tuple[str, ...], served: Served, installation: Installation) -> None:
     served.sandbox.reset()
-    qcp = opened(folder, settings(served.sandbox, served.url, using), ManualClock(SystemClock().now()))
+    clock = ManualClock(SystemClock().now())
+    qcp = installation.with_adapters(settings(served.sandbox, served.url, using), clock)
     told = found(qcp)
     assert {one.check for one in told.values() if one.state is State.FAULT} == set()
     probed = {"identities[default]", "authorities[default]", "signers[default]"} - (

@@ -21,7 +21,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from qcp_sdk.adapters.shared.answers import KeptAnswers
+from qcp_sdk.adapters.shared.answers import KeptAnswers, stream_of
 from qcp_sdk.adapters.shared.bounces import LARGEST, undelivered_id
 from qcp_sdk.adapters.shared.letters import Sender, fetch, write_letter
 from qcp_sdk.adapters.shared.messages import Renderer
@@ -102,6 +102,19 @@ class SmtpNotices:
         self._sender, self._renderer, self._clock = sender, renderer, clock
         self._documents, self._by_sms = documents, by_sms
 
+    @property
+    def parts(self) -> tuple[object, ...]:
+        """What this is made of, for whoever looks whether all of it works."""
+        return (self._by_sms,)
+
+    def forget_stream(self, *, stream: str) -> None:
+        """Forget what was sent for this subscription or ceremony. Repeatable.
+
+        Raises:
+            Unavailable: The folder cannot be written.
+        """
+        self._post.forget(stream)
+
     def probe(self) -> None:
         """Connect to the server and log in; nothing is sent.
 
@@ -155,6 +168,19 @@ class SmtpCodes:
     ) -> None:
         self._post = _Post(server, remember)
         self._sender, self._renderer, self._clock, self._sms = sender, renderer, clock, sms
+
+    @property
+    def parts(self) -> tuple[object, ...]:
+        """What this is made of, for whoever looks whether all of it works."""
+        return (self._sms,)
+
+    def forget_stream(self, *, stream: str) -> None:
+        """Forget what was sent for this subscription or ceremony. Repeatable.
+
+        Raises:
+            Unavailable: The folder cannot be written.
+        """
+        self._post.forget(stream)
 
     def probe(self) -> None:
         """Connect to the server and log in; nothing is sent.
@@ -249,7 +275,7 @@ class _Post:
 
     def send(self, key: Key, letter: EmailMessage, *, sender: Sender, to: EmailAddress, meant: tuple[str, ...]) -> None:
         if self._names is not None:  # before it leaves: what comes back may be quick
-            self._names.put(key=Key(letter["Message-ID"]), answer=json.dumps(key))
+            self._names.put(key=Key(letter["Message-ID"]), answer=json.dumps(key), of=stream_of(key))
         with self._connected() as server:
             _accepted(server.docmd("MAIL", f"FROM:<{sender.address.text}>"), refused_for_good=Unavailable)
             _accepted(server.docmd("RCPT", f"TO:<{to.text}>"), refused_for_good=Rejected)
@@ -277,7 +303,13 @@ class _Post:
             # Written after the fact: a crash in between sends twice, under one Message-ID, rather than never.
             # The message has left: that we cannot note it must not say otherwise.
             with contextlib.suppress(Unavailable):
-                self._sent.put(key=key, answer="sent", meant=meant)
+                self._sent.put(key=key, answer="sent", meant=meant, of=stream_of(key))
+
+    def forget(self, stream: str) -> None:
+        """Forget what has left for this subscription or ceremony."""
+        for kept in (self._sent, self._names):
+            if kept is not None:
+                kept.forget_stream(stream=stream)
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[smtplib.SMTP]:

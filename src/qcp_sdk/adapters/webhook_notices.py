@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from qcp_sdk import codec
-from qcp_sdk.adapters.shared.answers import KeptAnswers
+from qcp_sdk.adapters.shared.answers import KeptAnswers, stream_of
 from qcp_sdk.adapters.shared.http import Answer, Http
 from qcp_sdk.adapters.shared.letters import size_of
 from qcp_sdk.adapters.shared.webhooks import StandardWebhooks, event_id
@@ -77,7 +77,21 @@ class WebhookNotices:
                 explain=_refusal,
             )
             if self._posted is not None:
-                self._posted.put(key=key, answer="posted", meant=meant)
+                self._posted.put(key=key, answer="posted", meant=meant, of=stream_of(key))
+
+    @property
+    def parts(self) -> tuple[object, ...]:
+        """What this is made of, for whoever looks whether all of it works."""
+        return (self._also,)
+
+    def forget_stream(self, *, stream: str) -> None:
+        """Forget what was posted about this subscription or ceremony. Repeatable.
+
+        Raises:
+            Unavailable: The folder cannot be written.
+        """
+        if self._posted is not None:
+            self._posted.forget_stream(stream=stream)
 
     def _event(self, to: Recipient, notice: Notice, attachments: tuple[Attachment, ...]) -> dict[str, Any]:
         return {

@@ -77,6 +77,11 @@ class Section:
                 raise self.wrong(key, "its file cannot be read", "check its path and permissions") from error
         return Secret(text)
 
+    def folder(self, key: str) -> Path | None:
+        """Give a folder; None where the key is absent."""
+        text = self.text(key, "")
+        return self._folder / text if text else None
+
     def http(self, key: str = "url", default: str | None = None) -> Http:
         """Give the service at an address; `http://` is for this machine only."""
         return self.at(key, self.text(key, default))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from qcp_sdk.adapters.shared.revocation import RevocationSource
     from qcp_sdk.adapters.sms_gateways import SmsGateway
     from qcp_sdk.ports.timestamps import Timestamps
+    from qcp_sdk.verification.report import Report
 
 
 @define
@@ -170,12 +171,30 @@ def stripe(told: Section, made: Made) -> None:
 
 
 def universign(told: Section, made: Made) -> None:
-    """Universign's registrations: the hosted plan."""
-    from qcp_sdk.adapters.universign import LIVE, UniversignRegistration
+    """Universign's registrations, and its signing pages where trusted lists judge what they signed."""
+    from qcp_sdk.adapters.universign import LIVE, UniversignPages, UniversignRegistration
 
+    http, key, trust, clock = told.http(default=LIVE), told.secret("api_key"), told.folder("trust"), made.parts.clock
+    if trust is not None:
+
+        def judge(pdf: bytes, /) -> Report:
+            from qcp_sdk.verification import TrustStore, verify
+
+            return verify(pdf, trust=TrustStore.load(trust), now=clock.now())
+
+        pages = UniversignPages(
+            http=http,
+            api_key=key,
+            documents=made.parts.documents,
+            judge=judge,
+            clock=clock,
+            remember=made.parts.path / "universign-pages",
+            redirect_url=told.text("signed_url", ""),
+        )
+        made.give("universign", "pages", pages)
     registration = UniversignRegistration(
-        http=told.http(default=LIVE),
-        api_key=told.secret("api_key"),
+        http=http,
+        api_key=key,
         keys=made.parts.keys,
         clock=made.parts.clock,
         remember=made.parts.path / "universign",

@@ -63,7 +63,7 @@ class AtTheSandbox:
 
 
 class TestCmpAuthority(AtTheSandbox, AuthorityConformance):
-    examples = 8
+    examples = 4
 
     def make_authority(self, *, takes_time: bool = False, refuses: bool = False) -> CmpAuthority:
         self.begin()
@@ -77,7 +77,7 @@ class TestCmpAuthority(AtTheSandbox, AuthorityConformance):
 
 
 class TestHeldKeySigner(AtTheSandbox, SignerConformance):
-    examples = 6
+    examples = 3
     waivers: ClassVar[Mapping[str, str]] = {
         "test_signer_17_an_answer_may_take_time": "a folder answers at once: nothing is ever pending"
     }

@@ -35,7 +35,8 @@ from qcp_sdk.adapters.csc.shapes import (
     Factor,
     SignaturesPending,
 )
-from qcp_sdk.adapters.shared.notebook import Notebook, Pages, meant, recall, remember, stream_of
+from qcp_sdk.adapters.shared.answers import stream_of
+from qcp_sdk.adapters.shared.notebook import Notebook, Pages, meant, recall, remember
 from qcp_sdk.adapters.shared.notebook_pages import Page
 from qcp_sdk.adapters.shared.x509 import UNREADABLE
 from qcp_sdk.errors import Rejected, Unavailable, Unconfirmed

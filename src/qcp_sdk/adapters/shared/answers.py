@@ -20,6 +20,11 @@ _MEANT: Final = "\nmeant "
 """Before the hash of what the key is for, at the end of the file; files of older versions have none."""
 
 
+def stream_of(key: Key) -> str:
+    """Give the subscription or ceremony that asks under this key: the engine's keys begin with its id."""
+    return key.partition("/")[0]
+
+
 class KeptAnswers:
     """One small file a key, named by the key's hash. `directory` is made when the first answer is kept."""
 

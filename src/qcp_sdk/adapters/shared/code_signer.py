@@ -16,7 +16,8 @@ from typing import Any, Final, Protocol
 from attrs import frozen
 
 from qcp_sdk import otp
-from qcp_sdk.adapters.shared.notebook import Notebook, Pages, meant, recall, remember, stream_of
+from qcp_sdk.adapters.shared.answers import stream_of
+from qcp_sdk.adapters.shared.notebook import Notebook, Pages, meant, recall, remember
 from qcp_sdk.adapters.shared.notebook_pages import Page
 from qcp_sdk.errors import CodeRefused, Rejected, Unavailable, Unconfirmed
 from qcp_sdk.ports.clock import Clock

@@ -19,6 +19,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from qcp_sdk.adapters.shared.answers import stream_of
 from qcp_sdk.adapters.shared.notebook_pages import Page, SealedPages, shelf_of
 from qcp_sdk.errors import ConfigurationError, Rejected, Unavailable
 from qcp_sdk.ports.keys import Keys
@@ -160,11 +161,6 @@ class _MemoryPages:
 
 
 # Answers by key, on pages of their own.
-
-
-def stream_of(key: Key) -> str:
-    """Give the subscription or ceremony that asks under this key: the engine's keys begin with its id."""
-    return key.partition("/")[0]
 
 
 def meant(call: str, *arguments: str) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from math import ceil
 from pathlib import Path
 
-from qcp_sdk.adapters.shared.answers import KeptAnswers
+from qcp_sdk.adapters.shared.answers import KeptAnswers, stream_of
 from qcp_sdk.adapters.shared.messages import Renderer
 from qcp_sdk.adapters.shared.webhooks import event_id
 from qcp_sdk.adapters.sms_gateways.gateways import SmsGateway
@@ -80,6 +80,14 @@ class SmsCodes:
             told = self._gateway.hand_over(id=self._once.name(key), to=to, text=message.sms, seconds=ceil(left))
             self._once.note(key, meant, told)
 
+    def forget_stream(self, *, stream: str) -> None:
+        """Forget what was sent for this subscription or ceremony. Repeatable.
+
+        Raises:
+            Unavailable: The folder cannot be written.
+        """
+        self._once.forget(stream)
+
     @property
     def parts(self) -> tuple[object, ...]:
         """What this is made of, for whoever looks whether all of it works."""
@@ -112,6 +120,14 @@ class SmsNotices:
                 told = ""
             self._once.note(key, meant, told)
 
+    def forget_stream(self, *, stream: str) -> None:
+        """Forget what was sent for this subscription or ceremony. Repeatable.
+
+        Raises:
+            Unavailable: The folder cannot be written.
+        """
+        self._once.forget(stream)
+
     @property
     def parts(self) -> tuple[object, ...]:
         """What this is made of, for whoever looks whether all of it works."""
@@ -133,10 +149,14 @@ class _Once:
 
     def name(self, key: Key) -> str:
         name = event_id(key)
-        self._names.put(key=Key(name), answer=json.dumps(key))
+        self._names.put(key=Key(name), answer=json.dumps(key), of=stream_of(key))
         return name
 
     def note(self, key: Key, meant: tuple[str, ...], told: str = "") -> None:
         if told:
-            self._names.put(key=Key(told), answer=json.dumps(key))
-        self._sent.put(key=key, answer="sent", meant=meant)
+            self._names.put(key=Key(told), answer=json.dumps(key), of=stream_of(key))
+        self._sent.put(key=key, answer="sent", meant=meant, of=stream_of(key))
+
+    def forget(self, stream: str) -> None:
+        self._sent.forget_stream(stream=stream)
+        self._names.forget_stream(stream=stream)

@@ -125,7 +125,7 @@ class UniversignPages:
                 if drafted is None:
                     # A draft invites nobody, and is forgotten there after a week: one that is lost harms nothing.
                     draft = json.dumps(self._drafted(collecte, person, documents))
-                    drafted = self._kept.put(key=_about("drafted", key), answer=draft, meant=meant)
+                    drafted = self._kept.put(key=_about("drafted", key), answer=draft, meant=meant, of=ceremony)
                 kept = self._started(key, meant, json.loads(drafted), person)
         opened = json.loads(kept)
         return TransactionOpened(
@@ -175,6 +175,17 @@ class UniversignPages:
         if self._over(session) or self._cancelled(session) or self._over(session):
             return
         raise Unavailable("Universign did not cancel the transaction", where="universign", mend="asked again later")
+
+    def forget_stream(self, *, stream: str) -> None:
+        """Forget the transactions of this ceremony, and how they ended. Repeatable.
+
+        Raises:
+            Unavailable: The folder cannot be written.
+        """
+        for answer in self._kept.forget_stream(stream=stream):
+            session = SessionId(json.loads(answer)["session"])
+            for what in ("refused", "ended"):
+                self._kept.forget(key=_about(what, session))
 
     def probe(self) -> datetime | None:
         """Ask Universign for a certificate that nobody holds and give its time. Nothing is changed.
@@ -247,9 +258,9 @@ class UniversignPages:
         url = _page(told, person.email.text)
         if self._redirect_url:
             url += f"{'&' if '?' in url else '?'}redirect_url={quote(self._redirect_url, safe='')}"
-        self._kept.put(key=_about("opened", session), answer=json.dumps(drafted))
+        self._kept.put(key=_about("opened", session), answer=json.dumps(drafted), of=meant[0])
         opened = json.dumps({"session": session, "url": url, "expires": drafted["expires"]})
-        return self._kept.put(key=key, answer=opened, meant=meant)
+        return self._kept.put(key=key, answer=opened, meant=meant, of=meant[0])  # a ceremony's
 
     def _fetched(self, session: SessionId) -> Fields:
         return self._api.fields("GET", _place(session), acts=False)
