@@ -14,6 +14,7 @@ import pytest
 
 from qcp_sdk import codec
 from qcp_sdk.adapters.local_trust_centre import LocalTrustCentre
+from qcp_sdk.adapters.shared import pades_cms
 from qcp_sdk.errors import ConfigurationError, EvidenceError, NotFound
 from qcp_sdk.evidence import container, manifest, sealing
 from qcp_sdk.evidence.container import MANIFEST, SIGNATURE, Container
@@ -148,6 +149,19 @@ def test_a_manifest_made_anew_is_not_the_sealed_one(sealed: Sealed) -> None:
     with pytest.raises(EvidenceError) as refused:
         verify(repacked(sealed.subscription_dossier, {"story.json": b"{}"}, sign=True), anchors=(sealed.anchor,))
     assert refused.value.where == SIGNATURE
+
+
+def test_a_seal_from_before_its_hash_had_parameters_still_holds(
+    sealed: Sealed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Decision 0032: what was sealed before it has none beside SHA-256, and is to be verified years later."""
+    with monkeypatch.context() as before:
+        before.setattr(pades_cms, "_SHA256", pades_cms._SHA256_BARE)
+        dossier = sealed.dossiers.export(sealed.subscription)
+    bare, null = bytes.fromhex("300b0609608648016503040201"), bytes.fromhex("300d06096086480165030402010500")
+    assert bare in container.read(dossier).signature[:60]
+    assert null in container.read(sealed.subscription_dossier).signature[:60]
+    verify(dossier, anchors=(sealed.anchor,))
 
 
 def test_the_seal_of_another_dossier_does_not_serve(sealed: Sealed) -> None:

@@ -121,11 +121,17 @@ def _checked(signature: bytes, manifest: bytes, anchors: tuple[bytes, ...], crls
     (signed_at,) = (one["values"][0].native for one in signer["signed_attrs"] if one["type"].native == "signing_time")
 
     # Nothing in the signature may be spelled otherwise than we spell it: what no check looks at cannot be changed.
-    again = pades_cms.signed_data(attributes=attributes, chain=chain, algorithm=algorithm, value=value, token=token)
+    # Seals from before decision 0032 have no parameters beside SHA-256.
+    again = [
+        pades_cms.signed_data(
+            attributes=attributes, chain=chain, algorithm=algorithm, value=value, token=token, bare=bare
+        )
+        for bare in (False, True)
+    ]
     expected = pades_cms.signed_attributes(
         digest=hashlib.sha256(manifest).digest(), certificate=chain[0], signed_at=signed_at
     )
-    if again != signature or expected != attributes:
+    if signature not in again or expected != attributes:
         raise EvidenceError("it is not the seal of this manifest", where=SIGNATURE, mend=_AGAIN)
     digest = hashlib.sha256(attributes).digest()
     pades_cms.check_value(certificate=chain[0], algorithm=algorithm, digest=digest, value=value)

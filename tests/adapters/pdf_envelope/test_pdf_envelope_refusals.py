@@ -19,11 +19,12 @@ import pytest
 import segno
 from attrs import evolve
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign import signers
 from pyhanko.sign.fields import MDPPerm
 
 from qcp_sdk.adapters.pdf_envelope import PadesLevel, PdfEnvelope
-from qcp_sdk.adapters.shared import pades
+from qcp_sdk.adapters.shared import pades, pades_cms
 from qcp_sdk.adapters.shared.pades_stamp import draw
 from qcp_sdk.adapters.shared.pdf_errors import FOREIGN, translated
 from qcp_sdk.adapters.shelf import FileShelf
@@ -314,6 +315,23 @@ def test_a_timestamp_that_does_not_hold_never_enters_a_document(
     )
     with pytest.raises(Unavailable):
         _embed(forged, prepared, holder)
+
+
+@pytest.mark.parametrize("level", [PadesLevel.B_B, PadesLevel.B_T], ids=lambda level: level.name)
+def test_a_place_from_before_the_hash_had_parameters_still_does(
+    pdf: bytes, holder: Holder, pki: Pki, shelf: FileShelf, stopped: StoppedClock, moment: datetime, level: PadesLevel,
+    rsa_key: Any, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Decision 0032 made the CMS four bytes longer: a signature that was bought for a shorter place is not lost."""
+    envelope = PdfEnvelope(documents=shelf, timestamps=pki, revocation=pki, clock=stopped, level=level)
+    base, holder = shelf.keep(content=pdf), pki.holder("Zoé", rsa_key(2048))
+    with monkeypatch.context() as before:
+        before.setattr(pades_cms, "_SHA256", pades_cms._SHA256_BARE)
+        prepared = envelope.prepare(key=Key("s/1"), validated=base, base=base, credential=holder.credential, at=moment)
+    signed = shelf.read(document=ContentHash(str(_embed(envelope, prepared, holder))))
+    (one,) = PdfFileReader(BytesIO(signed)).embedded_regular_signatures
+    assert one.compute_integrity_info() is None
+    assert one.summarise_integrity_info()["docmdp_ok"]
 
 
 def test_a_signature_larger_than_its_place_says_so(

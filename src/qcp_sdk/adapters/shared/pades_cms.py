@@ -54,6 +54,7 @@ _SIGNING_CERTIFICATE_V2: Final = _oid("1.2.840.113549.1.9.16.2.47")
 _TIMESTAMP_TOKEN: Final = _oid("1.2.840.113549.1.9.16.2.14")
 # NULL where RFC 5754 § 2 would have nothing: as pyHanko and most PAdES software (docs/decisions/0032).
 _SHA256: Final = _der(_SEQUENCE, _oid("2.16.840.1.101.3.4.2.1"), bytes.fromhex("0500"))
+_SHA256_BARE: Final = _der(_SEQUENCE, _oid("2.16.840.1.101.3.4.2.1"))
 _ALGORITHMS: Final[Mapping[str, bytes]] = MappingProxyType(
     {
         "sha256_rsa": _der(_SEQUENCE, _oid("1.2.840.113549.1.1.11"), bytes.fromhex("0500")),  # NULL, RFC 4055 § 5
@@ -144,16 +145,24 @@ def signed_attributes(*, digest: bytes, certificate: bytes, signed_at: datetime 
 
 
 def signed_data(
-    *, attributes: bytes, chain: tuple[bytes, ...], algorithm: str, value: bytes, token: bytes | None
+    *,
+    attributes: bytes,
+    chain: tuple[bytes, ...],
+    algorithm: str,
+    value: bytes,
+    token: bytes | None,
+    bare: bool = False,
 ) -> bytes:
     """Give the CMS to put into the document: a detached SignedData with one signer (RFC 5652 § 5).
 
     Self-signed certificates above the signatory's are left out: whoever verifies brings the anchors. `token`
-    becomes the signature timestamp (unsigned attribute, EN 319 122-1 § 5.3).
+    becomes the signature timestamp (unsigned attribute, EN 319 122-1 § 5.3). `bare` leaves out SHA-256's parameters,
+    as we wrote it before decision 0032: to recognise what is that old.
 
     Raises:
         Rejected: `credential_unusable`.
     """
+    sha256 = _SHA256_BARE if bare else _SHA256
     signatory = _read(chain[0])
     certificates = {chain[0], *(der for der in chain[1:] if not _read(der).self_signed)}
     unsigned = b"" if token is None else _der(0xA1, _der(_SEQUENCE, _TIMESTAMP_TOKEN, _der(_SET, token)))
@@ -161,7 +170,7 @@ def signed_data(
         _SEQUENCE,
         _VERSION_1,
         _der(_SEQUENCE, signatory.issuer, signatory.serial),
-        _SHA256,
+        sha256,
         b"\xa0" + attributes[1:],  # the same SET OF under the tag [0] IMPLICIT
         _ALGORITHMS[algorithm],
         _der(_OCTETS, value),
@@ -170,7 +179,7 @@ def signed_data(
     content = _der(
         _SEQUENCE,
         _VERSION_1,
-        _der(_SET, _SHA256),
+        _der(_SET, sha256),
         _der(_SEQUENCE, _DATA),
         _der(0xA0, *sorted(certificates)),
         _der(_SET, signer),
