@@ -194,7 +194,18 @@ SETS: Final = {
     "idnow-cmp-brevo-oidc": Providers(sandbox=("idnow", "universign", "cmp", "brevo"), beside=(oidc,), listed=("cmp",)),
 }
 """Every section of the settings, and every gateway, is in one of them."""
-KEPT: Final = ("csc.sqlite", "cmp.sqlite", "holders", "idnow", "stripe", "universign", "sms", "events", "oidc")
+KEPT: Final = (
+    "csc.sqlite",
+    "cmp.sqlite",
+    "holders",
+    "idnow",
+    "stripe",
+    "universign",
+    "universign-pages",
+    "sms",
+    "events",
+    "oidc",
+)
 LONG: Final = SETS.keys() - {"idnow-csc-sms-smtp"}
 
 

@@ -108,14 +108,22 @@ def _twilio(told: Section) -> SmsGateway:
     from qcp_sdk.adapters.sms_gateways import TwilioGateway
 
     http = told.http(default="https://api.twilio.com")
-    return TwilioGateway(http, account=told.text("account"), token=told.secret("token"), sender=told.text("sender"))
+    return TwilioGateway(
+        http,
+        account=told.text("account"),
+        token=told.secret("token"),
+        sender=told.text("sender"),
+        receipts=told.text("receipts", ""),
+    )
 
 
 def _brevo(told: Section) -> SmsGateway:
     from qcp_sdk.adapters.sms_gateways import BrevoGateway
 
     http = told.http(default="https://api.brevo.com")
-    return BrevoGateway(http, api_key=told.secret("token"), sender=told.text("sender"))
+    return BrevoGateway(
+        http, api_key=told.secret("token"), sender=told.text("sender"), receipts=told.text("receipts", "")
+    )
 
 
 _GATEWAYS: Final[Mapping[str, Callable[[Section], SmsGateway]]] = {"json": _json, "twilio": _twilio, "brevo": _brevo}
@@ -170,23 +178,37 @@ def stripe(told: Section, made: Made) -> None:
 
 
 def universign(told: Section, made: Made) -> None:
-    """Universign's registrations: the hosted plan."""
-    from qcp_sdk.adapters.universign import LIVE, UniversignRegistration
+    """Universign's registrations, the hosted plan; and its signing pages, judged by the folder's trusted lists."""
+    from qcp_sdk.adapters.shelf import FileShelf
+    from qcp_sdk.adapters.universign import LIVE, UniversignPages, UniversignRegistration
+    from qcp_sdk.verification import TrustStore, verify
 
+    http, key, back, parts = told.http(default=LIVE), told.secret("api_key"), told.text("redirect_url"), made.parts
     registration = UniversignRegistration(
-        http=told.http(default=LIVE),
-        api_key=told.secret("api_key"),
-        keys=made.parts.keys,
-        clock=made.parts.clock,
-        remember=made.parts.path / "universign",
-        redirect_url=told.text("redirect_url"),
+        http=http,
+        api_key=key,
+        keys=parts.keys,
+        clock=parts.clock,
+        remember=parts.path / "universign",
+        redirect_url=back,
+    )
+    pages = UniversignPages(
+        http=http,
+        api_key=key,
+        documents=FileShelf(parts.path / "documents"),
+        judge=lambda pdf: verify(pdf, trust=TrustStore.load(parts.path / "trust"), now=parts.clock.now()),
+        clock=parts.clock,
+        remember=parts.path / "universign-pages",
+        redirect_url=told.text("signed_url", ""),
     )
     made.give("universign", "registration", registration)
+    made.give("universign", "pages", pages)
 
 
 def oidc(told: Section, made: Made) -> None:
-    """Accounts of an OpenID provider, by the standard claims."""
+    """Accounts of an OpenID provider, by the standard claims; with `lcp`, an issuer's name, LCP certificates too."""
     from qcp_sdk.adapters.oidc_accounts import OidcAccounts
+    from qcp_sdk.adapters.oidc_certificates import OidcCertificates
 
     accounts = OidcAccounts(
         http=told.http("issuer"),
@@ -199,6 +221,15 @@ def oidc(told: Section, made: Made) -> None:
         remember=made.parts.path / "oidc",
     )
     made.give("oidc", "accounts", accounts)
+    if issuer := told.text("lcp", ""):
+        certificates = OidcCertificates(
+            accounts,
+            issuer=issuer,
+            keys=made.parts.keys,
+            clock=made.parts.clock,
+            remember=made.parts.path / "oidc-certificates",
+        )
+        made.give("oidc", "lcp", certificates)
 
 
 def timestamps(told: Section, made: Made) -> None:

@@ -40,6 +40,13 @@ def _universign(_: Sandbox, url: str) -> Settings:
     return {"universign": {"url": f"{url}/universign", "api_key": API_KEY, "redirect_url": HOST}}
 
 
+def _oidc(_: Sandbox, url: str) -> Settings:
+    from qcp_sdk.sandbox.oidc import CLIENT, SECRET
+
+    told = {"issuer": f"{url}/oidc", "client_id": CLIENT, "client_secret": SECRET, "redirect_url": HOST}
+    return {"oidc": told | {"lcp": "OIDC sandbox (TEST)"}}
+
+
 def _sms(_: Sandbox, url: str, **more: str) -> Settings:
     from qcp_sdk.sandbox.sms import TOKEN
 
@@ -84,6 +91,7 @@ _MAKES: Final[Mapping[str, tuple[str, Callable[[Sandbox, str], Settings]]]] = {
     "idnow": ("idnow", _idnow),
     "stripe": ("stripe", _stripe),
     "universign": ("universign", _universign),
+    "oidc": ("oidc", _oidc),
     "csc": ("csc", _csc),
     "cmp": ("cmp", _cmp),
     "sms": ("sms", _sms),

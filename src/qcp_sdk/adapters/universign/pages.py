@@ -124,8 +124,8 @@ class UniversignPages:
                 drafted = self._kept.get(key=_about("drafted", key), meant=meant)
                 if drafted is None:
                     # A draft invites nobody, and is forgotten there after a week: one that is lost harms nothing.
-                    draft = json.dumps(self._drafted(collecte, person, documents))
-                    drafted = self._kept.put(key=_about("drafted", key), answer=draft, meant=meant)
+                    draft = json.dumps({"ceremony": ceremony, **self._drafted(collecte, person, documents)})
+                    drafted = self._kept.put(key=_about("drafted", key), answer=draft, meant=meant, of=ceremony)
                 kept = self._started(key, meant, json.loads(drafted), person)
         opened = json.loads(kept)
         return TransactionOpened(
@@ -153,15 +153,15 @@ class UniversignPages:
         told = self._fetched(session)
         state = told.text("state")
         if state in SIGNED:
-            return self._settled(session, *self._judged(session, about))
+            return self._settled(session, about, *self._judged(session, about))
         if state in ENDED:
             refused = self._kept.get(key=_about("refused", session)) is not None
-            return self._settled(session, "refused" if refused else ENDED[state])
+            return self._settled(session, about, "refused" if refused else ENDED[state])
         if _refuses(told):
             # It stays open there, and the person could change their mind: what was told here would then be wrong.
-            self._kept.put(key=_about("refused", session), answer="refused")
+            self._kept.put(key=_about("refused", session), answer="refused", of=about["ceremony"])
             if self._cancelled(session):
-                return self._settled(session, "refused")
+                return self._settled(session, about, "refused")
         return Pending(note="the transaction is under way")
 
     def close(self, *, key: Key, session: SessionId) -> None:  # noqa: ARG002  # doing it twice does nothing more
@@ -175,6 +175,14 @@ class UniversignPages:
         if self._over(session) or self._cancelled(session) or self._over(session):
             return
         raise Unavailable("Universign did not cancel the transaction", where="universign", mend="asked again later")
+
+    def forget_stream(self, *, stream: str) -> None:
+        """Forget what was kept of this ceremony. Repeatable; the signed documents are on the shelf.
+
+        Raises:
+            Unavailable: The folder cannot be written.
+        """
+        self._kept.forget_stream(stream=stream)
 
     def probe(self) -> datetime | None:
         """Ask Universign for a certificate that nobody holds and give its time. Nothing is changed.
@@ -247,9 +255,10 @@ class UniversignPages:
         url = _page(told, person.email.text)
         if self._redirect_url:
             url += f"{'&' if '?' in url else '?'}redirect_url={quote(self._redirect_url, safe='')}"
-        self._kept.put(key=_about("opened", session), answer=json.dumps(drafted))
+        ceremony = drafted["ceremony"]
+        self._kept.put(key=_about("opened", session), answer=json.dumps(drafted), of=ceremony)
         opened = json.dumps({"session": session, "url": url, "expires": drafted["expires"]})
-        return self._kept.put(key=key, answer=opened, meant=meant)
+        return self._kept.put(key=key, answer=opened, meant=meant, of=ceremony)
 
     def _fetched(self, session: SessionId) -> Fields:
         return self._api.fields("GET", _place(session), acts=False)
@@ -310,10 +319,12 @@ class UniversignPages:
         kept = self._kept.get(key=_about("ended", session))
         return _result(session, kept) if kept is not None else None
 
-    def _settled(self, session: SessionId, how: str, documents: list[list[str]] | None = None) -> TransactionResult:
+    def _settled(
+        self, session: SessionId, about: dict[str, Any], how: str, documents: list[list[str]] | None = None
+    ) -> TransactionResult:
         """Write an end down before it is told, and give the end that was first."""
         text = json.dumps([how, documents or []])
-        return _result(session, self._kept.put(key=_about("ended", session), answer=text))
+        return _result(session, self._kept.put(key=_about("ended", session), answer=text, of=about["ceremony"]))
 
 
 def _result(session: SessionId, kept: str) -> TransactionResult:
