@@ -153,15 +153,15 @@ class UniversignPages:
         told = self._fetched(session)
         state = told.text("state")
         if state in SIGNED:
-            return self._settled(session, *self._judged(session, about))
+            return self._settled(session, about, *self._judged(session, about))
         if state in ENDED:
             refused = self._kept.get(key=_about("refused", session)) is not None
-            return self._settled(session, "refused" if refused else ENDED[state])
+            return self._settled(session, about, "refused" if refused else ENDED[state])
         if _refuses(told):
             # It stays open there, and the person could change their mind: what was told here would then be wrong.
-            self._kept.put(key=_about("refused", session), answer="refused")
+            self._kept.put(key=_about("refused", session), answer="refused", of=about["ceremony"])
             if self._cancelled(session):
-                return self._settled(session, "refused")
+                return self._settled(session, about, "refused")
         return Pending(note="the transaction is under way")
 
     def close(self, *, key: Key, session: SessionId) -> None:  # noqa: ARG002  # doing it twice does nothing more
@@ -321,10 +321,12 @@ class UniversignPages:
         kept = self._kept.get(key=_about("ended", session))
         return _result(session, kept) if kept is not None else None
 
-    def _settled(self, session: SessionId, how: str, documents: list[list[str]] | None = None) -> TransactionResult:
+    def _settled(
+        self, session: SessionId, about: dict[str, Any], how: str, documents: list[list[str]] | None = None
+    ) -> TransactionResult:
         """Write an end down before it is told, and give the end that was first."""
         text = json.dumps([how, documents or []])
-        return _result(session, self._kept.put(key=_about("ended", session), answer=text))
+        return _result(session, self._kept.put(key=_about("ended", session), answer=text, of=about["ceremony"]))
 
 
 def _result(session: SessionId, kept: str) -> TransactionResult:
