@@ -230,6 +230,12 @@ PAGES: Final[Mapping[str, Page]] = {
     "certificates-held": Page(
         title="My certificates: both held", feature="A1, A2, A5", bring=opened("signature/", Stage.ACTIVE)
     ),
+    "certificates-attested": Page(
+        title="My certificates: one that a provider attests",
+        feature="A2",
+        plan=Plan.HOSTED,
+        bring=lambda present: attested(present) and "signature/",
+    ),
     "mobile": Page(title="Changing the mobile number", feature="A5", bring=opened("signature/mobile")),
     "email-code": Page(title="A code by e-mail", feature="B1", bring=at(Stage.VERIFYING_EMAIL)),
     "email-code-sent": Page(title="The code was sent", feature="B1", bring=code_sent(Stage.VERIFYING_EMAIL)),

@@ -139,6 +139,12 @@ class SentTwice(Undisturbed):
         send_first(walk.page, step.press)
         walk.page.locator(step.press).first.click()
 
+    def left(self, walk: Walk, step: Step, following: Step) -> None:
+        """Nobody is told of a fault of theirs; but for a code that was asked for twice, that one was just sent."""
+        said = "".join(walk.page.get_by_role("alert").all_inner_texts())
+        asked = step.name in ("email_code", "request_code", "revocation")
+        assert not said or (asked and text("problems.too_soon") in said), said
+
 
 class TwoTabs(Undisturbed):
     """A second tab, filled in before the first moves on, and sent after it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -107,7 +107,10 @@ def _fill(text: str, **values: object) -> Markup:
 
 
 def _when(texts: Texts, at: datetime, now: datetime) -> str:
-    """Write an instant: the hour alone when it is within a day."""
+    """Write from when something may be done: the hour alone when it is within a day. Whoever comes at the minute that
+    is written is not too early, so it is the next whole one.
+    """
+    at += (timedelta(minutes=1) - timedelta(seconds=at.second, microseconds=at.microsecond)) % timedelta(minutes=1)
     return texts.hour(at) if abs((at - now).total_seconds()) < 12 * 3600 else texts.moment(at)
 
 
