@@ -147,4 +147,4 @@ def test_a_gateway_is_told_where_receipts_go(folder: Path, gateway: str) -> None
     told = settings(Sandbox(only=["sms"]), "http://127.0.0.1:1", [gateway])
     told["sms"]["receipts"] = "https://host.example/receipts"
     codes = made(folder, told).ports.codes["default"]
-    assert codes._gateway._receipts == "https://host.example/receipts"  # type: ignore[attr-defined]
+    assert codes._gateway._receipts == "https://host.example/receipts"
