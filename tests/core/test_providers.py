@@ -122,8 +122,27 @@ def test_the_sandbox_writes_settings_that_are_read_back() -> None:
     import tomllib
 
     sandbox = Sandbox()
-    for chosen in (["idnow", "universign", "csc", "sms"], ["stripe", "cmp", "twilio"], ["brevo"]):
+    for chosen in (["idnow", "universign", "csc", "sms"], ["stripe", "cmp", "twilio"], ["brevo", "oidc"]):
         told = settings(sandbox, "https://s.test", chosen)
         assert tomllib.loads(toml(told)) == told
     with pytest.raises(Failed, match="`pigeon` is not played here"):
         settings(sandbox, "https://s.test", ["pigeon"])
+
+
+def test_certificates_come_from_claims_where_their_issuer_is_named(folder: Path) -> None:
+    told = settings(Sandbox(only=["oidc"]), "http://127.0.0.1:1", ["oidc"])
+
+    def shown() -> str:
+        return type(dict(made(folder, told).ports.every())["authorities[lcp]"]).__name__
+
+    assert shown() != "OidcCertificates"
+    told["oidc"]["lcp"] = "Universign"
+    assert shown() == "OidcCertificates"
+
+
+@pytest.mark.parametrize("gateway", ["twilio", "brevo"])
+def test_a_gateway_is_told_where_receipts_go(folder: Path, gateway: str) -> None:
+    told = settings(Sandbox(only=["sms"]), "http://127.0.0.1:1", [gateway])
+    told["sms"]["receipts"] = "https://host.example/receipts"
+    codes = made(folder, told).ports.codes["default"]
+    assert codes._gateway._receipts == "https://host.example/receipts"  # type: ignore[attr-defined]

@@ -336,7 +336,12 @@ def lcp(centre: LocalTrustCentre) -> Certificate:
 def certificates(sandbox: Sandbox, folder: Path, **options: Any) -> tuple[OidcAccounts, OidcCertificates]:
     accounts = adapter(sandbox, folder / "accounts")
     made = OidcCertificates(
-        accounts, issuer="LCP authority", clock=sandbox.clock, remember=folder / "certificates", **options
+        accounts,
+        issuer="LCP authority",
+        keys=MemoryKeys(),
+        clock=sandbox.clock,
+        remember=folder / "certificates",
+        **options,
     )
     return accounts, made
 
@@ -375,6 +380,8 @@ def test_its_status_is_what_the_claims_say_now_also_in_another_process(
     _, other = certificates(sandbox, tmp_path)
     status = other.status(fingerprint=lcp.fingerprint)
     assert (status.kind, status.revoked_at, status.reason) == (StatusKind.REVOKED, revoked, "key_compromise")
+    lying = b"".join(path.read_bytes() for path in (tmp_path / "certificates").iterdir())
+    assert account().id.encode() not in lying
     put(sandbox, account())  # it is shown no more
     assert other.status(fingerprint=lcp.fingerprint).kind is StatusKind.UNKNOWN
     assert other.status(fingerprint=Fingerprint("0" * 64)).kind is StatusKind.UNKNOWN

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from attrs import frozen
 
+from qcp_sdk.adapters.shared import sealed
 from qcp_sdk.adapters.shared.answers import KeptAnswers
 from qcp_sdk.certificates import CertificateStatus, Holding, StatusKind, read
 from qcp_sdk.errors import InvalidInput, Rejected
@@ -24,6 +24,7 @@ from qcp_sdk.people import Account
 from qcp_sdk.ports.answers import Outcome, OutcomeKind, Pending
 from qcp_sdk.ports.authority import Decision
 from qcp_sdk.ports.clock import Clock
+from qcp_sdk.ports.keys import Keys
 from qcp_sdk.subscription.effects import Application
 from qcp_sdk.subscription.facts import CertificateIssued, CertificateRefused, CertificateRevoked
 from qcp_sdk.values import AccountId, ContentHash, EmailAddress, Fingerprint, Key, PhoneNumber, joined, utc
@@ -78,7 +79,7 @@ class OidcCertificates:
     """Shows the certificates of one level that claims hold, as the port of authorities: `Qcp(lcp=OidcCertificates(…))`.
 
     `issuer` is the issuer's name as people read it. `certificates` maps claims. `remember` is a folder that all
-    processes share: whose claims show which certificate; ids and fingerprints only.
+    processes share: whose claims show which certificate, by ids, sealed under a key derived from `keys`.
     """
 
     def __init__(
@@ -86,13 +87,14 @@ class OidcCertificates:
         source: ClaimsSource,
         *,
         issuer: str,
+        keys: Keys,
         clock: Clock,
         remember: Path,
         level: CertificateLevel = CertificateLevel.LCP,
         certificates: FindsCertificates = standard_certificates,
     ) -> None:
         self._source, self._issuer, self._clock, self._level = source, issuer, clock, level
-        self._find, self._kept = certificates, KeptAnswers(remember)
+        self._keys, self._find, self._kept = keys, certificates, KeptAnswers(remember)
 
     @property
     def issuer(self) -> str:
@@ -114,7 +116,9 @@ class OidcCertificates:
             return ()
         for one in found:
             # The first account that shows a certificate keeps it: a second one that claims it is not asked about it.
-            self._kept.put(key=_about(one.certificate.fingerprint), answer=json.dumps(account.id))
+            fingerprint = one.certificate.fingerprint
+            held = sealed.seal(self._sealing(), fingerprint, account.id.encode(errors="surrogatepass"))
+            self._kept.put(key=_about(fingerprint), answer=base64.b64encode(held).decode())
         return found
 
     def status(self, *, fingerprint: Fingerprint) -> CertificateStatus:
@@ -128,7 +132,8 @@ class OidcCertificates:
         if kept is None:
             return unknown
         try:
-            held = self._held(AccountId(json.loads(kept)))
+            id = sealed.unseal(self._sealing(), fingerprint, base64.b64decode(kept))
+            held = self._held(AccountId(id.decode(errors="surrogatepass")))
         except Rejected:
             return unknown
         return next((one.status for one in held if one.certificate.fingerprint == fingerprint), unknown)
@@ -164,6 +169,9 @@ class OidcCertificates:
         return Outcome(kind=OutcomeKind.UNKNOWN)
 
     # Inside.
+
+    def _sealing(self) -> bytes:
+        return self._keys.derive(purpose="oidc.certificates")
 
     def _held(self, id: AccountId) -> tuple[Holding, ...]:
         claims, now = self._source.claims(id=id), self._clock.now()

@@ -109,14 +109,22 @@ def _twilio(told: Section) -> SmsGateway:
     from qcp_sdk.adapters.sms_gateways import TwilioGateway
 
     http = told.http(default="https://api.twilio.com")
-    return TwilioGateway(http, account=told.text("account"), token=told.secret("token"), sender=told.text("sender"))
+    return TwilioGateway(
+        http,
+        account=told.text("account"),
+        token=told.secret("token"),
+        sender=told.text("sender"),
+        receipts=told.text("receipts", ""),
+    )
 
 
 def _brevo(told: Section) -> SmsGateway:
     from qcp_sdk.adapters.sms_gateways import BrevoGateway
 
     http = told.http(default="https://api.brevo.com")
-    return BrevoGateway(http, api_key=told.secret("token"), sender=told.text("sender"))
+    return BrevoGateway(
+        http, api_key=told.secret("token"), sender=told.text("sender"), receipts=told.text("receipts", "")
+    )
 
 
 _GATEWAYS: Final[Mapping[str, Callable[[Section], SmsGateway]]] = {"json": _json, "twilio": _twilio, "brevo": _brevo}
@@ -204,8 +212,9 @@ def universign(told: Section, made: Made) -> None:
 
 
 def oidc(told: Section, made: Made) -> None:
-    """Accounts of an OpenID provider, by the standard claims."""
+    """Accounts of an OpenID provider, by the standard claims; with `lcp`, an issuer's name, LCP certificates too."""
     from qcp_sdk.adapters.oidc_accounts import OidcAccounts
+    from qcp_sdk.adapters.oidc_certificates import OidcCertificates
 
     accounts = OidcAccounts(
         http=told.http("issuer"),
@@ -218,6 +227,15 @@ def oidc(told: Section, made: Made) -> None:
         remember=made.parts.path / "oidc",
     )
     made.give("oidc", "accounts", accounts)
+    if issuer := told.text("lcp", ""):
+        certificates = OidcCertificates(
+            accounts,
+            issuer=issuer,
+            keys=made.parts.keys,
+            clock=made.parts.clock,
+            remember=made.parts.path / "oidc-certificates",
+        )
+        made.give("oidc", "lcp", certificates)
 
 
 def timestamps(told: Section, made: Made) -> None:

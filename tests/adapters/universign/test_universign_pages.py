@@ -415,6 +415,20 @@ def test_nothing_personal_lies_in_the_folder(pages: UniversignPages, tmp_path: P
     assert account().name.last.encode() not in kept
 
 
+def test_what_was_kept_of_a_ceremony_is_forgotten_with_it(
+    sandbox: Sandbox, pages: UniversignPages, tmp_path: Path
+) -> None:
+    session = opened(pages, tmp_path).session
+    act(sandbox, session, decline=True)
+    pages.ask(session=session)
+    assert len(list((tmp_path / "kept").glob("[0-9a-f]*"))) == 5  # draft, transaction, opening, refusal, end
+    for _ in range(2):
+        pages.forget_stream(stream="c")
+    assert [path for path in (tmp_path / "kept").rglob("*") if path.is_file()] == []
+    with rejected("unknown_session"):
+        pages.ask(session=session)
+
+
 @pytest.mark.parametrize("wrong", [{"api_key": Secret("")}, {"redirect_url": "host.example/back"}])
 def test_a_configuration_without_what_it_needs_is_refused(
     sandbox: Sandbox, tmp_path: Path, wrong: dict[str, Any]
