@@ -6,7 +6,8 @@ import base64
 import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from functools import cache
+from itertools import count, cycle
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -14,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 from attrs import evolve
+from cryptography.hazmat.primitives.asymmetric import rsa
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
@@ -30,6 +32,7 @@ from qcp_sdk.people import Account
 from qcp_sdk.ports.accounts import Accounts
 from qcp_sdk.ports.answers import OutcomeKind
 from qcp_sdk.sandbox.faults import BAD_NETWORK, Fault, FaultKind
+from qcp_sdk.sandbox.jose import JoseKey
 from qcp_sdk.sandbox.oidc import CLIENT, SECRET, OidcSandbox
 from qcp_sdk.sandbox.server import Sandbox
 from qcp_sdk.testing.conformance.accounts import AccountsConformance
@@ -48,6 +51,24 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 BASE: Final = "https://sandbox.test/oidc"
 BACK: Final = "https://host.example/back?from=oidc"
+
+
+@cache
+def keys() -> tuple[Any, ...]:
+    return tuple(rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(3))
+
+
+@pytest.fixture(autouse=True)
+def _drawn_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys are made once: a test has three that differ, and none takes the time that it takes to find one."""
+    drawn = cycle(keys())
+
+    def private(key: JoseKey) -> Any:
+        if "drawn" not in vars(key):
+            vars(key)["drawn"] = next(drawn)
+        return vars(key)["drawn"]
+
+    monkeypatch.setattr(JoseKey, "private", property(private))
 
 
 def oidc_of(sandbox: Sandbox) -> OidcSandbox:
@@ -111,7 +132,7 @@ def signed_in(accounts: OidcAccounts, sandbox: Sandbox, person: Account) -> Acco
 
 
 class TestOidcAccountsAtTheSandbox(AccountsConformance):
-    examples = 5
+    examples = 3
     decide: Callable[[str, int], FaultKind | None] | None = None
 
     @pytest.fixture(autouse=True)
@@ -140,6 +161,7 @@ class TestOidcAccountsAtTheSandbox(AccountsConformance):
         return persistent(adapter(self.sandbox, self.place))
 
 
+@pytest.mark.long
 class TestOidcAccountsOverABadNetwork(TestOidcAccountsAtTheSandbox):
     """The same exam, while one request in five fails, each in another way."""
 

@@ -131,6 +131,7 @@ class TestCscTimestamps(AtTheSandbox, TimestampsConformance):
         return imprint, at.astimezone(UTC)
 
 
+@pytest.mark.long
 class TestCscSignerOverABadNetwork(TestCscSigner):
     """The same exam, while three requests in ten fail: whoever calls asks again under the same key.
 
@@ -145,6 +146,7 @@ class TestCscSignerOverABadNetwork(TestCscSigner):
         return persistent(super().signer(client))
 
 
+@pytest.mark.long
 class TestCscAuthorityOverABadNetwork(TestCscAuthority):
     faults = BAD_NETWORK
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,12 +25,11 @@ PLACES = (
 
 
 @pytest.fixture(scope="session")
-def module() -> str:
+def module(judge: Callable[[str], str]) -> str:
     """Give the library's path, or skip by name."""
-    if shutil.which("softhsm2-util") is None:
-        pytest.skip("SoftHSM2 is not installed")
+    judge("softhsm2-util")
     found = next((one for one in (os.environ.get("QCP_SOFTHSM2", ""), *PLACES) if one and Path(one).exists()), None)
-    return found or pytest.skip("SoftHSM2 is not installed")
+    return found or pytest.skip("the library of SoftHSM2 is nowhere that we look: name it in QCP_SOFTHSM2")
 
 
 @pytest.fixture(scope="session")

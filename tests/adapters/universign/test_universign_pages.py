@@ -38,7 +38,7 @@ from tests.adapters.universign.service import BASE, contract, enrol, judge, page
 
 
 class TestUniversignPages(PagesConformance):
-    examples = 3
+    examples = 2
 
     @pytest.fixture(autouse=True)
     def _in_a_folder(self, tmp_path: Path) -> None:
