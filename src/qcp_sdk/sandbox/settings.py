@@ -44,7 +44,7 @@ def _oidc(_: Sandbox, url: str) -> Settings:
     from qcp_sdk.sandbox.oidc import CLIENT, SECRET
 
     told = {"issuer": f"{url}/oidc", "client_id": CLIENT, "client_secret": SECRET, "redirect_url": HOST}
-    return {"oidc": told | {"lcp": "OIDC sandbox (TEST)"}}
+    return {"oidc": told}
 
 
 def _sms(_: Sandbox, url: str, **more: str) -> Settings:
