@@ -124,7 +124,7 @@ class UniversignPages:
                 drafted = self._kept.get(key=_about("drafted", key), meant=meant)
                 if drafted is None:
                     # A draft invites nobody, and is forgotten there after a week: one that is lost harms nothing.
-                    draft = json.dumps(self._drafted(collecte, person, documents))
+                    draft = json.dumps({"ceremony": ceremony, **self._drafted(collecte, person, documents)})
                     drafted = self._kept.put(key=_about("drafted", key), answer=draft, meant=meant, of=ceremony)
                 kept = self._started(key, meant, json.loads(drafted), person)
         opened = json.loads(kept)
@@ -182,10 +182,7 @@ class UniversignPages:
         Raises:
             Unavailable: The folder cannot be written.
         """
-        for answer in self._kept.forget_stream(stream=stream):
-            session = SessionId(json.loads(answer)["session"])
-            for what in ("refused", "ended"):
-                self._kept.forget(key=_about(what, session))
+        self._kept.forget_stream(stream=stream)
 
     def probe(self) -> datetime | None:
         """Ask Universign for a certificate that nobody holds and give its time. Nothing is changed.
@@ -258,9 +255,9 @@ class UniversignPages:
         url = _page(told, person.email.text)
         if self._redirect_url:
             url += f"{'&' if '?' in url else '?'}redirect_url={quote(self._redirect_url, safe='')}"
-        self._kept.put(key=_about("opened", session), answer=json.dumps(drafted), of=meant[0])
+        self._kept.put(key=_about("opened", session), answer=json.dumps(drafted), of=drafted["ceremony"])
         opened = json.dumps({"session": session, "url": url, "expires": drafted["expires"]})
-        return self._kept.put(key=key, answer=opened, meant=meant, of=meant[0])  # a ceremony's
+        return self._kept.put(key=key, answer=opened, meant=meant, of=drafted["ceremony"])
 
     def _fetched(self, session: SessionId) -> Fields:
         return self._api.fields("GET", _place(session), acts=False)
