@@ -380,6 +380,39 @@ def test_a_lost_activation_is_made_again_with_a_new_code_and_signs_once(scene: S
     scene.prove(view.id)
 
 
+@pytest.mark.parametrize("later", [False, True], ids=["at once", "later"])
+def test_what_was_signed_is_not_bought_again_by_whoever_died_with_the_answer(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, later: bool
+) -> None:
+    """Between the signer's answer and the record of it the process dies. The wait asks, and no new code is needed."""
+    if later:
+        scene.world.signer.script(None, sg.SignerScript(after=MINUTE))
+    _, view, _ = pair(scene)
+    asked, record = [], type(scene.qcp.engine).record
+    activate = scene.world.signer.activate
+
+    def bought(**named: Any) -> object:
+        asked.append(named["key"])
+        return activate(**named)
+
+    def dies(engine: object, id: str, fact: object, **named: Any) -> object:
+        if isinstance(fact, cf.HashesAnswered | cf.SigningDelayed):
+            raise KeyboardInterrupt
+        return record(engine, id, fact, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(scene.world.signer, "activate", bought)
+    with monkeypatch.context() as within:
+        within.setattr(type(scene.qcp.engine), "record", dies)
+        with pytest.raises(KeyboardInterrupt):
+            scene.sign(view, scene.jessica)
+    assert now(scene, view).stage is S.SIGNING
+    scene.wait(3 * MINUTE)
+    assert now(scene, view).stage is S.SIGNED
+    assert signatures(scene, view) == 1
+    assert len(asked) == 1
+    scene.prove(view.id)
+
+
 class BrokenSigner(sg.MemorySigner):
     """Fails as no port may, when it is shown a code."""
 

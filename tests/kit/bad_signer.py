@@ -101,7 +101,7 @@ class SendsAgain(SignerSuite):
 class ActivatesByKeyOnly(SignerSuite):
     class Adapter(MemorySigner):
         def activate(self, *, key, **rest):
-            kept = self.__dict__.setdefault("answered", {})
+            kept = self.__dict__.setdefault("by_key", {})
             if key not in kept:
                 kept[key] = super().activate(key=key, **rest)
             return kept[key]
@@ -120,6 +120,13 @@ class LocksEverybody(SignerSuite):
         def _check_lock(self, fingerprint, now):
             if sum(len(one.wrong) for one in self._attempts.values()) >= 5:
                 raise Rejected("too many wrong codes", reason="locked")
+
+
+@pytest.mark.caught_by("test_signer_25_what_was_answered_is_told_without_the_code")
+class ForgetsWhatItAnswered(SignerSuite):
+    class Adapter(MemorySigner):
+        def answered(self, **_named):
+            return None
 
 
 @pytest.mark.caught_by("test_signer_23_a_code_is_not_said_aloud")

@@ -18,13 +18,14 @@ from qcp_sdk import otp
 from qcp_sdk.audit import ForgetDocument, ForgetStream
 from qcp_sdk.ceremony import effects as ce
 from qcp_sdk.ceremony import facts as cf
+from qcp_sdk.ceremony.stages import CeremonyStage
 from qcp_sdk.ceremony.state import Ceremony
 from qcp_sdk.certificates import StatusKind
 from qcp_sdk.collectes import Signatory
 from qcp_sdk.effects import Alert, Effect, Notify, SendCode, Wake
 from qcp_sdk.engine.collaborators import Collaborators, routed
 from qcp_sdk.engine.following import SOONER, interval
-from qcp_sdk.errors import Rejected, Unavailable, Unconfirmed
+from qcp_sdk.errors import ConfigurationError, Rejected, Unavailable, Unconfirmed
 from qcp_sdk.facts import CodeSent, CodeUndeliverable, Fact
 from qcp_sdk.ports.answers import Outcome, OutcomeKind, Pending
 from qcp_sdk.ports.envelope import Appearance, PreparedSignature
@@ -107,8 +108,39 @@ def _notify(c: Context, e: Notify) -> Answer:
     return None
 
 
-def _wake(_c: Context, e: Wake) -> Answer:
-    return e.fact
+def _wake(c: Context, e: Wake) -> Answer:
+    return _not_lost(c, e.fact) if isinstance(e.fact, cf.ActivationLost) else e.fact
+
+
+def _not_lost(c: Context, lost: cf.ActivationLost) -> Fact:
+    """Ask the signer what it answered before an activation is called lost: whoever showed the code may have died with
+    the answer in hand, and what was signed must not be bought again.
+    """
+    ceremony: Ceremony = c.state
+    challenge = ceremony.challenge
+    if ceremony.stage is not CeremonyStage.SIGNING or challenge is None or challenge.id != lost.challenge:
+        return lost  # which changes nothing
+    try:
+        answers = routed(c.ports.signers, c.route("signer"), "signers").answered(
+            key=live_key(c.key), challenge=lost.challenge, digests=unsigned(ceremony)
+        )
+    except (Rejected, ConfigurationError):
+        return lost
+    if answers is None:
+        return lost
+    if isinstance(answers, SigningPending):
+        return cf.SigningDelayed(challenge=lost.challenge, handle=answers.handle)
+    return hashes_answered(lost.challenge, answers)
+
+
+def live_key(key: Key) -> Key:
+    """Give the key of the live call that the fact behind this effect leads to: the fact's own, so to speak."""
+    return Key(f"{key.rsplit('/', 1)[0]}/live")
+
+
+def unsigned(c: Ceremony) -> tuple[bytes, ...]:
+    """Give the digests that an activation is for."""
+    return tuple(one.preparation.digest for one in c.documents if one.preparation and not one.settled)
 
 
 def _alert(c: Context, e: Alert) -> Answer:

@@ -1,7 +1,8 @@
 """The one call that carries a secret to a collaborator: the activation of a signature (behaviour § 7.5).
 
 The intent is recorded first, the code goes to the signer in the same call and nowhere else, and the answer is
-recorded. A process that dies in between leaves a wait that calls the activation lost.
+recorded. A process that dies in between leaves a wait: it asks the signer what it answered, and calls the activation
+lost only where the signer knows of nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from qcp_sdk.ceremony.stages import CeremonyStage
 from qcp_sdk.ceremony.state import Ceremony
 from qcp_sdk.engine.collaborators import routed
 from qcp_sdk.engine.core import Engine
-from qcp_sdk.engine.performers import hashes_answered
+from qcp_sdk.engine.performers import hashes_answered, live_key, unsigned
 from qcp_sdk.errors import CodeRefused, ConfigurationError, Rejected, Unavailable, Unconfirmed
 from qcp_sdk.facts import Fact
 from qcp_sdk.ports.signer import SigningPending
@@ -45,13 +46,13 @@ def activate(engine: Engine, id: CeremonyId, code: Secret, *, allowed: bool, fin
 def _answer(engine: Engine, ceremony: Ceremony, code: Secret) -> Fact:
     assert ceremony.challenge is not None
     challenge = ceremony.challenge.id
-    digests = tuple(one.preparation.digest for one in ceremony.documents if one.preparation and not one.settled)
+    digests = unsigned(ceremony)
     try:
         signer = routed(engine.ports.signers, ceremony.opened.routes.signer, "signers")
     except ConfigurationError as error:
         log.error("nobody was asked to activate %s: %s", ceremony.id, error)  # noqa: TRY400
         return cf.ActivationRefused(challenge=challenge, reason="unavailable")
-    key = Key(f"{ceremony.id}/{ceremony.sequence}/live")
+    key = live_key(Key(f"{ceremony.id}/{ceremony.sequence}/0"))
     try:
         try:
             answers = signer.activate(key=key, challenge=challenge, digests=digests, code=code)

@@ -96,6 +96,18 @@ class Signer(Protocol):
                 `key_reused`.
         """
 
+    def answered(
+        self, *, key: Key, challenge: ChallengeId, digests: tuple[bytes, ...]
+    ) -> tuple[HashAnswer, ...] | SigningPending | None:
+        """Give what the activation under this key was answered, without a code; None: nothing is known of it.
+
+        It is asked when whoever showed the code has died before the answer was recorded: what was signed is paid for.
+        No code is looked at, and nothing counted.
+
+        Raises:
+            Rejected: As `activate` was.
+        """
+
     def poll(self, *, handle: str) -> tuple[HashAnswer, ...] | SigningPending:
         """Ask for the answer of an activation that was pending.
 

@@ -189,6 +189,21 @@ class CscSigner:
         except Unavailable as error:  # not of the activation, which was accepted
             return SigningPending(handle=known["handle"], note=error.what)
 
+    def answered(
+        self, *, key: Key, challenge: ChallengeId, digests: tuple[bytes, ...]
+    ) -> Answers | SigningPending | None:
+        """Give what the activation under this key was answered, without a code. None: nothing is known of it, as where
+        the process died before the service's own answer came: its activation data died with it.
+
+        Raises:
+            Rejected: As `activate` was.
+            Unavailable: Ask again.
+        """
+        intent = meant("activate", challenge, *(digest.hex() for digest in digests))
+        with self._notebook.open() as pages:
+            known = recall(pages, key=key, meant=intent)
+        return self.poll(handle=known["handle"]) if known is not None and "handle" in known else None
+
     def _may_activate(
         self, pages: Pages, key: Key, intent: str, challenge: ChallengeId, digests: Sequence[bytes], *, again: bool
     ) -> tuple[Page, Page | None]:

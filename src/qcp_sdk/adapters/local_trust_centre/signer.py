@@ -201,6 +201,22 @@ class LocalSigner:
         accepted(answer)
         return self.poll(handle=answer["handle"])
 
+    def answered(
+        self, *, key: Key, challenge: ChallengeId, digests: tuple[bytes, ...]
+    ) -> Answers | SigningPending | None:
+        """Give what the activation under this key was answered, without a code; None: nothing is known of it.
+
+        Raises:
+            Rejected: As `activate` was.
+        """
+        intent = asked("activate", challenge, *(digest.hex() for digest in digests))
+        with self._database.write() as connection:
+            answer = recall(connection, key=key, asked=intent)
+        if answer is None:
+            return None
+        accepted(answer)
+        return self.poll(handle=answer["handle"])
+
     def _activate(
         self, connection: Connection, *, key: Key, challenge: ChallengeId, digests: tuple[bytes, ...], code: Secret
     ) -> dict[str, str]:

@@ -191,6 +191,17 @@ class MemorySigner(Fake):
         return self._collect(handle)
 
     @asked
+    def answered(
+        self,
+        *,
+        key: Key,
+        challenge: ChallengeId,  # noqa: ARG002 - the key says it all here
+        digests: tuple[bytes, ...],  # noqa: ARG002
+    ) -> tuple[HashAnswer, ...] | SigningPending | None:
+        """Give what the activation under this key was answered; None: nothing."""
+        return self._collect(self._handles[key]) if key in self._handles else None
+
+    @asked
     def poll(self, *, handle: str) -> tuple[HashAnswer, ...] | SigningPending:
         """Ask for the answer of an activation that was pending.
 

@@ -196,6 +196,23 @@ class CodeSigner:
             for digest, value in zip(digests, known["values"], strict=True)
         )
 
+    def answered(
+        self, *, key: Key, challenge: ChallengeId, digests: tuple[bytes, ...]
+    ) -> tuple[HashAnswer, ...] | None:
+        """Give what the activation under this key was answered, without a code. Where the code was accepted and the
+        token has not signed, it signs now. None: nothing is known of it.
+
+        Raises:
+            Rejected: As `activate` was.
+            Unavailable, Unconfirmed: Again with the same key.
+        """
+        intent = meant("activate", challenge, *(digest.hex() for digest in digests))
+        with self._notebook.open() as pages:
+            known = recall(pages, key=key, meant=intent)
+        if known is None:
+            return None
+        return self.activate(key=key, challenge=challenge, digests=digests, code=Secret(""))  # which is not looked at
+
     def _entered(
         self,
         key: Key,

@@ -341,6 +341,16 @@ class SignerConformance(Timed, ABC):
 
         run_any_history(History, examples=self.examples)
 
+    def test_signer_25_what_was_answered_is_told_without_the_code(self) -> None:
+        """signer-25: `answered` tells what an activation was answered, without a code; of a key that never came it
+        knows nothing, and signs nothing."""
+        signer, fingerprint = self.make_signer()
+        challenge = _challenge(signer, fingerprint)
+        assert signer.answered(key=ACTIVATING, challenge=challenge.id, digests=DIGESTS) is None
+        first = _activate(signer, challenge, self.codes(signer)[-1])
+        assert signer.answered(key=ACTIVATING, challenge=challenge.id, digests=DIGESTS) == first
+        assert signer.answered(key=Key("ceremony-0/9/0"), challenge=challenge.id, digests=DIGESTS) is None
+
     def _another(self, signer: Signer) -> Fingerprint:
         other = self.another(signer)
         return other if other is not None else pytest.skip("there is one signatory only: `another` enrols nobody")

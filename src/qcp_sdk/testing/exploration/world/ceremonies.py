@@ -47,6 +47,16 @@ def activations(
         yield "spent", None, cf.ActivationRefused(challenge=id, reason="spent"), None
 
 
+def recalled(lost: cf.ActivationLost, p: SigningProviders) -> Fact | None:
+    """Give what the signer says it answered, where it did (`engine.performers`: it is asked before all is lost)."""
+    one = dict(p.challenges).get(lost.challenge)
+    if one is None or one.standing == "open":
+        return None
+    if one.standing == "pending":
+        return cf.SigningDelayed(challenge=lost.challenge, handle=str(lost.challenge))
+    return hashes_answered(lost.challenge, answers(one))
+
+
 def said(c: Ceremony, most_codes: int) -> Iterator[tuple[str, Fact, datetime]]:
     """Give what the signatory, or the host, may say now."""
     if c.stage in CEREMONY_FINAL:

@@ -34,7 +34,16 @@ from qcp_sdk.levels import SignatureLevel
 from qcp_sdk.testing.exploration.ceremony import Memory, broken_by_step, broken_in, remember
 from qcp_sdk.testing.exploration.subscription import ACCOUNT, BLINK, FIRST, NOW
 from qcp_sdk.testing.exploration.walk import Move
-from qcp_sdk.testing.exploration.world.ceremonies import CONTENT, activations, named, record, said, says, tidied
+from qcp_sdk.testing.exploration.world.ceremonies import (
+    CONTENT,
+    activations,
+    named,
+    recalled,
+    record,
+    said,
+    says,
+    tidied,
+)
 from qcp_sdk.testing.exploration.world.engine import (
     Entry,
     Folded,
@@ -189,6 +198,9 @@ class SignatoriesWorld:
         self, world: World, place: int, stream: Stream[Ceremony], entry: Entry, wake: Wake
     ) -> Iterator[Move[World]]:
         yield from self._folds(entry.name, world, place, stream, wake.fact, wake.at, marks=entry.key)
+        if isinstance(wake.fact, cf.ActivationLost) and (known := recalled(wake.fact, world.providers)) is not None:
+            label = f"{entry.name} [the signer knows]"
+            yield from self._folds(label, world, place, stream, known, wake.at, marks=entry.key)
         until = stream.state.lease_until
         if isinstance(wake.fact, cf.ActivationLost) and until is not None:
             label = f"{entry.name} [after the lease]"
