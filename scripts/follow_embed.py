@@ -132,6 +132,7 @@ class Forms(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__()
         self.found: list[tuple[str, dict[str, list[str]]]] = []
+        self._menu: list[str] = []
         self.feed(text)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
@@ -143,6 +144,10 @@ class Forms(HTMLParser):
             # Everything is agreed to: boxes are ticked, the first of several radio buttons is chosen.
             if have.get("type") != "radio" or not values:
                 values.append(have.get("value", ""))
+        elif tag == "select" and have.get("name") and self.found:
+            self.found[-1][1][have["name"]] = self._menu = []
+        elif tag == "option" and ("selected" in have or not (self._menu or "disabled" in have)):
+            self._menu[:] = [have.get("value", "")]
 
 
 class Browser:

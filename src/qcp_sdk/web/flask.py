@@ -49,6 +49,7 @@ from werkzeug.routing import PathConverter
 from qcp_sdk import sdk
 from qcp_sdk.errors import ConfigurationError, ErasureRefused, QcpError
 from qcp_sdk.installation import find
+from qcp_sdk.levels import SignatureLevel
 from qcp_sdk.people import LANGUAGES, Account
 from qcp_sdk.values import AccountId, TenantId
 from qcp_sdk.web import doctor, limits
@@ -112,8 +113,16 @@ class State:
         """Where providers post."""
         return WebhookDesk(self.qcp, self._config["QCP_WEBHOOKS"])
 
-    def signatories(self, *, action: str, members: Sequence[Account], build: Build) -> SignatoriesStep:
+    def signatories(
+        self,
+        *,
+        action: str,
+        members: Sequence[Account],
+        build: Build,
+        least: SignatureLevel = SignatureLevel.NIVEAU_2,
+    ) -> SignatoriesStep:
         """Show or take the signatories' step of a collecte, within a view of the application's own at `action`.
+        `least` is the lowest level that is taken there (`Signatories.answer`).
 
         Raises:
             NobodySignedIn: Nobody is signed in.
@@ -123,7 +132,8 @@ class State:
         if asked.account is None:
             raise NobodySignedIn
         me = self.qcp.ports.accounts.account(id=asked.account)
-        return Signatories(self.journey).answer(asked, me=me, members=members, action=action, build=build)
+        step = Signatories(self.journey)
+        return step.answer(asked, me=me, members=members, action=action, build=build, least=least)
 
 
 class _Rest(PathConverter):

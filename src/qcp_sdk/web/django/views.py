@@ -21,6 +21,7 @@ from django.utils.translation import get_language
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST
 
+from qcp_sdk.levels import SignatureLevel
 from qcp_sdk.people import LANGUAGES, Account
 from qcp_sdk.values import AccountId, TenantId
 from qcp_sdk.web import watching
@@ -155,9 +156,17 @@ def respond(request: HttpRequest, answer: PageResponse) -> HttpResponse:
     return HttpResponse(body, status=answer.status, headers=dict(answer.headers))
 
 
-def signatories(request: HttpRequest, *, action: str, members: Sequence[Account], build: Build) -> SignatoriesStep:
+def signatories(
+    request: HttpRequest,
+    *,
+    action: str,
+    members: Sequence[Account],
+    build: Build,
+    least: SignatureLevel = SignatureLevel.NIVEAU_2,
+) -> SignatoriesStep:
     """Show or take the signatories' step of a collecte, within a view of the project's own at `action`; which has to be
-    protected against forged forms, as Django's views are.
+    protected against forged forms, as Django's views are. `least` is the lowest level that is taken there
+    (`Signatories.answer`).
 
     Raises:
         NobodySignedIn: Nobody is signed in.
@@ -166,4 +175,5 @@ def signatories(request: HttpRequest, *, action: str, members: Sequence[Account]
     if asked.account is None:
         raise NobodySignedIn
     me = held.qcp.ports.accounts.account(id=asked.account)
-    return Signatories(held.journey).answer(asked, me=me, members=members, action=action, build=build)
+    step = Signatories(held.journey)
+    return step.answer(asked, me=me, members=members, action=action, build=build, least=least)
