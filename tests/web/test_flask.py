@@ -88,6 +88,27 @@ def test_whoever_is_not_signed_in_gets_the_hosts_answer(qcp_scene: Scene) -> Non
     assert signed_in(app, None).get("/signature/").headers["Location"] == "/login"
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_whoever_is_not_signed_in_gets_it_in_the_hosts_own_view_too(qcp_scene: Scene, method: str) -> None:
+    def answered(app: Flask) -> Any:
+        @app.route("/new", methods=["GET", "POST"])
+        def new() -> Response:
+            return respond(current.signatories(action="/new", members=[], build=lambda *_: None).response)  # type: ignore[arg-type]
+
+        client = signed_in(app, None)
+        client.get("/signature/")  # its session has a token, of nobody
+        with client.session_transaction() as kept:
+            mine = kept.get(shell.TOKEN, ["", ""])[1]
+        return client.open("/new", method=method, data={shell.TOKEN: mine} if method == "POST" else None)
+
+    leads = answered(host(qcp_scene, QCP_LOGIN=lambda: redirect("/login")))
+    assert (leads.status_code, leads.headers["Location"]) == (302, "/login")
+    bare = host(qcp_scene)
+    bare.register_error_handler(401, lambda _: ("the host's own 401", 401))
+    told = answered(bare)
+    assert (told.status_code, told.text) == (401, "the host's own 401")
+
+
 def test_pages_take_the_hosts_layout_and_static_files_need_nobody(qcp_scene: Scene, tmp_path: Path) -> None:
     (tmp_path / "qcp").mkdir()
     (tmp_path / "qcp" / "page.html").write_text("<h9>{{ page.title }}</h9>{{ page.main }}")

@@ -42,7 +42,9 @@ from typing import Any, Final, cast
 import click
 from flask import Blueprint, Flask, Response, abort, current_app, g, render_template, request, session
 from flask.cli import AppGroup
+from flask.typing import ResponseReturnValue
 from jinja2 import TemplateNotFound
+from werkzeug.exceptions import Unauthorized
 from werkzeug.local import LocalProxy
 from werkzeug.routing import PathConverter
 
@@ -125,7 +127,7 @@ class State:
         `least` is the lowest level that is taken there (`Signatories.answer`).
 
         Raises:
-            NobodySignedIn: Nobody is signed in.
+            NobodySignedIn: Nobody is signed in; not caught, it is answered with `QCP_LOGIN`.
         """
         _check_form()
         asked = page_request("")
@@ -177,6 +179,7 @@ class Qcp:
         if (wtf := app.extensions.get("csrf")) is not None:
             wtf.exempt(_webhook)
         app.register_blueprint(pages)
+        app.register_error_handler(NobodySignedIn, _login)  # in views of the application's own as well
         app.cli.add_command(commands)
 
 
@@ -238,14 +241,16 @@ def respond(answer: PageResponse) -> Response:
 
 def _page(path: str) -> Response:
     _check_form()
-    try:
-        return respond(current.journey.answer(page_request(path)))
-    except NobodySignedIn:
-        login = current_app.config["QCP_LOGIN"]
-        if login is None:
-            abort(401)
-        g.qcp_is_the_hosts = True
-        return current_app.make_response(login())
+    return respond(current.journey.answer(page_request(path)))
+
+
+def _login(_nobody: NobodySignedIn) -> ResponseReturnValue:
+    """Give the host's answer to whoever is not signed in; without one, its 401."""
+    login = current_app.config["QCP_LOGIN"]
+    if login is None:
+        return current_app.make_response(current_app.handle_user_exception(Unauthorized()))
+    g.qcp_is_the_hosts = True
+    return current_app.make_response(login())
 
 
 def _with_headers(answer: Response) -> Response:
