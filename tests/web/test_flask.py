@@ -226,6 +226,47 @@ def test_the_hosts_own_protection_of_forms_is_used_where_there_is_one(qcp_scene:
     assert client.post("/signature/hooks/idp", headers={"X-Word": "sesame"}).status_code == 204
 
 
+@pytest.mark.parametrize("lax", ["unchecked", "exempt"])
+def test_the_hosts_protection_of_forms_is_asked_where_it_does_not_look_by_itself(qcp_scene: Scene, lax: str) -> None:
+    flask_wtf = pytest.importorskip("flask_wtf")
+    app = Flask(__name__)
+    app.secret_key = "of a test"
+    app.config.update(QCP_INSTALLATION=qcp_scene.qcp, QCP_ACCOUNT=lambda: "jessica", QCP_WEBHOOKS={"idp": Provider()})
+    app.config["WTF_CSRF_CHECK_DEFAULT"] = lax != "unchecked"
+    protection = flask_wtf.CSRFProtect(app)
+    Qcp(app)
+    if lax == "exempt":
+        protection.exempt(app.blueprints["qcp"])
+
+    @app.post("/new")
+    def new() -> Response:
+        return respond(current.signatories(action="/new", members=[], build=lambda *_: None).response)  # type: ignore[arg-type]
+
+    protection.exempt(new)
+    client = app.test_client()
+    found = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/signature/").text)
+    assert found
+    form = {"cabinet": "cabinet"}
+    assert client.post("/signature/open", data=form).status_code == 400
+    assert client.post("/signature/api/subscriptions", json=form).status_code == 400
+    assert client.post("/new").status_code == 400
+    assert client.post("/new", data={"csrf_token": found[1]}).status_code == 200
+    assert qcp_scene.qcp.subscriptions.page(account=qcp_scene.jessica.id).in_progress is None
+    api = client.post("/signature/api/subscriptions", json=form, headers={"X-CSRFToken": found[1]})
+    assert api.status_code == 201
+    assert client.post("/signature/hooks/idp", headers={"X-Word": "sesame"}).status_code == 204
+
+
+def test_a_host_may_turn_its_protection_of_forms_off_as_a_whole(qcp_scene: Scene) -> None:
+    flask_wtf = pytest.importorskip("flask_wtf")
+    app = Flask(__name__)
+    app.secret_key = "of a test"
+    app.config.update(QCP_INSTALLATION=qcp_scene.qcp, QCP_ACCOUNT=lambda: "jessica", WTF_CSRF_ENABLED=False)
+    flask_wtf.CSRFProtect(app)
+    Qcp(app)
+    assert app.test_client().post("/signature/open", data={"cabinet": "cabinet"}).status_code == 303
+
+
 def test_the_store_may_stand_on_the_hosts_own_engine(qcp_scene: Scene, tmp_path: Path) -> None:
     """As Flask-SQLAlchemy's `db.engine`: an engine that the host made, with tables of its own beside ours."""
     import sqlalchemy as sa

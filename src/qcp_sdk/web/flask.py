@@ -23,8 +23,8 @@ folder), `QCP_ZONE`, `QCP_CONSENTS_VERSION`, `QCP_MOBILE_HELP`, `QCP_LIMITS` (ac
 `qcp/page.html` of the application's own, if there is one, is given `page` (`title`, `main`, `root`, `language`) and
 becomes the layout.
 
-Forms are protected by Flask-WTF's `CSRFProtect` where the application uses it (initialise that first), and otherwise by
-a token in the application's session.
+Forms are protected by Flask-WTF's `CSRFProtect` where the application uses it (initialise that first), also where it
+checks nothing by itself (`WTF_CSRF_CHECK_DEFAULT = False`), and otherwise by a token in the application's session.
 """
 
 from __future__ import annotations
@@ -262,9 +262,16 @@ def _with_headers(answer: Response) -> Response:
 
 
 def _check_form() -> None:
-    """Refuse a form that is not from here, and one that is too long. Flask-WTF, where it is used, has looked before."""
+    """Refuse a form that is not from here, and one that is too long. Flask-WTF, where it is used, is asked to look: by
+    itself it does so only if `WTF_CSRF_CHECK_DEFAULT` is left as it is, and nobody has exempted the view.
+    """
     request.max_content_length = LARGEST_FORM
-    if request.method == "POST" and "csrf" not in current_app.extensions:
+    if request.method != "POST":
+        return
+    if (wtf := current_app.extensions.get("csrf")) is not None:
+        if current_app.config["WTF_CSRF_ENABLED"]:
+            wtf.protect()
+    else:
         given, ours = request.headers.get("X-CSRFToken") or request.form.get(TOKEN, ""), _kept(_signed_in())
         if not ours or not secrets.compare_digest(given.encode(), ours.encode()):
             abort(400, "this form is not from here: go back, reload the page, and send it again")
