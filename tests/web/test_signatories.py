@@ -203,6 +203,12 @@ def test_a_third_party_that_is_complete_is_taken_where_the_host_takes_niveau_1(w
     assert form.step.collecte.signatories[0].level is SignatureLevel.NIVEAU_1
 
 
+def test_a_row_of_a_forged_form_is_dropped_however_long_its_number(walk: Any) -> None:
+    form = Form(walk)
+    form.send("POST", {"do": ["other"], "row": ["other-" + "1" * 5_000]})
+    assert form.order == ["other-1"]
+
+
 def test_nobody_and_too_many(walk: Any) -> None:
     form = Form(walk)
     form.press("validate")
