@@ -31,6 +31,7 @@ HOSTS: Final = ("flask", "django")
 BLOCK: Final = re.compile(r"^```(?P<language>sh|python)(?P<marks>[^\n]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 PLATFORM: Final = "http://127.0.0.1:5000"
 OTHER_SIDE: Final = "http://127.0.0.1:5001"
+STRANGER: Final = {"given": "Léa", "last": "Brun", "email": "lea@client.example", "mobile": "+33 6 39 98 55 01"}
 PATIENCE: Final = 60.0
 """Seconds that a server may take to answer, and a page to move on."""
 
@@ -132,6 +133,7 @@ class Forms(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__()
         self.found: list[tuple[str, dict[str, list[str]]]] = []
+        self._menu: list[str] = []
         self.feed(text)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
@@ -143,6 +145,10 @@ class Forms(HTMLParser):
             # Everything is agreed to: boxes are ticked, the first of several radio buttons is chosen.
             if have.get("type") != "radio" or not values:
                 values.append(have.get("value", ""))
+        elif tag == "select" and have.get("name") and self.found:
+            self.found[-1][1][have["name"]] = self._menu = []
+        elif tag == "option" and ("selected" in have or not (self._menu or "disabled" in have)):
+            self._menu[:] = [have.get("value", "")]
 
 
 class Browser:
@@ -193,24 +199,29 @@ def newest_code(inbox: Browser) -> str:
 
 
 def walked(host: str) -> None:
-    """Do what section 4 says."""
+    """Do what section 4 says, in its order: nobody is signed in before the first page asks for it."""
     ada, other = Browser(), Browser()
+    ada.open(f"{PLATFORM}/letters/new")
     if host == "django":
-        ada.open(f"{PLATFORM}/signature/")
         ada.send("", username="ada", password="lovelace")  # noqa: S106  # as the page says
-    else:
-        ada.open(f"{PLATFORM}/login/ada")
-    ada.sees("My signing certificates")
+    ada.sees("Who signs, and at which level?")
 
-    def letter() -> None:
+    def letter(do: str = "me", **filled: str) -> None:
         ada.open(f"{PLATFORM}/letters/new")
-        ada.send("/letters/new", do="me")
-        ada.send("/letters/new", do="validate", **{"level-oneself": "3"})
+        ada.send("/letters/new", do=do)
+        ada.send("/letters/new", do="update", **filled)
+        ada.send("/letters/new", do="validate", **filled)
 
-    letter()
+    letter(**{"level-oneself": "3"})
     if ada.status != 422:
         raise Failed(f"level 3 was not refused to somebody without a certificate: {ada.status}")
     ada.sees("Nothing is lowered in silence")
+    letter()  # as the page proposes it
+    ada.sees("My signing certificates")
+    letter("other", **{f"{name}-other-1": text for name, text in STRANGER.items()})
+    if ada.status != 422:
+        raise Failed(f"a third party without a certificate was not refused: {ada.status}")
+    ada.sees("collect their signature by other means")
 
     ada.open(f"{PLATFORM}/signature/")
     ada.send("/open")
@@ -237,7 +248,7 @@ def walked(host: str) -> None:
     ada.open(subscription)
     ada.sees("Your certificate is issued")
 
-    letter()
+    letter(**{"level-oneself": "3"})
     ada.sees("My signing certificates")
     other.open(f"{OTHER_SIDE}/")
     invitation = re.search(rf"{PLATFORM}/signature/c/[\w-]+", other.text)

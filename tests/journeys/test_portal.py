@@ -109,6 +109,22 @@ def test_the_portal_is_walked_from_the_first_page_to_a_verified_signature(addres
     assert her.status == 200
 
 
+def test_whoever_is_added_to_a_collecte_and_left_as_proposed_is_invited_or_refused(address: str) -> None:
+    her = walker(address)
+    her.open("/")
+    her.send("/be", person="jessica")
+    her.send("/be", language="en")
+    stranger = {"given-other-1": "Léa", "last-other-1": "Brun", "email-other-1": "lea@client.example",
+                "mobile-other-1": "+33 6 39 98 55 01"}  # fmt: skip
+    for who, status in (("me", 200), ("member", 200), ("other", 422)):
+        her.open("/collectes/new")
+        her.send("/collectes/new", do=who, **({"member": "irene"} if who == "member" else {}))
+        her.send("/collectes/new", do="update", **stranger)
+        her.send("/collectes/new", do="validate")
+        assert her.status == status
+        assert ("collect their signature by other means" in her.text) == (status == 422)
+
+
 def _hidden(text: str) -> list[tuple[str, list[str]]]:
     return [(name, [value]) for name, value in re.findall(r'type="hidden" name="(\w+)" value="([^"]+)"', text)]
 

@@ -435,6 +435,17 @@ def test_a_collecte_is_created_in_the_projects_own_view(scene: Scene) -> None:
     assert step.decision is not None
 
 
+def test_whoever_is_not_signed_in_is_led_to_the_login_from_the_projects_own_view(scene: Scene) -> None:
+    from django.contrib.auth.models import AnonymousUser
+
+    request: HttpRequest = RequestFactory().get("/new?of=a%26b")
+    request.user = AnonymousUser()
+    step = views.signatories(request, action="/new", members=[], build=lambda *_: scene.collecte(scene.jessica))
+    answer = views.respond(request, step.response)
+    assert step.collecte is None
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/login?next=/new%3Fof%3Da%2526b")
+
+
 # --- support ----------------------------------------------------------------------------------------------------
 
 

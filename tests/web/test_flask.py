@@ -88,6 +88,27 @@ def test_whoever_is_not_signed_in_gets_the_hosts_answer(qcp_scene: Scene) -> Non
     assert signed_in(app, None).get("/signature/").headers["Location"] == "/login"
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_whoever_is_not_signed_in_gets_it_in_the_hosts_own_view_too(qcp_scene: Scene, method: str) -> None:
+    def answered(app: Flask) -> Any:
+        @app.route("/new", methods=["GET", "POST"])
+        def new() -> Response:
+            return respond(current.signatories(action="/new", members=[], build=lambda *_: None).response)  # type: ignore[arg-type]
+
+        client = signed_in(app, None)
+        client.get("/signature/")  # its session has a token, of nobody
+        with client.session_transaction() as kept:
+            mine = kept.get(shell.TOKEN, ["", ""])[1]
+        return client.open("/new", method=method, data={shell.TOKEN: mine} if method == "POST" else None)
+
+    leads = answered(host(qcp_scene, QCP_LOGIN=lambda: redirect("/login")))
+    assert (leads.status_code, leads.headers["Location"]) == (302, "/login")
+    bare = host(qcp_scene)
+    bare.register_error_handler(401, lambda _: ("the host's own 401", 401))
+    told = answered(bare)
+    assert (told.status_code, told.text) == (401, "the host's own 401")
+
+
 def test_pages_take_the_hosts_layout_and_static_files_need_nobody(qcp_scene: Scene, tmp_path: Path) -> None:
     (tmp_path / "qcp").mkdir()
     (tmp_path / "qcp" / "page.html").write_text("<h9>{{ page.title }}</h9>{{ page.main }}")
@@ -203,6 +224,47 @@ def test_the_hosts_own_protection_of_forms_is_used_where_there_is_one(qcp_scene:
     assert client.post("/signature/open", data=form).status_code == 400
     assert client.post("/signature/open", data={**form, "csrf_token": found[1]}).status_code == 303
     assert client.post("/signature/hooks/idp", headers={"X-Word": "sesame"}).status_code == 204
+
+
+@pytest.mark.parametrize("lax", ["unchecked", "exempt"])
+def test_the_hosts_protection_of_forms_is_asked_where_it_does_not_look_by_itself(qcp_scene: Scene, lax: str) -> None:
+    flask_wtf = pytest.importorskip("flask_wtf")
+    app = Flask(__name__)
+    app.secret_key = "of a test"
+    app.config.update(QCP_INSTALLATION=qcp_scene.qcp, QCP_ACCOUNT=lambda: "jessica", QCP_WEBHOOKS={"idp": Provider()})
+    app.config["WTF_CSRF_CHECK_DEFAULT"] = lax != "unchecked"
+    protection = flask_wtf.CSRFProtect(app)
+    Qcp(app)
+    if lax == "exempt":
+        protection.exempt(app.blueprints["qcp"])
+
+    @app.post("/new")
+    def new() -> Response:
+        return respond(current.signatories(action="/new", members=[], build=lambda *_: None).response)  # type: ignore[arg-type]
+
+    protection.exempt(new)
+    client = app.test_client()
+    found = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/signature/").text)
+    assert found
+    form = {"cabinet": "cabinet"}
+    assert client.post("/signature/open", data=form).status_code == 400
+    assert client.post("/signature/api/subscriptions", json=form).status_code == 400
+    assert client.post("/new").status_code == 400
+    assert client.post("/new", data={"csrf_token": found[1]}).status_code == 200
+    assert qcp_scene.qcp.subscriptions.page(account=qcp_scene.jessica.id).in_progress is None
+    api = client.post("/signature/api/subscriptions", json=form, headers={"X-CSRFToken": found[1]})
+    assert api.status_code == 201
+    assert client.post("/signature/hooks/idp", headers={"X-Word": "sesame"}).status_code == 204
+
+
+def test_a_host_may_turn_its_protection_of_forms_off_as_a_whole(qcp_scene: Scene) -> None:
+    flask_wtf = pytest.importorskip("flask_wtf")
+    app = Flask(__name__)
+    app.secret_key = "of a test"
+    app.config.update(QCP_INSTALLATION=qcp_scene.qcp, QCP_ACCOUNT=lambda: "jessica", WTF_CSRF_ENABLED=False)
+    flask_wtf.CSRFProtect(app)
+    Qcp(app)
+    assert app.test_client().post("/signature/open", data={"cabinet": "cabinet"}).status_code == 303
 
 
 def test_the_store_may_stand_on_the_hosts_own_engine(qcp_scene: Scene, tmp_path: Path) -> None:

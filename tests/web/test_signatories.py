@@ -23,8 +23,9 @@ STRANGER = {"given": "Léa", "last": "Brun", "email": "lea@client.example", "mob
 class Form:
     """The step's form in a browser: what a page shows is what the next request sends."""
 
-    def __init__(self, walk: Any, language: str = "en") -> None:
+    def __init__(self, walk: Any, language: str = "en", least: SignatureLevel | None = None) -> None:
         self.walk, self.step_of = walk, Signatories(walk.journey)
+        self.least = {} if least is None else {"least": least}
         self.visitor = walk.visitor(walk.scene.jessica, language)
         self.step: SignatoriesStep
         self.send("GET", {})
@@ -40,7 +41,7 @@ class Form:
             form=form,
         )  # fmt: skip
         self.step = self.step_of.answer(
-            request, me=me, members=[self.walk.scene.irene], action=ACTION, build=self.build
+            request, me=me, members=[self.walk.scene.irene], action=ACTION, build=self.build, **self.least
         )
         if self.step.response.page is not None:
             self.visitor.answer = self.step.response
@@ -157,8 +158,41 @@ def test_what_is_missing_of_a_third_party_is_said_at_its_field(walk: Any, field:
     assert form.visitor.tree.xpath(f"//*[@id='{bad.get('aria-describedby')}']")
 
 
-def test_a_third_party_that_is_complete_is_taken(walk: Any) -> None:
+@pytest.mark.parametrize("button", ["me", "member"])
+def test_what_is_added_and_validated_untouched_can_be_started(walk: Any, button: str) -> None:
+    for one in (walk.scene.jessica, walk.scene.irene):
+        walk.scene.subscribe(one)
     form = Form(walk)
+    form.press(button)
+    form.press("validate")
+    assert form.step.collecte is not None
+    assert walk.scene.qcp.collectes.start(form.step.collecte)
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize("said", [{}, {"level-other-1": "1"}])  # what is chosen already; what only a forged form says
+def test_to_whom_no_level_is_open_is_told_why_and_what_to_do(walk: Any, language: str, said: dict[str, str]) -> None:
+    form = Form(walk, language)
+    form.press("other")
+    form.press("update", **{f"{name}-other-1": text for name, text in STRANGER.items()})
+    assert form.visitor.tree.xpath("//option[@value='1']/@disabled")
+    form.press("validate", **said)
+    assert (form.step.collecte, form.step.response.status) == (None, 422)
+    (reasons,) = form.visitor.tree.xpath("//details[@open]")
+    told = reasons.text_content()
+    assert ("au moins au niveau 2" in told) if language == "fr" else ("takes level 2 and higher" in told)
+    assert ("d’autres moyens" in told) if language == "fr" else ("by other means" in told)
+
+
+def test_a_level_below_the_least_is_refused_to_those_who_have_better(walk: Any) -> None:
+    form = Form(walk)
+    form.press("me")
+    form.press("validate", **{"level-oneself": "1"})
+    assert (form.step.collecte, form.step.response.status) == (None, 422)
+
+
+def test_a_third_party_that_is_complete_is_taken_where_the_host_takes_niveau_1(walk: Any) -> None:
+    form = Form(walk, least=SignatureLevel.NIVEAU_1)
     form.press("other")
     filled = {f"{name}-other-1": text for name, text in STRANGER.items()}
     form.press("update", **filled)
@@ -166,6 +200,13 @@ def test_a_third_party_that_is_complete_is_taken(walk: Any) -> None:
     form.press("validate")
     assert form.step.collecte is not None
     assert form.step.collecte.signatories[0].name.full == "Léa Brun"
+    assert form.step.collecte.signatories[0].level is SignatureLevel.NIVEAU_1
+
+
+def test_a_row_of_a_forged_form_is_dropped_however_long_its_number(walk: Any) -> None:
+    form = Form(walk)
+    form.send("POST", {"do": ["other"], "row": ["other-" + "1" * 5_000]})
+    assert form.order == ["other-1"]
 
 
 def test_nobody_and_too_many(walk: Any) -> None:

@@ -21,6 +21,13 @@ from qcp_sdk import AccountId  # noqa: E402
 from qcp_sdk.otp import Purpose  # noqa: E402
 from qcp_sdk.web.django.conf import installation  # noqa: E402
 
+STRANGER = {
+    "given-other-1": "Léa",
+    "last-other-1": "Brun",
+    "email-other-1": "lea@client.example",
+    "mobile-other-1": "+33 6 39 98 55 01",
+}
+
 
 def test_a_collecte_is_refused_a_subscription_completed_and_a_collecte_signed(tmp_path: Path) -> None:
     call_command("migrate", verbosity=0)
@@ -63,3 +70,12 @@ def journey(user: User) -> None:
     walker.send("/enter", code=qcp.mailbox.latest_code(to=ada.mobile, purpose=Purpose.SIGN).reveal())
     walker.open(walker.path)
     assert "/d/letter" in walker.text
+
+    # Whoever is added and left as the page proposes it is invited, or refused with why: never an error after it.
+    for who in ({"do": "me"}, {"do": "member", "member": "leo"}, {"do": "other"}):
+        walker.open("/letters/new")
+        walker.send("/letters/new", **who)
+        walker.send("/letters/new", do="update", **STRANGER)
+        walker.send("/letters/new", do="validate")
+        assert walker.status == (422 if who["do"] == "other" else 200)
+    assert len(host.LETTERS["ada"]) == 3

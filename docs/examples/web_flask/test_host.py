@@ -12,6 +12,13 @@ from walker import Walker, subscribe
 from qcp_sdk import AccountId
 from qcp_sdk.otp import Purpose
 
+STRANGER = {
+    "given-other-1": "Léa",
+    "last-other-1": "Brun",
+    "email-other-1": "lea@client.example",
+    "mobile-other-1": "+33 6 39 98 55 01",
+}
+
 
 def test_a_collecte_is_refused_a_subscription_completed_and_a_collecte_signed(tmp_path: Path, monkeypatch: Any) -> None:
     qcp: Any = installation.build(str(tmp_path / "qcp-data"))
@@ -47,3 +54,12 @@ def test_a_collecte_is_refused_a_subscription_completed_and_a_collecte_signed(tm
     walker.send("/enter", code=qcp.mailbox.latest_code(to=ada.mobile, purpose=Purpose.SIGN).reveal())
     walker.open(walker.path)
     assert "/d/letter" in walker.text
+
+    # Whoever is added and left as the page proposes it is invited, or refused with why: never an error after it.
+    for who in ({"do": "me"}, {"do": "member", "member": "leo"}, {"do": "other"}):
+        walker.open("/letters/new")
+        walker.send("/letters/new", **who)
+        walker.send("/letters/new", do="update", **STRANGER)
+        walker.send("/letters/new", do="validate")
+        assert walker.status == (422 if who["do"] == "other" else 200)
+    assert len(after.LETTERS["ada"]) == 3

@@ -17,6 +17,7 @@ class Forms(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__()
         self.found: list[tuple[str, dict[str, list[str]]]] = []
+        self._menu: list[str] = []
         self.feed(text)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
@@ -28,6 +29,10 @@ class Forms(HTMLParser):
             values = self.found[-1][1].setdefault(str(have["name"]), [])
             if have.get("type") != "radio" or not values:
                 values.append(have.get("value") or "")
+        elif tag == "select" and have.get("name") and self.found:
+            self.found[-1][1][str(have["name"])] = self._menu = []
+        elif tag == "option" and ("selected" in have or not (self._menu or "disabled" in have)):
+            self._menu[:] = [have.get("value") or ""]
 
 
 class Walker:

@@ -23,8 +23,8 @@ folder), `QCP_ZONE`, `QCP_CONSENTS_VERSION`, `QCP_MOBILE_HELP`, `QCP_LIMITS` (ac
 `qcp/page.html` of the application's own, if there is one, is given `page` (`title`, `main`, `root`, `language`) and
 becomes the layout.
 
-Forms are protected by Flask-WTF's `CSRFProtect` where the application uses it (initialise that first), and otherwise by
-a token in the application's session.
+Forms are protected by Flask-WTF's `CSRFProtect` where the application uses it (initialise that first), also where it
+checks nothing by itself (`WTF_CSRF_CHECK_DEFAULT = False`), and otherwise by a token in the application's session.
 """
 
 from __future__ import annotations
@@ -42,13 +42,16 @@ from typing import Any, Final, cast
 import click
 from flask import Blueprint, Flask, Response, abort, current_app, g, render_template, request, session
 from flask.cli import AppGroup
+from flask.typing import ResponseReturnValue
 from jinja2 import TemplateNotFound
+from werkzeug.exceptions import Unauthorized
 from werkzeug.local import LocalProxy
 from werkzeug.routing import PathConverter
 
 from qcp_sdk import sdk
 from qcp_sdk.errors import ConfigurationError, ErasureRefused, QcpError
 from qcp_sdk.installation import find
+from qcp_sdk.levels import SignatureLevel
 from qcp_sdk.people import LANGUAGES, Account
 from qcp_sdk.values import AccountId, TenantId
 from qcp_sdk.web import doctor, limits
@@ -112,18 +115,27 @@ class State:
         """Where providers post."""
         return WebhookDesk(self.qcp, self._config["QCP_WEBHOOKS"])
 
-    def signatories(self, *, action: str, members: Sequence[Account], build: Build) -> SignatoriesStep:
+    def signatories(
+        self,
+        *,
+        action: str,
+        members: Sequence[Account],
+        build: Build,
+        least: SignatureLevel = SignatureLevel.NIVEAU_2,
+    ) -> SignatoriesStep:
         """Show or take the signatories' step of a collecte, within a view of the application's own at `action`.
+        `least` is the lowest level that is taken there (`Signatories.answer`).
 
         Raises:
-            NobodySignedIn: Nobody is signed in.
+            NobodySignedIn: Nobody is signed in; not caught, it is answered with `QCP_LOGIN`.
         """
         _check_form()
         asked = page_request("")
         if asked.account is None:
             raise NobodySignedIn
         me = self.qcp.ports.accounts.account(id=asked.account)
-        return Signatories(self.journey).answer(asked, me=me, members=members, action=action, build=build)
+        step = Signatories(self.journey)
+        return step.answer(asked, me=me, members=members, action=action, build=build, least=least)
 
 
 class _Rest(PathConverter):
@@ -167,6 +179,7 @@ class Qcp:
         if (wtf := app.extensions.get("csrf")) is not None:
             wtf.exempt(_webhook)
         app.register_blueprint(pages)
+        app.register_error_handler(NobodySignedIn, _login)  # in views of the application's own as well
         app.cli.add_command(commands)
 
 
@@ -228,14 +241,16 @@ def respond(answer: PageResponse) -> Response:
 
 def _page(path: str) -> Response:
     _check_form()
-    try:
-        return respond(current.journey.answer(page_request(path)))
-    except NobodySignedIn:
-        login = current_app.config["QCP_LOGIN"]
-        if login is None:
-            abort(401)
-        g.qcp_is_the_hosts = True
-        return current_app.make_response(login())
+    return respond(current.journey.answer(page_request(path)))
+
+
+def _login(_nobody: NobodySignedIn) -> ResponseReturnValue:
+    """Give the host's answer to whoever is not signed in; without one, its 401."""
+    login = current_app.config["QCP_LOGIN"]
+    if login is None:
+        return current_app.make_response(current_app.handle_user_exception(Unauthorized()))
+    g.qcp_is_the_hosts = True
+    return current_app.make_response(login())
 
 
 def _with_headers(answer: Response) -> Response:
@@ -247,9 +262,16 @@ def _with_headers(answer: Response) -> Response:
 
 
 def _check_form() -> None:
-    """Refuse a form that is not from here, and one that is too long. Flask-WTF, where it is used, has looked before."""
+    """Refuse a form that is not from here, and one that is too long. Flask-WTF, where it is used, is asked to look: by
+    itself it does so only if `WTF_CSRF_CHECK_DEFAULT` is left as it is, and nobody has exempted the view.
+    """
     request.max_content_length = LARGEST_FORM
-    if request.method == "POST" and "csrf" not in current_app.extensions:
+    if request.method != "POST":
+        return
+    if (wtf := current_app.extensions.get("csrf")) is not None:
+        if current_app.config["WTF_CSRF_ENABLED"]:
+            wtf.protect()
+    else:
         given, ours = request.headers.get("X-CSRFToken") or request.form.get(TOKEN, ""), _kept(_signed_in())
         if not ours or not secrets.compare_digest(given.encode(), ours.encode()):
             abort(400, "this form is not from here: go back, reload the page, and send it again")

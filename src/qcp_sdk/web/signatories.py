@@ -2,7 +2,8 @@
 
 The form holds the whole draft, so that nothing is kept between two requests and every button works without a script.
 Of oneself and of the cabinet's members it holds the account's id alone: names and addresses come from the host, never
-from the browser. A level is offered as the policy says; one that is refused is shown with why, and what would help.
+from the browser. A level is offered as the policy says, from the least that the host takes here; one that is refused is
+shown with why, and what would help.
 """
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ class LevelChoice:
     chosen: bool
     reasons: tuple[tuple[str, str], ...]
     """(why, what would help) for each thing that stands in the way."""
+    below: bool = False
+    """Lower than the host takes here, whatever the policy says."""
 
 
 @frozen(kw_only=True)
@@ -96,23 +99,33 @@ class Signatories:
         self._journey, self._collectes = journey, journey.site.qcp.collectes
 
     def answer(
-        self, request: PageRequest, *, me: Account, members: Sequence[Account], action: str, build: Build
+        self,
+        request: PageRequest,
+        *,
+        me: Account,
+        members: Sequence[Account],
+        action: str,
+        build: Build,
+        least: SignatureLevel = SignatureLevel.NIVEAU_2,
     ) -> SignatoriesStep:
         """Show the step, or take what was filled in. `action` is the host's own address that shows it. With "validate",
         the levels are enforced: the step then has a collecte and a decision, or says for every signatory what stands
-        in the way.
+        in the way. Levels below `least` are refused: niveau 1 needs no certificate, and `collectes.start` takes none; a
+        host that collects it by means of its own says so here, and starts the others alone.
         """
         known = {one.id: one for one in members}
         draft = _read(request, me, known) if request.method == "POST" else Draft()
         do, _, about = request.one("do").partition(":")
         before, draft = draft, _changed(draft, do, about, me, known, request)
         told = _told(do, about, before, draft)
-        draft, decision = self._decided(draft, build)
+        draft, decision = self._decided(draft, build, least)
         problem = ""
         if do == "validate":
             problem = _problem(draft)
+            if not problem and any(row.level is not None and row.level < least for row in draft.rows):
+                problem = "level_refused"
             if not problem and decision is not None:
-                collecte = build(_signatories(draft), draft.order)
+                collecte = build(_signatories(draft, least), draft.order)
                 try:
                     decision = self._collectes.enforce(collecte)
                 except LevelRefused as refused:
@@ -123,24 +136,30 @@ class Signatories:
                     )
         context = {
             "draft": draft,
-            "choices": {row.key: _choices(row, decision, request.language) for row in draft.rows},
+            "choices": {row.key: _choices(row, decision, least, request.language) for row in draft.rows},
             "members": [one for one in members if all(row.account != one for row in draft.rows)],
             "me_in": any(row.key == "oneself" for row in draft.rows),
             "full": len(draft.rows) >= MOST,
             "action": action,
+            "least": int(least),
             "told": told,
             "problem": problem,
         }
         view = View(status=422 if problem else 200, template="signatories", context=context)
         return SignatoriesStep(response=self._journey.finish(view, request))
 
-    def _decided(self, draft: Draft, build: Build) -> tuple[Draft, Decision | None]:
-        """Ask the policy about those who are complete; who has no level yet gets the lowest that is offered."""
+    def _decided(self, draft: Draft, build: Build, least: SignatureLevel) -> tuple[Draft, Decision | None]:
+        """Ask the policy about those who are complete; who has no level yet gets the lowest that is offered here."""
         complete = evolve(draft, rows=tuple(row for row in draft.rows if not _incomplete(row)))
         if not complete.rows:
             return draft, None
-        decision = self._collectes.assess(build(_signatories(complete), draft.order))
-        lowest = {one.signatory: min(one.levels_offered, default=one.level_required) for one in decision}
+        decision = self._collectes.assess(build(_signatories(complete, least), draft.order))
+        lowest = {
+            one.signatory: min(
+                (level for level in one.levels_offered if level >= least), default=max(one.level_required, least)
+            )
+            for one in decision
+        }
         rows = tuple(
             evolve(row, level=lowest[SignatoryId(row.key)])
             if row.level is None and SignatoryId(row.key) in lowest
@@ -159,7 +178,7 @@ def _read(request: PageRequest, me: Account, members: dict[AccountId, Account]) 
             rows.append(Row(key=key, account=me, level=level))
         elif kind == "member" and AccountId(id) in members:
             rows.append(Row(key=key, account=members[AccountId(id)], level=level))
-        elif kind == "other" and id.isdecimal():
+        elif kind == "other" and id.isdecimal() and len(id) < 10:
             typed = {name: request.one(f"{name}-{key}").strip()[:200] for name in TYPED}
             rows.append(Row(key=key, typed=typed, level=level, wrong=_wrong(typed)))
     order = Order.PARALLEL if request.one("order") == Order.PARALLEL else Order.SEQUENTIAL
@@ -227,12 +246,12 @@ def _wrong(typed: dict[str, str]) -> tuple[str, ...]:
     return tuple(wrong)
 
 
-def _signatories(draft: Draft) -> tuple[Signatory, ...]:
-    return tuple(_signatory(row) for row in draft.rows)
+def _signatories(draft: Draft, least: SignatureLevel) -> tuple[Signatory, ...]:
+    return tuple(_signatory(row, row.level or least) for row in draft.rows)
 
 
-def _signatory(row: Row) -> Signatory:
-    id, level = SignatoryId(row.key), row.level or SignatureLevel.NIVEAU_1
+def _signatory(row: Row, level: SignatureLevel) -> Signatory:
+    id = SignatoryId(row.key)
     if (one := row.account) is not None:
         return Signatory(
             id=id, name=one.name, email=one.email, mobile=one.mobile, level=level, account=one.id,
@@ -249,13 +268,17 @@ def _level(text: str) -> SignatureLevel | None:
     return next((one for one in SignatureLevel if str(int(one)) == text), None)
 
 
-def _choices(row: Row, decision: Decision | None, language: str) -> tuple[LevelChoice, ...]:
+def _choices(row: Row, decision: Decision | None, least: SignatureLevel, language: str) -> tuple[LevelChoice, ...]:
     found: SignatoryDecision | None = next((one for one in decision or () if one.signatory == row.key), None)
     if found is None:
         return ()
     return tuple(
         LevelChoice(
-            level=one.level, offered=one.offered, chosen=one.level is row.level, reasons=_reasons(one, language)
+            level=one.level,
+            offered=one.offered and one.level >= least,
+            chosen=one.level is row.level,
+            reasons=_reasons(one, language),
+            below=one.level < least,
         )
         for one in found.assessments
     )

@@ -10,17 +10,19 @@ from asgiref.sync import SyncToAsync, sync_to_async
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.db import close_old_connections, connections, transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import get_token
 from django.shortcuts import resolve_url
 from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
 from django.urls import reverse
+from django.utils.encoding import iri_to_uri
 from django.utils.translation import get_language
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST
 
+from qcp_sdk.levels import SignatureLevel
 from qcp_sdk.people import LANGUAGES, Account
 from qcp_sdk.values import AccountId, TenantId
 from qcp_sdk.web import watching
@@ -59,9 +61,16 @@ def page(request: HttpRequest, path: str = "") -> HttpResponse:
     try:
         return respond(request, installation().journey.answer(page_request(request, path)))
     except NobodySignedIn:
-        # Not `redirect_to_login`: its module needs Django's own users, which a host may do without.
-        login, back = resolve_url(settings.LOGIN_URL), urlencode({"next": request.get_full_path()}, safe="/")
-        return HttpResponseRedirect(f"{login}{'&' if '?' in login else '?'}{back}", headers=dict(HEADERS))
+        return respond(request, _login(request))
+
+
+def _login(request: HttpRequest) -> PageResponse:
+    """Lead to the project's login, and back. Not `redirect_to_login`: its module needs Django's own users, which a host
+    may do without.
+    """
+    login, back = resolve_url(settings.LOGIN_URL), urlencode({"next": request.get_full_path()}, safe="/")
+    where = iri_to_uri(f"{login}{'&' if '?' in login else '?'}{back}")
+    return PageResponse(status=302, headers={**HEADERS, "Location": where}, body=b"")
 
 
 @transaction.non_atomic_requests
@@ -155,15 +164,21 @@ def respond(request: HttpRequest, answer: PageResponse) -> HttpResponse:
     return HttpResponse(body, status=answer.status, headers=dict(answer.headers))
 
 
-def signatories(request: HttpRequest, *, action: str, members: Sequence[Account], build: Build) -> SignatoriesStep:
+def signatories(
+    request: HttpRequest,
+    *,
+    action: str,
+    members: Sequence[Account],
+    build: Build,
+    least: SignatureLevel = SignatureLevel.NIVEAU_2,
+) -> SignatoriesStep:
     """Show or take the signatories' step of a collecte, within a view of the project's own at `action`; which has to be
-    protected against forged forms, as Django's views are.
-
-    Raises:
-        NobodySignedIn: Nobody is signed in.
+    protected against forged forms, as Django's views are. `least` is the lowest level that is taken there
+    (`Signatories.answer`). To whoever is not signed in it shows the project's login.
     """
     asked, held = page_request(request, ""), installation()
     if asked.account is None:
-        raise NobodySignedIn
+        return SignatoriesStep(response=_login(request))
     me = held.qcp.ports.accounts.account(id=asked.account)
-    return Signatories(held.journey).answer(asked, me=me, members=members, action=action, build=build)
+    step = Signatories(held.journey)
+    return step.answer(asked, me=me, members=members, action=action, build=build, least=least)
