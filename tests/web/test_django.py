@@ -547,8 +547,41 @@ def test_a_parked_effect_is_retried_or_settled_by_two(scene: Scene) -> None:
         act(yves, page, "approve", reason="seen at the provider")
     assert state() == "done"
     done = acts(scene)
-    assert [one.what for one in done] == ["effect_retried", "effect_settled"]
+    assert [one.what for one in done] == ["effect_retried", "settlement_proposed", "effect_settled"]
     assert (done[-1].by, done[-1].approved_by) == ("odile", "yves")
+
+
+def test_a_proposal_is_about_one_parking_and_nobody_replaces_it(scene: Scene) -> None:
+    scene.subscribe(scene.jessica, until=Stage.PROVING_IDENTITY)
+    row = Effect.objects.get(kind="ask_identity", state="waiting")
+    page = f"/admin/qcp/effect/{row.pk}/"
+    odile, yves = support("odile"), support("yves")
+
+    def park(**also: int) -> None:
+        Effect.objects.filter(pk=row.pk).update(state="parked", **also)
+
+    def proposed() -> list[tuple[str, str]]:
+        return [(one.by, one.reason) for one in acts(scene) if one.what == "settlement_proposed"]
+
+    act(odile, page, "propose", reason="it is not parked")
+    assert proposed() == []
+    park()
+    act(odile, page, "propose", reason=" ")
+    act(odile, page, "propose", reason="the first")
+    act(yves, page, "propose", reason="the second")
+    assert proposed() == [("odile", "the first")]
+    for tried_again in (lambda: act(odile, page, "retry", reason="try again"),  # here,
+                        lambda: park(token=row.token + 1)):  # or by a command, and leased since  # fmt: skip
+        assert "the first" in yves.get(f"{page}change/").text
+        tried_again()
+        park()
+        assert "the first" not in yves.get(f"{page}change/").text
+        act(yves, page, "approve", reason="the first")
+        assert Effect.objects.get(pk=row.pk).state == "parked"
+        act(odile, page, "propose", reason="the first")
+    act(yves, page, "approve", reason="the first")
+    assert Effect.objects.get(pk=row.pk).state == "done"
+    assert proposed() == [("odile", "the first")] * 3
 
 
 def test_staff_without_the_permission_may_look_and_no_more(scene: Scene) -> None:
