@@ -279,10 +279,28 @@ def test_a_second_click_on_subscribe_opens_one(walk: Any) -> None:
     assert "step 1 of 8" in her.text
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    ("path", "leads"),
+    [
+        ("s/é/enter", "s/%C3%A9"),
+        ("s/x/revocation/code", "s/x/revocation"),
+        ("c/x/decline", "c/x"),
+        ("open", ""),
+        ("adopt", ""),
+    ],
+)
+def test_the_address_of_a_form_leads_to_its_page_whoever_asks(walk: Any, method: str, path: str, leads: str) -> None:
+    for who in (walk.scene.jessica, None):  # after a refusal, a restored tab; after a login, what it leads back to
+        answer = walk.visitor(who).ask(method, ROOT + path)
+        assert (answer.status, answer.headers.get("Location")) == (303, ROOT + leads)
+
+
 def test_no_get_changes_anything(walk: Any) -> None:
     for page, methods in HANDLERS.items():
         if "GET" not in methods:
-            assert walk.visitor(walk.scene.jessica).ask("GET", address(ROOT, page, id="x")).status in (404, 405)
+            answer = walk.visitor(walk.scene.jessica).ask("GET", address(ROOT, page, id="x"))
+            assert answer.status == (405 if page.startswith("api_") else 303)
     for stage in (Stage.VERIFYING_EMAIL, Stage.CONSENTING, Stage.PROVING_IDENTITY, Stage.READING_REQUEST, Stage.ACTIVE):
         her = (
             walk.at(walk.scene.jessica, stage)
