@@ -584,6 +584,19 @@ def test_a_proposal_is_about_one_parking_and_nobody_replaces_it(scene: Scene) ->
     assert proposed() == [("odile", "the first")] * 3
 
 
+@pytest.mark.parametrize(
+    "path", ["stream/999/ask", "stream/999/reveal", "effect/999/retry", "effect/999/propose", "effect/999/approve"]
+)
+def test_an_act_on_a_row_that_is_not_there_is_not_found_and_told_to_nobody_else(scene: Scene, path: str) -> None:
+    support("odile")
+    User.objects.create_user("looker", is_staff=True)
+    for who, status in (("odile", 404), ("looker", 403)):
+        browser = client(who)
+        csrf = token(browser.get("/admin/password_change/").text)
+        answer = browser.post(f"/admin/qcp/{path}/", {"csrfmiddlewaretoken": csrf, "reason": "x"})
+        assert answer.status_code == status
+
+
 def test_staff_without_the_permission_may_look_and_no_more(scene: Scene) -> None:
     from django.contrib.auth.models import Permission
 

@@ -204,6 +204,7 @@ def test_too_many_wrong_codes_end_it_and_the_page_says_so(walk: Any) -> None:
 def test_both_statements_are_needed(walk: Any) -> None:
     her = walk.at(walk.scene.jessica, Stage.CONFIRMING_DETAILS)
     assert her.press("/details", "right", confirm=["document"]).status == 422
+    assert her.tree.xpath("//input[@checked]/@value") == ["document"]  # what was ticked comes back
     assert walk.scene.qcp.subscriptions.get(walk.id(her)).stage is Stage.CONFIRMING_DETAILS
     assert "*****1316" in her.text
     assert "+33639981316" not in her.answer.body.decode()
@@ -213,9 +214,11 @@ def test_both_texts_are_needed_and_only_as_they_were_shown(walk: Any) -> None:
     her = walk.at(walk.scene.jessica, Stage.CONSENTING)
     id = walk.id(her)
     assert her.submit("/consents", agree=["personal_data"]).status == 422
+    assert her.tree.xpath("//input[@checked]/@value") == ["personal_data"]
     other = "sha256:" + "0" * 64
     agree = ["identity_processing", "personal_data"]
     assert her.submit("/consents", agree=agree, hash_personal_data=other).status == 422
+    assert not her.tree.xpath("//input[@checked]")  # another text is agreed to anew
     assert not [one for one in walk.scene.qcp.records.history(id) if isinstance(one.fact, ConsentGiven)]
     her.submit("/consents", agree=agree)
     assert walk.scene.qcp.subscriptions.get(id).stage is Stage.PROVING_IDENTITY

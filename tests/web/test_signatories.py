@@ -131,6 +131,12 @@ def test_a_collecte_that_holds_comes_with_the_decision_to_keep(walk: Any) -> Non
     assert walk.scene.qcp.collectes.start(form.step.collecte)
 
 
+def test_a_row_that_this_form_never_numbered_is_none_of_its_rows(walk: Any) -> None:
+    form = Form(walk)
+    form.send("POST", {"do": ["other"], "row": ["other-" + "1" * 5_000, "other-7"]})
+    assert form.order == ["other-7", "other-8"]
+
+
 def test_names_of_members_come_from_the_host_and_never_from_the_browser(walk: Any) -> None:
     form = Form(walk)
     form.send(
@@ -230,7 +236,8 @@ def test_a_wrong_code_is_said_and_counted(walk: Any, signing: Any) -> None:
 
 
 def test_refusing_needs_the_word_that_it_is_meant(walk: Any, signing: Any) -> None:
-    assert signing.submit("/decline", reason="not mine").status == 422
+    assert signing.submit("/decline", reason="not mine: R&amp;D").status == 422
+    assert signing.tree.xpath("//textarea")[0].text == "not mine: R&amp;D"  # what was typed comes back
     assert ceremony(walk, signing).stage is CeremonyStage.CONSENTING
     signing.submit("/decline", reason="not mine", sure="1")
     assert ceremony(walk, signing).stage is CeremonyStage.REFUSED

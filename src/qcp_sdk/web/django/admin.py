@@ -14,7 +14,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, router, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils.translation import get_language
@@ -52,15 +52,20 @@ class ReadOnly(_Admin):
         """Never: `qcp_erase` does, on record."""
         return False
 
-    def done(self, request: HttpRequest, permission: str, act: Callable[[], Any]) -> Any:
-        """Do what an operator asked for with a POST; say why, where it is refused.
+    def asked(self, request: HttpRequest, permission: str, pk: int) -> Any:
+        """Give the row that an operator wants something done to, with a POST.
 
         Raises:
             PermissionDenied: They may not, or it was no POST.
+            Http404: There is none.
         """
         user: Any = request.user
         if request.method != "POST" or not user.has_perm(permission):
             raise PermissionDenied
+        return get_object_or_404(self.model, pk=pk)
+
+    def done(self, request: HttpRequest, act: Callable[[], Any]) -> Any:
+        """Do what an operator asked for; say why, where it is refused."""
         try:
             answer = act()
         except QcpError as error:
@@ -117,14 +122,16 @@ class StreamAdmin(ReadOnly):
 
     def ask(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask now whoever is waited for, on record."""
-        name, who, why = Stream.objects.get(pk=pk).name, request.user.get_username(), request.POST.get("reason", "")
-        self.done(request, "qcp.operate", lambda: installation().qcp.operations.ask(name, by=who, reason=why))
+        row: Stream = self.asked(request, "qcp.operate", pk)
+        name, who, why = row.name, request.user.get_username(), request.POST.get("reason", "")
+        self.done(request, lambda: installation().qcp.operations.ask(name, by=who, reason=why))
         return redirect("admin:qcp_stream_change", pk)
 
     def reveal(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Open what happened, once, for a reason that is kept."""
-        name, who, why = Stream.objects.get(pk=pk).name, request.user.get_username(), request.POST.get("reason", "")
-        told = self.done(request, "qcp.reveal", lambda: installation().qcp.operations.reveal(name, by=who, reason=why))
+        row: Stream = self.asked(request, "qcp.reveal", pk)
+        name, who, why = row.name, request.user.get_username(), request.POST.get("reason", "")
+        told = self.done(request, lambda: installation().qcp.operations.reveal(name, by=who, reason=why))
         if told is None:
             return redirect("admin:qcp_stream_change", pk)
         words = _told(name)
@@ -196,7 +203,7 @@ class EffectAdmin(ReadOnly):
             installation().qcp.operations.retry(Key(row.key), by=who, reason=why)
             Proposal.objects.filter(key=row.key).delete()
 
-        self.done(request, "qcp.operate", retried)
+        self.done(request, retried)
         return redirect("admin:qcp_effect_change", pk)
 
     def propose(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -213,7 +220,7 @@ class EffectAdmin(ReadOnly):
                     raise Conflict("it is proposed already", mend="look at it again, and approve it") from there
                 installation().qcp.operations.propose(Key(row.key), by=who, reason=why)
 
-        self.done(request, "qcp.operate", proposed)
+        self.done(request, proposed)
         return redirect("admin:qcp_effect_change", pk)
 
     def approve(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -227,11 +234,12 @@ class EffectAdmin(ReadOnly):
             installation().qcp.operations.settle(Key(row.key), by=proposal.by, reason=proposal.reason, approved_by=who)
             proposal.delete()
 
-        self.done(request, "qcp.operate", settled)
+        self.done(request, settled)
         return redirect("admin:qcp_effect_change", pk)
 
     def _about(self, request: HttpRequest, pk: int) -> tuple[Effect, str, str]:
-        return Effect.objects.get(pk=pk), request.user.get_username(), request.POST.get("reason", "")
+        row: Effect = self.asked(request, "qcp.operate", pk)
+        return row, request.user.get_username(), request.POST.get("reason", "")
 
 
 def _proposed(row: Effect) -> QuerySet[Proposal]:
