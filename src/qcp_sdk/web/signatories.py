@@ -159,7 +159,7 @@ def _read(request: PageRequest, me: Account, members: dict[AccountId, Account]) 
             rows.append(Row(key=key, account=me, level=level))
         elif kind == "member" and AccountId(id) in members:
             rows.append(Row(key=key, account=members[AccountId(id)], level=level))
-        elif kind == "other" and id.isdecimal() and len(id) <= 4:
+        elif kind == "other" and id.isdecimal() and len(id) < 10:
             typed = {name: request.one(f"{name}-{key}").strip()[:200] for name in TYPED}
             rows.append(Row(key=key, typed=typed, level=level, wrong=_wrong(typed)))
     order = Order.PARALLEL if request.one("order") == Order.PARALLEL else Order.SEQUENTIAL
