@@ -40,7 +40,9 @@
         item.dataset.qcpOver = "yes";
       });
       item.addEventListener("dragleave", () => { delete item.dataset.qcpOver; });
+      item.addEventListener("dragend", () => { held = null; });
       item.addEventListener("drop", (event) => {
+        if (!held) return; // a text or a file: the browser's own to take
         event.preventDefault();
         delete item.dataset.qcpOver;
         const items = [...list.children];

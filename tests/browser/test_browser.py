@@ -25,6 +25,17 @@ def test_a_level_that_is_refused_is_shown_with_why_and_signatories_are_put_in_or
     # The second is dragged above the first.
     rows.nth(1).drag_to(rows.nth(0), source_position={"x": 10, "y": 6}, target_position={"x": 10, "y": 6})
     page.get_by_role("heading", name="Signatory 1: Jessica Poussart").wait_for()
+    # A drag that was given up, then something else dropped: nothing moves, and nothing goes wrong.
+    wrong: list[object] = []
+    page.on("pageerror", lambda error: wrong.append(error))
+    moved = page.evaluate_handle("() => new DataTransfer()")
+    rows.nth(0).dispatch_event("drop", {"dataTransfer": moved})
+    rows.nth(0).dispatch_event("dragstart", {"dataTransfer": moved})
+    rows.nth(0).dispatch_event("dragend", {"dataTransfer": moved})
+    rows.nth(1).dispatch_event("drop", {"dataTransfer": moved})
+    page.get_by_role("button", name="Move Irène Faron up").focus()
+    assert page.get_by_role("heading", name="Signatory 1: Jessica Poussart").is_visible()
+    assert wrong == []
 
 
 def test_another_user_in_the_same_browser_sees_nothing(host: Host, browse: Browse) -> None:

@@ -558,8 +558,54 @@ def test_a_parked_effect_is_retried_or_settled_by_two(scene: Scene) -> None:
         act(yves, page, "approve", reason="seen at the provider")
     assert state() == "done"
     done = acts(scene)
-    assert [one.what for one in done] == ["effect_retried", "effect_settled"]
+    assert [one.what for one in done] == ["effect_retried", "settlement_proposed", "effect_settled"]
     assert (done[-1].by, done[-1].approved_by) == ("odile", "yves")
+
+
+def test_a_proposal_is_about_one_parking_and_nobody_replaces_it(scene: Scene) -> None:
+    scene.subscribe(scene.jessica, until=Stage.PROVING_IDENTITY)
+    row = Effect.objects.get(kind="ask_identity", state="waiting")
+    page = f"/admin/qcp/effect/{row.pk}/"
+    odile, yves = support("odile"), support("yves")
+
+    def park(**also: int) -> None:
+        Effect.objects.filter(pk=row.pk).update(state="parked", **also)
+
+    def proposed() -> list[tuple[str, str]]:
+        return [(one.by, one.reason) for one in acts(scene) if one.what == "settlement_proposed"]
+
+    act(odile, page, "propose", reason="it is not parked")
+    assert proposed() == []
+    park()
+    act(odile, page, "propose", reason=" ")
+    act(odile, page, "propose", reason="the first")
+    act(yves, page, "propose", reason="the second")
+    assert proposed() == [("odile", "the first")]
+    for tried_again in (lambda: act(odile, page, "retry", reason="try again"),  # here,
+                        lambda: park(token=row.token + 1)):  # or by a command, and leased since  # fmt: skip
+        assert "the first" in yves.get(f"{page}change/").text
+        tried_again()
+        park()
+        assert "the first" not in yves.get(f"{page}change/").text
+        act(yves, page, "approve", reason="the first")
+        assert Effect.objects.get(pk=row.pk).state == "parked"
+        act(odile, page, "propose", reason="the first")
+    act(yves, page, "approve", reason="the first")
+    assert Effect.objects.get(pk=row.pk).state == "done"
+    assert proposed() == [("odile", "the first")] * 3
+
+
+@pytest.mark.parametrize(
+    "path", ["stream/999/ask", "stream/999/reveal", "effect/999/retry", "effect/999/propose", "effect/999/approve"]
+)
+def test_an_act_on_a_row_that_is_not_there_is_not_found_and_told_to_nobody_else(scene: Scene, path: str) -> None:
+    support("odile")
+    User.objects.create_user("looker", is_staff=True)
+    for who, status in (("odile", 404), ("looker", 403)):
+        browser = client(who)
+        csrf = token(browser.get("/admin/password_change/").text)
+        answer = browser.post(f"/admin/qcp/{path}/", {"csrfmiddlewaretoken": csrf, "reason": "x"})
+        assert answer.status_code == status
 
 
 def test_staff_without_the_permission_may_look_and_no_more(scene: Scene) -> None:

@@ -204,6 +204,7 @@ def test_too_many_wrong_codes_end_it_and_the_page_says_so(walk: Any) -> None:
 def test_both_statements_are_needed(walk: Any) -> None:
     her = walk.at(walk.scene.jessica, Stage.CONFIRMING_DETAILS)
     assert her.press("/details", "right", confirm=["document"]).status == 422
+    assert her.tree.xpath("//input[@checked]/@value") == ["document"]  # what was ticked comes back
     assert walk.scene.qcp.subscriptions.get(walk.id(her)).stage is Stage.CONFIRMING_DETAILS
     assert "*****1316" in her.text
     assert "+33639981316" not in her.answer.body.decode()
@@ -213,9 +214,11 @@ def test_both_texts_are_needed_and_only_as_they_were_shown(walk: Any) -> None:
     her = walk.at(walk.scene.jessica, Stage.CONSENTING)
     id = walk.id(her)
     assert her.submit("/consents", agree=["personal_data"]).status == 422
+    assert her.tree.xpath("//input[@checked]/@value") == ["personal_data"]
     other = "sha256:" + "0" * 64
     agree = ["identity_processing", "personal_data"]
     assert her.submit("/consents", agree=agree, hash_personal_data=other).status == 422
+    assert not her.tree.xpath("//input[@checked]")  # another text is agreed to anew
     assert not [one for one in walk.scene.qcp.records.history(id) if isinstance(one.fact, ConsentGiven)]
     her.submit("/consents", agree=agree)
     assert walk.scene.qcp.subscriptions.get(id).stage is Stage.PROVING_IDENTITY
@@ -259,12 +262,14 @@ def test_whatever_an_old_tab_sends_leads_to_the_present_page(walk: Any, stage: S
         Stage.CONFIRMING_DETAILS: ("details", {"confirm": ["document", "mobile"]}),
         Stage.CONSENTING: ("consents", {}), Stage.PROVING_IDENTITY: ("link", {}),
         Stage.CONFIRMING_IDENTITY: ("identity", {"answer": ["right"]}), Stage.READING_REQUEST: ("request", {}),
+        Stage.ACTIVE: ("revocation/code", {}),
     }  # fmt: skip
     for of, (page, form) in old.items():
         if of is stage:
             continue
-        answer = her.ask("POST", f"{ROOT}s/{id}/{page}", form)
-        assert (answer.status, answer.headers.get("Location")) == (303, f"{ROOT}s/{id}"), page
+        for _ in range(2):
+            answer = her.ask("POST", f"{ROOT}s/{id}/{page}", form)
+            assert (answer.status, answer.headers.get("Location")) == (303, f"{ROOT}s/{id}"), page
     assert [one.fact.kind for one in walk.scene.qcp.records.history(id)] == before
 
 
@@ -277,10 +282,28 @@ def test_a_second_click_on_subscribe_opens_one(walk: Any) -> None:
     assert "step 1 of 8" in her.text
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    ("path", "leads"),
+    [
+        ("s/é/enter", "s/%C3%A9"),
+        ("s/x/revocation/code", "s/x/revocation"),
+        ("c/x/decline", "c/x"),
+        ("open", ""),
+        ("adopt", ""),
+    ],
+)
+def test_the_address_of_a_form_leads_to_its_page_whoever_asks(walk: Any, method: str, path: str, leads: str) -> None:
+    for who in (walk.scene.jessica, None):  # after a refusal, a restored tab; after a login, what it leads back to
+        answer = walk.visitor(who).ask(method, ROOT + path)
+        assert (answer.status, answer.headers.get("Location")) == (303, ROOT + leads)
+
+
 def test_no_get_changes_anything(walk: Any) -> None:
     for page, methods in HANDLERS.items():
         if "GET" not in methods:
-            assert walk.visitor(walk.scene.jessica).ask("GET", address(ROOT, page, id="x")).status in (404, 405)
+            answer = walk.visitor(walk.scene.jessica).ask("GET", address(ROOT, page, id="x"))
+            assert answer.status == (405 if page.startswith("api_") else 303)
     for stage in (Stage.VERIFYING_EMAIL, Stage.CONSENTING, Stage.PROVING_IDENTITY, Stage.READING_REQUEST, Stage.ACTIVE):
         her = (
             walk.at(walk.scene.jessica, stage)

@@ -48,6 +48,15 @@ def test_nothing_is_revoked_unless_all_of_it_is_there(walk: Any, hers: Any, form
     assert walk.scene.qcp.subscriptions.get(walk.id(hers)).stage is Stage.ACTIVE
 
 
+def test_an_older_pages_button_of_a_certificate_that_has_ended_leads_to_the_list(walk: Any) -> None:
+    her = walk.visitor(walk.scene.jessica)
+    her.get(ROOT)
+    lcp = walk.scene.qcp.subscriptions.page(account=walk.scene.jessica.id).lcp
+    walk.scene.world.clock.advance(lcp.not_after - walk.scene.world.clock.now() + timedelta(days=1))
+    answer = her.ask("POST", f"{ROOT}adopt", {"certificate": [lcp.fingerprint]})
+    assert (answer.status, answer.headers.get("Location")) == (303, ROOT)
+
+
 def test_the_lcp_certificate_is_revoked_from_here_as_well(walk: Any) -> None:
     jessica = walk.scene.jessica
     her = walk.visitor(jessica)

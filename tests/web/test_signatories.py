@@ -209,6 +209,12 @@ def test_a_row_of_a_forged_form_is_dropped_however_long_its_number(walk: Any) ->
     assert form.order == ["other-1"]
 
 
+def test_a_row_of_a_forged_form_is_dropped_however_long_its_number(walk: Any) -> None:
+    form = Form(walk)
+    form.send("POST", {"do": ["other"], "row": ["other-" + "1" * 5_000]})
+    assert form.order == ["other-1"]
+
+
 def test_nobody_and_too_many(walk: Any) -> None:
     form = Form(walk)
     form.press("validate")
@@ -271,7 +277,8 @@ def test_a_wrong_code_is_said_and_counted(walk: Any, signing: Any) -> None:
 
 
 def test_refusing_needs_the_word_that_it_is_meant(walk: Any, signing: Any) -> None:
-    assert signing.submit("/decline", reason="not mine").status == 422
+    assert signing.submit("/decline", reason="not mine: R&amp;D").status == 422
+    assert signing.tree.xpath("//textarea")[0].text == "not mine: R&amp;D"  # what was typed comes back
     assert ceremony(walk, signing).stage is CeremonyStage.CONSENTING
     signing.submit("/decline", reason="not mine", sure="1")
     assert ceremony(walk, signing).stage is CeremonyStage.REFUSED

@@ -19,6 +19,7 @@ from qcp_sdk.ports.store import ParkedEffect
 from qcp_sdk.values import Key
 
 RETRIED: Final = "effect_retried"
+PROPOSED: Final = "settlement_proposed"
 SETTLED: Final = "effect_settled"
 REVEALED: Final = "data_revealed"
 ASKED: Final = "asked_again"
@@ -96,6 +97,17 @@ class Operations:
         self._on_record(OperatorActed(what=RETRIED, about=key, by=by, reason=reason))
         self._changed(lambda: self._store.unpark(key=key, due=now), key)
         self._engine.put_back(parked.stream, now)
+
+    def propose(self, key: Key, *, by: str, reason: str) -> None:
+        """Put on record that somebody would settle a parked effect by hand. Nothing else happens: `settle` does it
+        once a second person approves; what is proposed meanwhile is for the caller to keep.
+
+        Raises:
+            NotFound: Nothing is parked under this key.
+            FactRefused: Nobody says who proposes it, or why.
+        """
+        self._parked(key)
+        self._on_record(OperatorActed(what=PROPOSED, about=key, by=by, reason=reason))
 
     def settle(self, key: Key, *, by: str, reason: str, approved_by: str) -> None:
         """Mark a parked effect as settled by hand: it is never performed. A second person has to approve.

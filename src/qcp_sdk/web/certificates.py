@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qcp_sdk.errors import NotFound, SubscriptionRefused
+from qcp_sdk.errors import FactRefused, NotFound, SubscriptionRefused
 from qcp_sdk.values import CabinetId, Fingerprint, SubscriptionId
 from qcp_sdk.views import STEPS
 from qcp_sdk.web.requests import PageRequest
@@ -52,6 +52,8 @@ def adopt(site: Site, request: PageRequest) -> View:
             )
         except NotFound:
             continue
+        except FactRefused:  # an older page: it has ended meanwhile, as the list now says
+            return to(request, "certificates")
         return to(request, "revocation", id=view.id)
     return to(request, "certificates")
 

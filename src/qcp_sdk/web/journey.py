@@ -18,7 +18,7 @@ from qcp_sdk.web.plain import plain
 from qcp_sdk.web.rendering import STATIC, Renderer
 from qcp_sdk.web.requests import PageRequest
 from qcp_sdk.web.routes import find
-from qcp_sdk.web.site import Site
+from qcp_sdk.web.site import Site, to
 from qcp_sdk.web.tokens import HandOffs
 from qcp_sdk.web.views import PageResponse, View
 
@@ -149,6 +149,8 @@ class Journey:
         handler = HANDLERS[page].get(method)
         if method == "OPTIONS":
             return View(status=204, content_type="text/plain", headers={"Allow": _allowed(page)})
+        if handler is None and method == "GET" and not for_scripts:
+            return _above(request)
         if handler is None:
             allowed = {"Allow": _allowed(page)}
             return api.error(405, "method", allowed) if for_scripts else _sorry(405, "unknown", allowed)
@@ -192,6 +194,18 @@ class Journey:
         page = self.site.renderer.page(view, request)
         headers |= {"Content-Type": "text/html; charset=utf-8", "Content-Language": page.language}
         return PageResponse(status=view.status, headers=headers, body=page.document.encode(), page=page)
+
+
+def _above(request: PageRequest) -> View:
+    """Lead on from an address that only takes forms, to the nearest one above it that shows a page: a refused form
+    leaves its address in the browser, and a login leads back to where the form was sent.
+    """
+    path, found = request.path, None
+    while found is None or "GET" not in HANDLERS[found[0]]:
+        path = path.rpartition("/")[0]  # ends at the list of certificates, whose path is empty
+        found = find(path)
+    page, ids = found
+    return to(request, page, **ids)
 
 
 def _sorry(status: int, what: str, headers: Mapping[str, str] = MappingProxyType({})) -> View:

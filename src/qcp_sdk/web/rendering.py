@@ -48,6 +48,8 @@ class Renderer:
         url: Callable[..., str] = lambda page, **ids: address(request.root, page, **ids)  # noqa: E731
         context: dict[str, object] = {"problem": "", **view.context, "csrf": field, "url": url, "root": request.root}
         context["live"] = request.streams
+        # What was ticked and typed comes back with a refusal; not what was agreed to, if the text is another one.
+        context["sent"] = request.form if context["problem"] not in ("", "text_changed") else {}
         template = environment.get_template(f"pages/{view.template}.html")
         state = template.new_context(context)
         title = "".join(template.blocks["title"](state)).strip()

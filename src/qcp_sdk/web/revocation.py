@@ -22,14 +22,16 @@ REASONS: Final = ("key_compromise", "affiliation_changed", "superseded", "cessat
 def show(site: Site, request: PageRequest, id: str) -> View:
     """Show the page; once it is being revoked, or ended otherwise, the subscription's own page says so."""
     view = subscription(site, request, id)
-    if view.stage is not Stage.ACTIVE or view.show.certificate is None:
+    if _not_here(view):
         return to(request, "subscription", id=id)
     return _shown(site, request, view)
 
 
 def ask_code(site: Site, request: PageRequest, id: str) -> View:
-    """Send the code."""
+    """Send the code; asked for from a page that is no longer the present one, none is sent."""
     view = subscription(site, request, id)
+    if _not_here(view):
+        return to(request, "subscription", id=id)
     try:
         site.qcp.subscriptions.act(view.id, CodeRequested())
     except FactRefused as refused:
@@ -40,7 +42,7 @@ def ask_code(site: Site, request: PageRequest, id: str) -> View:
 def revoke(site: Site, request: PageRequest, id: str) -> View:
     """Revoke it, with a reason, the code and the word that it is meant."""
     view = subscription(site, request, id)
-    if view.stage is not Stage.ACTIVE:
+    if _not_here(view):
         return to(request, "subscription", id=id)
     reason = request.one("reason")
     if reason not in REASONS:
@@ -56,10 +58,16 @@ def revoke(site: Site, request: PageRequest, id: str) -> View:
 
 
 def _refused(site: Site, request: PageRequest, id: str, refused: FactRefused) -> View:
-    if refused.reason in VOID:
+    view = subscription(site, request, id)  # looked at again: it may have moved meanwhile
+    if refused.reason in VOID or _not_here(view):
         return to(request, "subscription", id=id)
     code = refused if isinstance(refused, CodeRefused) else None
-    return _shown(site, request, subscription(site, request, id), refused.reason, code)
+    return _shown(site, request, view, refused.reason, code)
+
+
+def _not_here(view: SubscriptionView) -> bool:
+    """Say whether there is nothing to revoke: not yet, or no longer."""
+    return view.stage is not Stage.ACTIVE or view.show.certificate is None
 
 
 def _shown(

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, router, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils.translation import get_language
@@ -22,7 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from qcp_sdk import codec
 from qcp_sdk.adapters.shared.history import sentence
 from qcp_sdk.engine.streams import owned
-from qcp_sdk.errors import NotFound, QcpError
+from qcp_sdk.errors import Conflict, NotFound, QcpError
 from qcp_sdk.facts import Fact
 from qcp_sdk.values import AccountId, Key, TenantId
 from qcp_sdk.web.django.conf import installation
@@ -51,15 +52,20 @@ class ReadOnly(_Admin):
         """Never: `qcp_erase` does, on record."""
         return False
 
-    def done(self, request: HttpRequest, permission: str, act: Callable[[], Any]) -> Any:
-        """Do what an operator asked for with a POST; say why, where it is refused.
+    def asked(self, request: HttpRequest, permission: str, pk: int) -> Any:
+        """Give the row that an operator wants something done to, with a POST.
 
         Raises:
             PermissionDenied: They may not, or it was no POST.
+            Http404: There is none.
         """
         user: Any = request.user
         if request.method != "POST" or not user.has_perm(permission):
             raise PermissionDenied
+        return get_object_or_404(self.model, pk=pk)
+
+    def done(self, request: HttpRequest, act: Callable[[], Any]) -> Any:
+        """Do what an operator asked for; say why, where it is refused."""
         try:
             answer = act()
         except QcpError as error:
@@ -116,14 +122,16 @@ class StreamAdmin(ReadOnly):
 
     def ask(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask now whoever is waited for, on record."""
-        name, who, why = Stream.objects.get(pk=pk).name, request.user.get_username(), request.POST.get("reason", "")
-        self.done(request, "qcp.operate", lambda: installation().qcp.operations.ask(name, by=who, reason=why))
+        row: Stream = self.asked(request, "qcp.operate", pk)
+        name, who, why = row.name, request.user.get_username(), request.POST.get("reason", "")
+        self.done(request, lambda: installation().qcp.operations.ask(name, by=who, reason=why))
         return redirect("admin:qcp_stream_change", pk)
 
     def reveal(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Open what happened, once, for a reason that is kept."""
-        name, who, why = Stream.objects.get(pk=pk).name, request.user.get_username(), request.POST.get("reason", "")
-        told = self.done(request, "qcp.reveal", lambda: installation().qcp.operations.reveal(name, by=who, reason=why))
+        row: Stream = self.asked(request, "qcp.reveal", pk)
+        name, who, why = row.name, request.user.get_username(), request.POST.get("reason", "")
+        told = self.done(request, lambda: installation().qcp.operations.reveal(name, by=who, reason=why))
         if told is None:
             return redirect("admin:qcp_stream_change", pk)
         words = _told(name)
@@ -183,41 +191,60 @@ class EffectAdmin(ReadOnly):
         """Show what may be done about one that is parked."""
         row = self.get_object(request, object_id)
         parked = row is not None and row.state == PARKED
-        proposal = Proposal.objects.filter(key=row.key).first() if row and parked else None
+        proposal = _proposed(row).first() if row and parked else None
         shown = {"parked": parked, "proposal": proposal, "me": request.user.get_username()}
         return super().change_view(request, object_id, form_url, {**shown, **(extra_context or {})})
 
     def retry(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Put it back in line, under its own key."""
-        key, who, why = self._about(request, pk)
-        self.done(request, "qcp.operate", lambda: installation().qcp.operations.retry(key, by=who, reason=why))
+        """Put it back in line, under its own key; what was proposed about it is over."""
+        row, who, why = self._about(request, pk)
+
+        def retried() -> None:
+            installation().qcp.operations.retry(Key(row.key), by=who, reason=why)
+            Proposal.objects.filter(key=row.key).delete()
+
+        self.done(request, retried)
         return redirect("admin:qcp_effect_change", pk)
 
     def propose(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Propose to settle it by hand: nothing happens until a second person approves."""
-        key, who, why = self._about(request, pk)
-        if why.strip():
-            saying = {"by": who, "reason": why}
-            self.done(request, "qcp.operate", lambda: Proposal.objects.update_or_create(key=key, defaults=saying))
+        """Propose to settle it by hand, on record: nothing happens until a second person approves."""
+        row, who, why = self._about(request, pk)
+
+        def proposed() -> None:
+            with transaction.atomic(using=router.db_for_write(Proposal)):
+                Proposal.objects.filter(key=row.key).exclude(token=row.token).delete()  # about an earlier parking
+                try:
+                    with transaction.atomic(using=router.db_for_write(Proposal)):
+                        Proposal.objects.create(key=row.key, by=who, reason=why, token=row.token)
+                except IntegrityError as there:
+                    raise Conflict("it is proposed already", mend="look at it again, and approve it") from there
+                installation().qcp.operations.propose(Key(row.key), by=who, reason=why)
+
+        self.done(request, proposed)
         return redirect("admin:qcp_effect_change", pk)
 
     def approve(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Approve what another proposed: it is settled, and never performed."""
-        key, who, why = self._about(request, pk)
+        row, who, why = self._about(request, pk)
 
         def settled() -> None:
-            proposal = Proposal.objects.filter(key=key, reason=why).first()
+            proposal = _proposed(row).filter(reason=why).first()
             if proposal is None:
                 raise NotFound("this is not proposed, or no longer", mend="look at it again")
-            installation().qcp.operations.settle(key, by=proposal.by, reason=proposal.reason, approved_by=who)
+            installation().qcp.operations.settle(Key(row.key), by=proposal.by, reason=proposal.reason, approved_by=who)
             proposal.delete()
 
-        self.done(request, "qcp.operate", settled)
+        self.done(request, settled)
         return redirect("admin:qcp_effect_change", pk)
 
-    def _about(self, request: HttpRequest, pk: int) -> tuple[Key, str, str]:
-        row = Effect.objects.get(pk=pk)
-        return Key(row.key), request.user.get_username(), request.POST.get("reason", "")
+    def _about(self, request: HttpRequest, pk: int) -> tuple[Effect, str, str]:
+        row: Effect = self.asked(request, "qcp.operate", pk)
+        return row, request.user.get_username(), request.POST.get("reason", "")
+
+
+def _proposed(row: Effect) -> QuerySet[Proposal]:
+    """Give what is proposed about an effect as it is parked now: what was proposed before a retry is over."""
+    return Proposal.objects.filter(key=row.key, token=row.token)
 
 
 def _told(stream: str) -> dict[int, str]:

@@ -129,10 +129,14 @@ class Message(models.Model):
 
 
 class Proposal(models.Model):
-    """Somebody would settle a parked effect by hand, and a second person has not approved it yet."""
+    """Somebody would settle a parked effect by hand, and a second person has not approved it yet.
+
+    It is about one parking: an effect that was tried again, and parked again, has another token.
+    """
 
     key: models.TextField[str, str] = models.TextField(_("key"), unique=True)
     by: models.TextField[str, str] = models.TextField(_("proposed by"))
     reason: models.TextField[str, str] = models.TextField(_("reason"))
+    token: models.BigIntegerField[int, int] = models.BigIntegerField()
 
     objects: ClassVar[models.Manager[Proposal]]
