@@ -14,6 +14,8 @@ from qcp_sdk.ports.clock import Clock
 KEYS_LIFE: Final = timedelta(hours=12)
 KEYS_PAUSE: Final = timedelta(minutes=1)
 """Between two looks for a key that we do not know: forged ids must not make us ask each time."""
+FAILED_PAUSE: Final = timedelta(seconds=10)
+"""After a look that gave nothing: as above, but whoever is genuine is to be believed soon."""
 MOST_KEYS: Final = 50
 CURVES: Final = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521", "ES256K": "secp256k1"}
 """The one curve of each algorithm over elliptic curves (RFC 7518 § 3.4, RFC 8812 § 3.2)."""
@@ -44,19 +46,27 @@ class JwkSet:
         self._lock = threading.Lock()
         self._keys: Mapping[str, Any] = {}
         self._fetched_at: datetime | None = None
+        self._failed_at: datetime | None = None
+        self._where = where
 
     def key(self, kid: object) -> Any:
         """Give the key of this id, a `jwt.PyJWK`; None where there is none. Without an id, it is the only key.
 
         Raises:
-            Unavailable: The keys cannot be had, and never could be.
+            Unavailable: The keys cannot be had, and never could be; for ten seconds they are not asked for again.
         """
         kid = kid if isinstance(kid, str) else ""
         with self._lock:
             now, last = self._clock.now(), self._fetched_at
             waited = now - last if last is not None else KEYS_LIFE
             if waited >= KEYS_LIFE or (kid and kid not in self._keys and waited >= KEYS_PAUSE):
-                self._keys = self._fetched(known=self._keys)
+                if self._failed_at is not None and abs(now - self._failed_at) < FAILED_PAUSE:
+                    raise Unavailable("the issuer's keys cannot be had", where=self._where, mend="asked again soon")
+                try:
+                    self._keys = self._fetched(known=self._keys)
+                except Unavailable:
+                    self._failed_at = now
+                    raise
                 self._fetched_at = now
             return next(iter(self._keys.values())) if not kid and len(self._keys) == 1 else self._keys.get(kid)
 
