@@ -227,6 +227,7 @@ def universign(replay: Replay, folder: Path) -> tuple[UniversignPages, Callable[
         api_key=Secret("k"),
         documents=shelf,
         judge=lambda pdf: verify(pdf, trust=TrustStore(), now=clock.now()),
+        keys=MemoryKeys(),
         clock=clock,
         remember=folder / "kept",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import warnings
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -20,8 +21,9 @@ from attrs import evolve
 from qcp_sdk.adapters.memory.clock import ManualClock
 from qcp_sdk.adapters.memory.keys import MemoryKeys
 from qcp_sdk.adapters.oidc_accounts import OidcAccounts, SignIn, standard_claims
+from qcp_sdk.adapters.shared.fields import Fields
 from qcp_sdk.adapters.shared.http import Http
-from qcp_sdk.errors import InvalidInput, PortError, Rejected, Unavailable
+from qcp_sdk.errors import InvalidInput, PortError, Rejected, Unavailable, Unconfirmed
 from qcp_sdk.people import Account
 from qcp_sdk.ports.accounts import Accounts
 from qcp_sdk.testing.conformance.accounts import AccountsConformance
@@ -136,6 +138,24 @@ def test_an_access_token_that_has_run_out_is_renewed(provider: Provider, tmp_pat
     for _ in range(3):
         clock.advance(timedelta(hours=2))
         assert accounts.account(id=account().id) == account()
+
+
+@pytest.mark.parametrize("seconds", [-(10**30), -(10**11), -1, 10**8, 10**30])
+def test_a_lifetime_that_makes_no_sense_is_an_unusable_answer(
+    provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: int
+) -> None:
+    accounts = adapter(provider, tmp_path)
+    granted = accounts._granted
+
+    def spoilt(form: dict[str, str | Secret]) -> Fields:
+        told = granted(form)
+        body = json.dumps({**told.members, "expires_in": seconds}).encode()
+        return Fields.of(evolve(told.answer, body=body))
+
+    monkeypatch.setattr(accounts, "_granted", spoilt)
+    with pytest.raises(Unconfirmed, match="expires_in"):
+        signed_in(accounts, provider, account().id)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_sign_in_that_was_revoked_is_unknown(provider: Provider, tmp_path: Path) -> None:

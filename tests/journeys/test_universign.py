@@ -53,6 +53,7 @@ def replacing(sandbox: Sandbox, parts: Parts) -> Mapping[str, object]:
             api_key=key,
             documents=FileShelf(parts.path / "documents"),
             judge=lambda pdf: verify(pdf, trust=TrustStore.load(parts.path / "trust"), now=parts.clock.now()),
+            keys=parts.keys,
             clock=parts.clock,
             remember=parts.path / "transactions",
         ),

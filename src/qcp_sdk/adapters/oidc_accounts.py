@@ -271,7 +271,10 @@ class OidcAccounts:
     # What is remembered.
 
     def _keep(self, id: AccountId, sub: str, told: Fields, *, refresh: str = "") -> dict[str, str]:
-        until = self._clock.now() + timedelta(seconds=min(told.whole("expires_in", 300), 86_400)) - EARLY
+        seconds = told.whole("expires_in", 300)
+        if not 0 <= seconds < 10**8:
+            raise told.answer.unreadable("`expires_in` makes no sense")
+        until = self._clock.now() + timedelta(seconds=min(seconds, 86_400)) - EARLY
         kept = {
             "sub": sub,
             "access": told.text("access_token"),

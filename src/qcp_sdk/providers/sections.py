@@ -195,6 +195,7 @@ def universign(told: Section, made: Made) -> None:
             api_key=key,
             documents=made.parts.documents,
             judge=judge,
+            keys=made.parts.keys,
             clock=clock,
             remember=made.parts.path / "universign-pages",
             redirect_url=told.text("signed_url", ""),

@@ -154,6 +154,7 @@ def test_without_idnow_s_keys_nothing_is_believed_and_known_ones_go_on(clock: Ma
     with pytest.raises(Unavailable):
         webhooks.sessions(delivery=as_body(token(clock)))
     jwks.down = False
+    clock.advance(timedelta(seconds=10))  # they are not asked for again at once
     webhooks.sessions(delivery=as_body(token(clock)))
     jwks.down = True
     clock.advance(timedelta(hours=13))

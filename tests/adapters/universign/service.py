@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from qcp_sdk.adapters.local_scheme import ServiceType
+from qcp_sdk.adapters.memory.keys import MemoryKeys
 from qcp_sdk.adapters.shared.http import Http
 from qcp_sdk.adapters.shelf import FileShelf
 from qcp_sdk.adapters.universign import Judge, UniversignPages
@@ -46,6 +47,7 @@ def pages_of(sandbox: Sandbox, folder: Path, **options: Any) -> UniversignPages:
     """Make the adapter on a folder; again on the same one, it is another process."""
     options.setdefault("http", Http(BASE, serve=sandbox))
     options.setdefault("api_key", Secret(API_KEY))
+    options.setdefault("keys", MemoryKeys())
     if "judge" not in options:
         options["judge"] = judge(sandbox, folder / "trust")
     return UniversignPages(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
+from functools import cache
+from io import BytesIO
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,10 @@ from typing import Any
 import httpx
 import pytest
 from attrs import evolve
+from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.pdf_utils.writer import PageObject, PdfFileWriter
+from pyhanko.sign.fields import SigFieldSpec, append_signature_field
 
 from qcp_sdk.adapters.local_scheme import ServiceType
 from qcp_sdk.adapters.memory.clock import ManualClock
@@ -103,17 +110,22 @@ def pages(sandbox: Sandbox, tmp_path: Path) -> UniversignPages:
 
 
 def opened(
-    pages: UniversignPages, tmp_path: Path, key: str = "c/3/0", *, level: SignatureLevel = SignatureLevel.NIVEAU_3
+    pages: UniversignPages,
+    tmp_path: Path,
+    key: str = "c/3/0",
+    *,
+    level: SignatureLevel = SignatureLevel.NIVEAU_3,
+    content: bytes = b"",
 ) -> TransactionOpened:
-    content = FileShelf(tmp_path / "documents").keep(content=contract())
-    made = collecte(content)
+    kept = FileShelf(tmp_path / "documents").keep(content=content or contract())
+    made = collecte(kept)
     made = evolve(made, signatories=tuple(evolve(one, level=level) for one in made.signatories))
     return pages.open(
         key=Key(key),
         ceremony=CeremonyId("c"),
         collecte=made,
         signatory=SignatoryId("signatory"),
-        documents=((DocumentId("letter"), content),),
+        documents=((DocumentId("letter"), kept),),
     )
 
 
@@ -161,6 +173,133 @@ def test_what_is_not_the_document_or_not_signed_does_not_count(
     session = opened(pages, tmp_path).session
     act(sandbox, session, ending=ending, sign=True)
     assert pages.ask(session=session) == TransactionEnded(session=session, reason=reason)
+
+
+def page_changed(pdf: bytes) -> bytes:
+    """Replace what the first page shows, by an update that nobody signed."""
+    writer = IncrementalPdfFileWriter(BytesIO(pdf))
+    page = writer.find_page_for_modification(0)[0].get_object()  # type: ignore[no-untyped-call]
+    page["/Contents"] = writer.add_object(generic.StreamObject(stream_data=b"BT (I owe a million) Tj ET"))
+    writer.update_container(page)
+    return saved(writer)
+
+
+def form_filled_in(pdf: bytes) -> bytes:
+    """Fill in the form's one field, `amount`."""
+    writer = IncrementalPdfFileWriter(BytesIO(pdf))
+    field = writer.root["/AcroForm"]["/Fields"][0]
+    field["/V"] = generic.pdf_string("1,000,000")
+    writer.update_container(field)
+    return saved(writer)
+
+
+def seen_signature_field(pdf: bytes) -> bytes:
+    """Put an empty signature field over the page."""
+    writer = IncrementalPdfFileWriter(BytesIO(pdf))
+    append_signature_field(writer, SigFieldSpec("seen", on_page=0, box=(0, 0, 500, 700)))
+    return saved(writer)
+
+
+def unseen_signature_field(pdf: bytes) -> bytes:
+    writer = IncrementalPdfFileWriter(BytesIO(pdf))
+    append_signature_field(writer, SigFieldSpec("unseen"))
+    return saved(writer)
+
+
+def other_document_appended(pdf: bytes) -> bytes:
+    """Append a whole document, whose cross-references know nothing of the one before it."""
+    writer = PdfFileWriter(stream_xrefs=False)  # type: ignore[no-untyped-call]
+    content = generic.StreamObject(stream_data=b"BT (another letter) Tj ET")
+    writer.insert_page(PageObject(contents=writer.add_object(content), media_box=generic.ArrayObject([0, 0, 9, 9])))  # type: ignore[no-untyped-call]
+    whole = BytesIO()
+    writer.write(whole)  # type: ignore[no-untyped-call]
+    # The same objects, at offsets in the longer file.
+    moved = whole.getvalue()
+    start = moved.rindex(b"startxref")
+    table = moved.rindex(b"xref\n", 0, start)
+    entries = re.sub(
+        rb"(\d{10}) (\d{5}) n", lambda one: b"%010d %s n" % (int(one[1]) + len(pdf), one[2]), moved[table:start]
+    )
+    return pdf + moved[:table] + entries + b"startxref\n%d\n%%%%EOF\n" % (table + len(pdf))
+
+
+def saved(writer: IncrementalPdfFileWriter) -> bytes:
+    out = BytesIO()
+    writer.write(out)  # type: ignore[no-untyped-call]
+    return out.getvalue()
+
+
+@cache
+def form() -> bytes:
+    """Give the contract with a text field, `amount`."""
+    writer = IncrementalPdfFileWriter(BytesIO(contract()))
+    text = {"/FT": "/Tx", "/T": "amount", "/V": "1", "/Type": "/Annot", "/Subtype": "/Widget"}
+    field = generic.DictionaryObject(  # type: ignore[no-untyped-call]
+        {
+            generic.pdf_name(name): generic.pdf_name(value) if value[0] == "/" else generic.pdf_string(value)
+            for name, value in text.items()
+        }
+    )
+    fields = generic.ArrayObject([writer.add_object(field)])
+    writer.root["/AcroForm"] = writer.add_object(generic.DictionaryObject({generic.pdf_name("/Fields"): fields}))  # type: ignore[no-untyped-call]
+    writer.update_root()  # type: ignore[no-untyped-call]
+    return saved(writer)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (page_changed, "document_changed"),
+        (form_filled_in, "document_changed"),
+        (seen_signature_field, "document_changed"),
+        (other_document_appended, "document_changed"),
+        (unseen_signature_field, ""),
+        (bytes, ""),
+    ],
+)
+def test_what_was_altered_before_it_was_signed_does_not_count(
+    sandbox: Sandbox, pages: UniversignPages, tmp_path: Path, change: Callable[[bytes], bytes], reason: str
+) -> None:
+    """Its signature is good, and it begins with what was sent: but it vouches for something else."""
+    session = opened(pages, tmp_path, content=form()).session
+    (page,) = universign_of(sandbox).transactions[session].pages
+    page.content = change(form())
+    assert page.content.startswith(form())
+    act(sandbox, session, sign=True)
+    told = pages.ask(session=session)
+    assert (told.reason if isinstance(told, TransactionEnded) else "") == reason
+    assert isinstance(told, TransactionEnded if reason else TransactionSigned)
+    assert pages._judge(page.signed).signatures[-1].level_reached is SignatureLevel.NIVEAU_3
+
+
+@pytest.mark.parametrize(
+    ("level", "name", "reason"),
+    [
+        (SignatureLevel.NIVEAU_3, "Mallory Other", "signer_mismatch"),
+        (SignatureLevel.NIVEAU_2, "Mallory Other", "signer_mismatch"),
+        (SignatureLevel.NIVEAU_1, "Mallory Other", ""),  # nobody has shown who they are at niveau 1
+        (SignatureLevel.NIVEAU_3, "ELODIE LEFEVRE", ""),
+    ],
+)
+def test_somebody_else_s_signature_does_not_count(
+    sandbox: Sandbox,
+    pages: UniversignPages,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    level: SignatureLevel,
+    name: str,
+    reason: str,
+) -> None:
+    session = opened(pages, tmp_path, level=level).session
+    provider = universign_of(sandbox)
+    honest = provider._by
+    monkeypatch.setattr(
+        provider, "_by", lambda person, content, *, key: honest({**person, "full_name": name}, content, key=key)
+    )
+    act(sandbox, session, sign=True)
+    told = pages.ask(session=session)
+    assert (told.reason if isinstance(told, TransactionEnded) else "") == reason
+    assert isinstance(told, TransactionEnded if reason else TransactionSigned)
 
 
 def test_a_lower_level_than_was_asked_for_does_not_count(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -1,18 +1,21 @@
 """Signing on Universign's page: a transaction of one signatory, and what our own verification makes of its end.
 
-Nothing that Universign says makes a signature: a document counts when it begins with the exact bytes that were sent,
-and when `judge` finds in it a new signature of the level that was asked for.
+Nothing that Universign says makes a signature: a document counts when it begins with the exact bytes that were sent and
+only signing was added to them, and when `judge` finds in it a new signature of the level that was asked for, made with
+a certificate of whom it was asked of.
 """
 
 from __future__ import annotations
 
 import json
 import threading
+from base64 import b64decode, b64encode
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote, urlsplit
 
+from qcp_sdk.adapters.shared import sealed
 from qcp_sdk.adapters.shared.answers import KeptAnswers
 from qcp_sdk.adapters.shared.fields import Fields
 from qcp_sdk.adapters.shared.http import Http, segment
@@ -21,10 +24,12 @@ from qcp_sdk.ceremony.facts import TransactionEnded, TransactionOpened, Transact
 from qcp_sdk.collectes import Collecte, Signatory
 from qcp_sdk.errors import ConfigurationError, DocumentError, Rejected, Unavailable
 from qcp_sdk.levels import SignatureLevel
+from qcp_sdk.matching import same_name
 from qcp_sdk.ports.answers import Pending
 from qcp_sdk.ports.clock import Clock
+from qcp_sdk.ports.keys import Keys
 from qcp_sdk.ports.pages import TransactionResult
-from qcp_sdk.values import CeremonyId, ContentHash, DocumentId, Key, Secret, SessionId, SignatoryId, joined
+from qcp_sdk.values import CeremonyId, ContentHash, DocumentId, Key, PersonName, Secret, SessionId, SignatoryId, joined
 
 if TYPE_CHECKING:
     from qcp_sdk.verification.report import Report
@@ -68,9 +73,9 @@ class UniversignPages:
     """Opens transactions at `min_signature_level`, follows them, fetches what was signed, and has it judged.
 
     `documents` is the shelf on which collectes' documents lie. `judge` is
-    `lambda pdf: verify(pdf, trust=…, now=clock.now())`. `remember` is a folder that all processes share; no personal
-    data lies there. `redirect_url` is where Universign sends the person back: its domain has to be on the workspace's
-    list.
+    `lambda pdf: verify(pdf, trust=…, now=clock.now())`. `remember` is a folder that all processes share; the person's
+    name lies there, sealed under a key derived from `keys`, until the ceremony is forgotten. `redirect_url` is where
+    Universign sends the person back: its domain has to be on the workspace's list.
 
     Raises:
         ConfigurationError: Something is missing, or the address is none.
@@ -83,6 +88,7 @@ class UniversignPages:
         api_key: Secret,
         documents: Shelf,
         judge: Judge,
+        keys: Keys,
         clock: Clock,
         remember: Path,
         redirect_url: str = "",
@@ -90,7 +96,7 @@ class UniversignPages:
         if redirect_url and urlsplit(redirect_url).scheme not in {"http", "https"}:
             raise ConfigurationError("it is no web address", where="universign.redirect_url", mend="give https://…")
         self._api = UniversignApi(http, api_key=api_key)
-        self._documents, self._judge, self._clock = documents, judge, clock
+        self._documents, self._judge, self._keys, self._clock = documents, judge, keys, clock
         self._kept, self._redirect_url = KeptAnswers(remember), redirect_url
         self._locks = tuple(threading.Lock() for _ in range(64))
 
@@ -136,8 +142,9 @@ class UniversignPages:
         """Say how a transaction stands. An end, once told, is told again unchanged.
 
         `TransactionEnded.reason` is `refused`, `expired`, `cancelled`; `document_changed` where what came back does
-        not begin with what was sent, and `level_not_reached` where it is signed below the level that was asked for:
-        both are alerts, because somebody has signed.
+        not begin with what was sent, or more was added to it than signing needs; `level_not_reached` where it is signed
+        below the level that was asked for; `signer_mismatch` where, from niveau 2 up, the certificate of whoever
+        reached it names somebody else. These three are alerts, because somebody has signed.
 
         Raises:
             Rejected: `unknown_session`.
@@ -234,6 +241,7 @@ class UniversignPages:
             "session": session,
             "documents": theirs,
             "level": int(person.level),
+            "name": self._sealed(session, person.name),
             "expires": expires.isoformat(),
         }
 
@@ -274,20 +282,37 @@ class UniversignPages:
 
     def _judged(self, session: SessionId, about: dict[str, Any]) -> tuple[str, list[list[str]]]:
         """Fetch, judge and keep every document; none is kept where one does not hold."""
-        level, contents = SignatureLevel(about["level"]), []
+        contents = []
         for document, content, theirs in about["documents"]:
             path = f"{_place(session)}/archive/documents/{segment(theirs)}/download"
             signed = self._api.download(path, largest=LARGEST).body
-            base = self._documents.read(document=ContentHash(content))
-            if not signed.startswith(base) or len(signed) == len(base):
-                return "document_changed", []
-            if not self._reaches(signed, base, level):
-                return "level_not_reached", []
+            fault = self._fault(session, about, signed, self._documents.read(document=ContentHash(content)))
+            if fault:
+                return fault, []
             contents.append((document, signed))
         return "signed", [[document, self._documents.keep(content=signed)] for document, signed in contents]
 
-    def _reaches(self, signed: bytes, base: bytes, level: SignatureLevel) -> bool:
-        """Say whether a document carries a new signature of this level, and none that is bad."""
+    def _fault(self, session: SessionId, about: dict[str, Any], signed: bytes, base: bytes) -> str:
+        """Say why a document does not count; nothing where it does."""
+        from qcp_sdk.adapters.shared.pades_added import holders, only_signing_added  # pyHanko is heavy
+
+        if not signed.startswith(base) or len(signed) == len(base):
+            return "document_changed"
+        level = SignatureLevel(about["level"])
+        reaching = self._reaching(signed, base, level)
+        if not reaching:
+            return "level_not_reached"
+        if not only_signing_added(signed, base=base):
+            return "document_changed"
+        if level >= SignatureLevel.NIVEAU_2:
+            asked, named = self._unsealed(session, about["name"]), holders(signed)
+            found = (named.get(field) for field in reaching)
+            if not any(name is not None and same_name(asked, name) for name in found):
+                return "signer_mismatch"
+        return ""
+
+    def _reaching(self, signed: bytes, base: bytes, level: SignatureLevel) -> list[str]:
+        """Give the fields of the new signatures of this level; none where one of the new ones is bad."""
         try:
             before = len(self._judge(base).signatures)
             new = self._judge(signed).signatures[before:]
@@ -296,9 +321,10 @@ class UniversignPages:
                 "what Universign gave cannot be verified", where="universign", mend="look at the transaction there"
             ) from error
         if any(one.indication.name == "FAILED" for one in new):
-            return False
-        if any(one.level_reached is not None and one.level_reached >= level for one in new):
-            return True
+            return []
+        reaching = [one.field_name for one in new if one.level_reached is not None and one.level_reached >= level]
+        if reaching:
+            return reaching
         unsure = [one for one in new if one.indication.name == "INDETERMINATE"]
         if unsure:
             raise Unavailable(
@@ -306,9 +332,20 @@ class UniversignPages:
                 where="universign",
                 mend="update the trusted lists, and look at what `verify` says of the document",
             )
-        return False
+        return []
 
     # What is remembered.
+
+    def _sealed(self, session: str, name: PersonName) -> str:
+        content = json.dumps([name.given, name.last]).encode()
+        return b64encode(sealed.seal(self._sealing(), _name(session), content)).decode()
+
+    def _unsealed(self, session: str, held: str) -> PersonName:
+        given, last = json.loads(sealed.unseal(self._sealing(), _name(session), b64decode(held)))
+        return PersonName(given=given, last=last)
+
+    def _sealing(self) -> bytes:
+        return self._keys.derive(purpose="universign.pages")
 
     def _about(self, session: SessionId) -> dict[str, Any] | None:
         kept = self._kept.get(key=_about("opened", session))
@@ -336,6 +373,10 @@ def _result(session: SessionId, kept: str) -> TransactionResult:
 
 def _about(what: str, of: str) -> Key:
     return Key(joined("universign.pages", what, of))
+
+
+def _name(session: str) -> str:
+    return f"universign.pages/{session}"
 
 
 def _place(session: SessionId) -> str:

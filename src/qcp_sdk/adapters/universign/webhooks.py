@@ -1,7 +1,8 @@
 """Webhooks: events, signed as a detached JWS (RFC 7515 appendix F) in a header, under keys that Universign publishes.
 
-The scheme is [read] in two public clients that quote Universign's page on webhooks: PS256, `X-JWS-Signature`, the
-body being the payload, keys at `/v1/webhooks/jwks.json`. Which events there are is on that page [read].
+The scheme is [inferred] from public clients that follow Universign's page (docs/providers/universign.md): PS256,
+`X-JWS-Signature`, the body being the payload, keys at `/v1/webhooks/jwks.json`. Which events there are is on that page
+[read].
 """
 
 from __future__ import annotations
