@@ -3,7 +3,7 @@
 The installation makes the key and a PKCS#10 request, the authority certifies it, and the certificate is *confirmed*:
 one whose confirmation never comes is no certificate (RFC 4210 § 5.3.18: the authority revokes it). That makes issuing
 once out of a protocol that knows no idempotency keys: a lost answer is asked for anew in a new transaction, and a lost
-confirmation is sent again in its own.
+confirmation is sent again in its own. Where the authority then knows nothing of the transaction, its list decides.
 
 CMP says nothing of a certificate's status: that is read from the authority's revocation list, which is verified.
 """
@@ -28,7 +28,7 @@ from qcp_sdk.adapters.shared.revocation import RevocationSource
 from qcp_sdk.adapters.shared.x509 import UNREADABLE, common_name, name
 from qcp_sdk.certificates import StatusKind
 from qcp_sdk.certificates import read as read_certificate
-from qcp_sdk.errors import ConfigurationError, Rejected, Unavailable
+from qcp_sdk.errors import ConfigurationError, Rejected, Unavailable, Unconfirmed
 from qcp_sdk.ports.clock import Clock
 from qcp_sdk.subscription.effects import Application
 from qcp_sdk.values import Fingerprint, Key, PhoneNumber
@@ -123,7 +123,10 @@ class CmpAuthority(NotedAuthority):
         page = self._page(handle)
         if page is None:
             raise Rejected("nothing is known of this request any more", reason="unknown_reference")
-        return self._advanced(handle, page)
+        try:
+            return self._advanced(handle, page)
+        except Unconfirmed as error:
+            raise Unavailable(error.what, where=error.where, mend="ask again later") from error
 
     def _advanced(self, handle: str, page: Page) -> Made | None:
         """Go on with a transaction from where it was left: asked, polled, certified, confirmed."""
@@ -131,7 +134,7 @@ class CmpAuthority(NotedAuthority):
             made = self._confirmed(handle, page)
             if made is not None:
                 return made
-            page = self._written(handle, {"request": page["request"]})  # it was dropped: from the beginning
+            page = self._written(handle, {"request": page["request"]})  # it was revoked: from the beginning
         reply = self._replied(page)
         if isinstance(reply, Waiting):
             waiting = {"transaction": page["transaction"], "waiting": [reply.request, reply.nonce.hex()]}
@@ -142,7 +145,9 @@ class CmpAuthority(NotedAuthority):
         told = {"request": page["request"], "transaction": page["transaction"], "certified": certified}
         made = self._confirmed(handle, self._written(handle, told))
         if made is None:
-            raise Unavailable("the authority forgot the certificate that it issued", mend="ask again with the same key")
+            raise Unavailable(
+                "the authority revoked the certificate that it issued", mend="ask again with the same key"
+            )
         return made
 
     def _replied(self, page: Page) -> Certified | Waiting:
@@ -159,7 +164,7 @@ class CmpAuthority(NotedAuthority):
         return self._client.request(bytes.fromhex(page["request"]), transaction=bytes.fromhex(page["transaction"]))
 
     def _confirmed(self, handle: str, page: Page) -> Made | None:
-        """Confirm what was certified; None where the authority dropped it."""
+        """Confirm what was certified; None where the authority revoked it."""
         certificate, extra, request, nonce = page["certified"]
         certified = Certified(
             certificate=bytes.fromhex(certificate),
@@ -168,10 +173,32 @@ class CmpAuthority(NotedAuthority):
             nonce=bytes.fromhex(nonce),
         )
         if not self._client.confirm(certified, transaction=bytes.fromhex(page["transaction"])):
-            return None
+            if "forgotten" not in page:
+                page = self._written(handle, {**page, "forgotten": self._clock.now().isoformat()})
+            if not self._in_force(certified.certificate, since=datetime.fromisoformat(page["forgotten"])):
+                return None
         chain = (certified.certificate, *self._chain)
         self._keys.certified(handle, chain)
         return Made(handle=handle, certificates=chain)
+
+    def _in_force(self, der: bytes, *, since: datetime) -> bool:
+        """Say what the list makes of a certificate whose transaction the authority knew no more at `since`.
+
+        It was confirmed, and its `pkiconf` was lost; or it was dropped, and so revoked (RFC 4210 § 5.3.18). A list that
+        is older than that answer may not name it yet: ordering another on its word would make two.
+        """
+        try:
+            told = self._listed(der)
+        except Unavailable as error:
+            raise Unconfirmed(error.what, where=error.where, mend="ask again later with the same key") from error
+        if told is not None and _entry(told, der) is not None:
+            return False
+        if told is None or told.last_update_utc < since:
+            raise Unconfirmed(
+                "the authority knows the transaction no more, and has published no newer list",
+                mend="ask again with the same key, once it has",
+            )
+        return True
 
     def _check(self, page: Page, reply: Certified) -> None:
         """Refuse a certificate of another key, or that this authority did not sign."""
@@ -195,9 +222,7 @@ class CmpAuthority(NotedAuthority):
         told = self._listed(der)
         if told is None:
             return StatusKind.UNKNOWN
-        serial_number = x509.load_der_x509_certificate(der).serial_number
-        entry = told.get_revoked_certificate_by_serial_number(serial_number)
-        return StatusKind.GOOD if entry is None else StatusKind.REVOKED
+        return StatusKind.GOOD if _entry(told, der) is None else StatusKind.REVOKED
 
     def _listed(self, der: bytes | None) -> x509.CertificateRevocationList | None:
         content = self._revocation.crl(issuer=self._chain[0], certificate=der)
@@ -221,6 +246,10 @@ class CmpAuthority(NotedAuthority):
         with self._notebook.open() as pages:
             pages.put(_transaction(handle), page)
         return page
+
+
+def _entry(told: x509.CertificateRevocationList, der: bytes) -> x509.RevokedCertificate | None:
+    return told.get_revoked_certificate_by_serial_number(x509.load_der_x509_certificate(der).serial_number)
 
 
 def _transaction(handle: str) -> str:
