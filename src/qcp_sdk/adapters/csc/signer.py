@@ -455,23 +455,36 @@ class CscSigner:
 def checked(certificate: bytes, digest: bytes, value: bytes) -> bytes:
     """Give the value as PDFs hold it (for ECDSA: DER of r and s), or nothing where it is no signature of this key.
 
-    A service may write ECDSA as r and s side by side (IEEE P1363): that is turned into DER.
+    A service may write ECDSA as r and s side by side (IEEE P1363): that is turned into DER. Which of the two it is,
+    only the key says: r too may begin as DER does.
     """
     try:
         key = x509.load_der_x509_certificate(certificate).public_key()
-        prehashed = Prehashed(hashes.SHA256())
+    except UNREADABLE:
+        return b""
+    if _verifies(key, digest, value):
+        return value
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        half = (key.curve.key_size + 7) // 8
+        if len(value) == 2 * half:
+            value = encode_dss_signature(int.from_bytes(value[:half]), int.from_bytes(value[half:]))
+            if _verifies(key, digest, value):
+                return value
+    return b""
+
+
+def _verifies(key: object, digest: bytes, value: bytes) -> bool:
+    prehashed = Prehashed(hashes.SHA256())
+    try:
         if isinstance(key, rsa.RSAPublicKey):
             key.verify(value, digest, padding.PKCS1v15(), prehashed)
-            return value
+            return True
         if isinstance(key, ec.EllipticCurvePublicKey):
-            half = (key.curve.key_size + 7) // 8
-            if len(value) == 2 * half and value[:1] != b"\x30":
-                value = encode_dss_signature(int.from_bytes(value[:half]), int.from_bytes(value[half:]))
             key.verify(value, digest, ec.ECDSA(prehashed))
-            return value
+            return True
     except (InvalidSignature, *UNREADABLE):
         pass
-    return b""
+    return False
 
 
 def _check(digests: Sequence[bytes], *, most: int) -> None:
