@@ -311,6 +311,30 @@ def test_a_key_is_destroyed_with_its_certificate(place: Place) -> None:
     assert all(content not in one for one in files(place.folder))
 
 
+@pytest.mark.parametrize("message", ["p10cr", "certconf", "pollreq"])
+def test_erasing_while_a_call_is_under_way_leaves_nothing(place: Place, message: str) -> None:
+    place.cmp.pending_after = timedelta(minutes=1 if message == "pollreq" else 0)
+    answered, told = place.cmp.message, place.submit() if message == "pollreq" else None
+    place.sandbox.advance(timedelta(minutes=2))
+
+    def erasing(request: Any) -> Any:
+        answer = answered(request)
+        if place.cmp.counts.get(message):
+            place.made.forget_stream(stream="subscription-0")
+        return answer
+
+    place.cmp.message = erasing  # type: ignore[method-assign]
+    with pytest.raises(Rejected) as refused:
+        _ = place.made.ask(reference=told.reference) if told else place.submit()
+    assert refused.value.reason == "erased"
+    assert {path.name for path in (place.folder / "keys").rglob("*") if path.is_file()} == {"keystore.json"}
+    with place.made._notebook.open() as pages:
+        assert pages.names("transaction") == pages.names("application") == ()
+    assert place.made.holdings(account=account()) == ()
+    place.sandbox.advance(timedelta(hours=2))
+    assert len(place.valid()) == (1 if message == "certconf" else 0)  # what was confirmed, the authority keeps
+
+
 def test_erasing_destroys_pages_and_keys_and_nothing_personal_was_readable(place: Place) -> None:
     fingerprint = place.issued()
     person = account()

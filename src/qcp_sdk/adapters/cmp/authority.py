@@ -11,6 +11,8 @@ CMP says nothing of a certificate's status: that is read from the authority's re
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 
@@ -22,7 +24,7 @@ from cryptography.x509.oid import NameOID
 from qcp_sdk.adapters.cmp.client import Certified, CmpClient, Waiting
 from qcp_sdk.adapters.cmp.keys import HolderKeys, public_of
 from qcp_sdk.adapters.shared.notebook import Notebook
-from qcp_sdk.adapters.shared.notebook_pages import Page
+from qcp_sdk.adapters.shared.notebook_pages import Page, erased
 from qcp_sdk.adapters.shared.noted_authority import Made, NotedAuthority, page_of
 from qcp_sdk.adapters.shared.revocation import RevocationSource
 from qcp_sdk.adapters.shared.x509 import UNREADABLE, common_name, name
@@ -91,6 +93,8 @@ class CmpAuthority(NotedAuthority):
         for handle in handles:
             self._keys.destroy(handle)
         super().forget_stream(stream=stream)
+        for handle in handles:  # of a call that was under way; from here on it is refused, and destroys them itself
+            self._keys.destroy(handle)
 
     @property
     def certificates(self) -> tuple[bytes, ...]:
@@ -111,20 +115,35 @@ class CmpAuthority(NotedAuthority):
 
     def _make(self, key: Key, application: Application, known: Page | None) -> Made:  # noqa: ARG002
         handle = hashlib.sha256(f"cmp|{key}".encode(errors="surrogatepass")).hexdigest()[:32]
-        page = self._page(handle)
+        with self._nothing_of_the_erased(handle):
+            return self._advanced(handle, self._begun(handle, application)) or Made(handle=handle)
+
+    def _begun(self, handle: str, application: Application) -> Page:
+        page, of = self._page(handle), application.subscription
         if page is None:
-            page = {"request": self._keys.request(handle, _subject(application)).hex()}
+            page = {"request": self._keys.request(handle, _subject(application)).hex(), "of": of}
             with self._notebook.open() as pages:
-                pages.put(_transaction(handle), page, of=application.subscription)
-                pages.put(f"holder/{application.subscription}/{handle}", {}, of=application.subscription)
-        return self._advanced(handle, page) or Made(handle=handle)
+                pages.put(_transaction(handle), page, of=of)
+                pages.put(f"holder/{of}/{handle}", {}, of=of)
+        return page
+
+    @contextmanager
+    def _nothing_of_the_erased(self, handle: str) -> Iterator[None]:
+        """Destroy the key of somebody who was erased while a call was under way."""
+        try:
+            yield
+        except Rejected as refusal:
+            if refusal.reason == erased().reason:
+                self._keys.destroy(handle)
+            raise
 
     def _look(self, handle: str) -> Made | None:
         page = self._page(handle)
         if page is None:
             raise Rejected("nothing is known of this request any more", reason="unknown_reference")
         try:
-            return self._advanced(handle, page)
+            with self._nothing_of_the_erased(handle):
+                return self._advanced(handle, page)
         except Unconfirmed as error:
             raise Unavailable(error.what, where=error.where, mend="ask again later") from error
 
@@ -134,16 +153,16 @@ class CmpAuthority(NotedAuthority):
             made = self._confirmed(handle, page)
             if made is not None:
                 return made
-            page = self._written(handle, {"request": page["request"]})  # it was revoked: from the beginning
+            page = self._written(handle, page)  # it was revoked: from the beginning
         reply = self._replied(page)
         if isinstance(reply, Waiting):
-            waiting = {"transaction": page["transaction"], "waiting": [reply.request, reply.nonce.hex()]}
-            self._written(handle, {"request": page["request"], **waiting})
+            waiting = [reply.request, reply.nonce.hex()]
+            self._written(handle, page, transaction=page["transaction"], waiting=waiting)
             return None
         self._check(page, reply)
         certified = [reply.certificate.hex(), [one.hex() for one in reply.extra], reply.request, reply.nonce.hex()]
-        told = {"request": page["request"], "transaction": page["transaction"], "certified": certified}
-        made = self._confirmed(handle, self._written(handle, told))
+        page = self._written(handle, page, transaction=page["transaction"], certified=certified)
+        made = self._confirmed(handle, page)
         if made is None:
             raise Unavailable(
                 "the authority revoked the certificate that it issued", mend="ask again with the same key"
@@ -174,11 +193,16 @@ class CmpAuthority(NotedAuthority):
         )
         if not self._client.confirm(certified, transaction=bytes.fromhex(page["transaction"])):
             if "forgotten" not in page:
-                page = self._written(handle, {**page, "forgotten": self._clock.now().isoformat()})
+                now = self._clock.now().isoformat()
+                page = self._written(
+                    handle, page, transaction=page["transaction"], certified=page["certified"], forgotten=now
+                )
             if not self._in_force(certified.certificate, since=datetime.fromisoformat(page["forgotten"])):
                 return None
         chain = (certified.certificate, *self._chain)
         self._keys.certified(handle, chain)
+        if self._page(handle) is None:
+            raise erased()
         return Made(handle=handle, certificates=chain)
 
     def _in_force(self, der: bytes, *, since: datetime) -> bool:
@@ -242,9 +266,12 @@ class CmpAuthority(NotedAuthority):
         with self._notebook.open() as pages:
             return pages.get(_transaction(handle))
 
-    def _written(self, handle: str, page: Page) -> Page:
+    def _written(self, handle: str, page: Page, **told: object) -> Page:
+        """Write down how far it went: the request, whose it is, and what is told."""
+        of = page.get("of", "")  # older pages do not say
+        page = {"request": page["request"], "of": of, **told}
         with self._notebook.open() as pages:
-            pages.put(_transaction(handle), page)
+            pages.put(_transaction(handle), page, of=of)
         return page
 
 

@@ -271,7 +271,8 @@ class CscSigner:
     ) -> Page:
         """Go on after the code was accepted: have it signed, or write down what is waited for."""
         handle = _handle(key)
-        page: Page = {"digests": [digest.hex() for digest in digests], "fingerprint": fingerprint}
+        of = stream_of(key)
+        page: Page = {"digests": [digest.hex() for digest in digests], "fingerprint": fingerprint, "of": of}
         if told is not None:
             self._spend(key, challenge, told)
         if isinstance(told, AuthorizationPending):
@@ -280,7 +281,7 @@ class CscSigner:
             page["answers"] = self._signed(handle, fingerprint, digests, credential)
         answer = {"handle": handle}
         with self._notebook.open() as pages:
-            pages.put(f"activation/{handle}", page, of=stream_of(key))
+            pages.put(f"activation/{handle}", page, of=of)
             remember(pages, key=key, meant=intent, answer=answer)
         self._granted.pop(handle, None)
         return answer
@@ -383,7 +384,7 @@ class CscSigner:
                     return SigningPending(handle=handle, note="the signatory has not agreed yet")
                 page["answers"] = answers
                 with self._notebook.open() as pages:
-                    pages.put(f"activation/{handle}", page)
+                    pages.put(f"activation/{handle}", page, of=page.get("of", ""))
                 self._granted.pop(handle, None)
         return tuple(
             HashRefused(digest=bytes.fromhex(digest), reason=reason)
