@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
@@ -36,8 +36,11 @@ from qcp_sdk.cli import main
 from qcp_sdk.errors import ConfigurationError, DocumentError, Rejected, Unavailable
 from qcp_sdk.levels import CertificateLevel, SignatureLevel
 from qcp_sdk.ports.signer import HashSigned
+from qcp_sdk.sandbox.faults import BAD_NETWORK
+from qcp_sdk.sandbox.server import Sandbox, Served
 from qcp_sdk.testing.conformance.examples import START, account
 from qcp_sdk.testing.conformance.timestamps import TimestampsConformance
+from qcp_sdk.testing.spoiling import faults_of, persistent
 from qcp_sdk.values import ContentHash, Key, Secret
 from qcp_sdk.verification import TrustStore, verify
 
@@ -157,6 +160,21 @@ class TestHttpTimestamps(TimestampsConformance):
         told = cms.ContentInfo.load(token)["content"]["encap_content_info"]["content"].parsed
         at: datetime = told["gen_time"].native
         return bytes(told["message_imprint"]["hashed_message"].native), at.astimezone(UTC)
+
+
+class TestHttpTimestampsOverABadNetwork(TestHttpTimestamps):
+    """The same exam at the sandbox's authority, while three requests in ten fail."""
+
+    @pytest.fixture(autouse=True)
+    def _served_by_the_sandbox(self) -> Iterator[None]:
+        with ExitStack() as self.open:
+            yield
+
+    def make_timestamps(self) -> HttpTimestamps:
+        sandbox = Sandbox(base=self.clock, only=["cmp"])
+        sandbox.faults.unreliable(faults_of(9, BAD_NETWORK))
+        served = self.open.enter_context(Served(sandbox))
+        return persistent(HttpTimestamps(f"{served.url}/cmp/tsa"))
 
 
 class TestAuthorityThatMisbehaves:

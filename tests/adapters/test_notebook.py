@@ -12,7 +12,7 @@ import pytest
 from qcp_sdk.adapters.memory.keys import MemoryKeys
 from qcp_sdk.adapters.shared.answers import KeptAnswers, stream_of
 from qcp_sdk.adapters.shared.notebook import FileNotebook, MemoryNotebook, Notebook
-from qcp_sdk.errors import Unavailable
+from qcp_sdk.errors import Rejected, Unavailable
 from qcp_sdk.testing.conformance.examples import account
 from qcp_sdk.testing.leaks import files, leaks
 from qcp_sdk.values import Key
@@ -59,9 +59,11 @@ def test_one_subscription_is_forgotten_and_no_other(notebook: Notebook) -> None:
     assert [there(notebook, f"page/{of}") for of in ("s-1", "s-2", "nobody")] == [False, True, True]
     with notebook.open() as pages:
         assert pages.names("page") == ("page/s-2", "page/nobody")
-    put(notebook, "page/s-1", of="s-1")  # a late answer: it is forgotten by the next call
-    notebook.forget_stream(stream="s-1")
-    assert not there(notebook, "page/s-1")
+    for name in ("page/s-1", "page/new"):  # a late answer
+        with pytest.raises(Rejected) as refused:
+            put(notebook, name, of="s-1")
+        assert (refused.value.reason, there(notebook, name)) == ("erased", False)
+    put(notebook, "page/s-2", of="s-2")
 
 
 def test_a_page_stays_whose_it_was_at_first(notebook: Notebook) -> None:

@@ -6,7 +6,7 @@ It speaks `ir`, `cr`, `p10cr`, `certConf`, `pollReq` and `rr`, protected by the 
 
 Script: `{"refuse_next": "bad_cert_template"}` (a word of `cmp_shapes.FAILURES`), `{"pending_after": 3600}`,
 `{"confirm_within": 60}`, in seconds; `{"decide": true}` decides what waits; `{"client": "<DER in hex>"}` trusts a
-client.
+client. `{"forgets": true}` has a second `certConf` answered as OpenSSL's server does: badRequest, not certConfirmed.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class CmpSandbox(PublishedPki):
         self.clients: set[bytes] = set()
         self.refusals: list[str] = []
         self.pending_after, self.confirm_within = timedelta(0), CONFIRM_WITHIN
-        self.iterations = 500
+        self.iterations, self.forgets = 500, False
         self.counts: dict[str, int] = {}
 
     def tick(self) -> None:
@@ -120,6 +120,8 @@ class CmpSandbox(PublishedPki):
                 self.refusals.append(value)
             elif word in ("pending_after", "confirm_within") and isinstance(value, int | float):
                 setattr(self, word, timedelta(seconds=value))
+            elif word == "forgets" and isinstance(value, bool):
+                self.forgets = value
             elif word == "decide":
                 for one in self.transactions.values():
                     one.decided_at = self.clock.now()
@@ -262,7 +264,7 @@ class CmpSandbox(PublishedPki):
         if one.certificate is None or len(said.content) != 1:
             raise Refused("bad_request", "nothing waits for this")
         if one.confirmed:
-            raise Refused("cert_confirmed")
+            raise Refused("bad_request" if self.forgets else "cert_confirmed")
         told = said.content[0]
         if told["hash"].native != one.certificate.fingerprint(hashes.SHA256()):
             raise Refused("bad_cert_id", "it is another certificate")

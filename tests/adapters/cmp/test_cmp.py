@@ -21,7 +21,7 @@ from qcp_sdk.errors import ConfigurationError, Rejected, Unavailable, Unconfirme
 from qcp_sdk.ports.answers import Pending
 from qcp_sdk.ports.authority import CertificateAuthority
 from qcp_sdk.sandbox.cmp import REFERENCE, SECRET, CmpSandbox
-from qcp_sdk.sandbox.faults import Fault, FaultKind
+from qcp_sdk.sandbox.faults import BAD_NETWORK, Fault, FaultKind
 from qcp_sdk.sandbox.pki import SandboxPki
 from qcp_sdk.sandbox.server import Sandbox
 from qcp_sdk.subscription.facts import CertificateIssued, CertificatePending, CertificateRefused
@@ -118,8 +118,8 @@ class TestCmpOverABadNetwork(AuthorityConformance):
         if refuses:
             # A refusal whose answer is lost is forgotten by the authority, and so asked for anew.
             self.place.cmp.refusals += ["bad_cert_template"] * 40
-        kinds = (FaultKind.DOWN, FaultKind.RATE_LIMITED, FaultKind.LOST, FaultKind.GARBLED)
-        self.place.sandbox.faults.decide = faults_of(11, kinds)
+        self.place.cmp.forgets = True
+        self.place.sandbox.faults.unreliable(faults_of(11, BAD_NETWORK))
         return persistent(self.place.made)
 
     def restarted(self, authority: CertificateAuthority) -> CertificateAuthority:
@@ -140,6 +140,47 @@ def test_a_lost_answer_never_makes_two_certificates(place: Place, message: str) 
     assert place.made.status(fingerprint=fingerprint).kind is StatusKind.GOOD
     assert place.submit().certificate.fingerprint == fingerprint
     assert place.cmp.counts["p10cr"] == (2 if message == "p10cr" else 1)
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+@pytest.mark.parametrize("fault", [FaultKind.LOST, FaultKind.GARBLED, FaultKind.DUPLICATED])
+def test_a_confirmation_may_be_answered_twice_as_the_authority_likes(
+    place: Place, fault: FaultKind, *, forgets: bool
+) -> None:
+    place.cmp.script({"forgets": forgets})
+    place.sandbox.faults.add(Fault(kind=FaultKind.SLOW, provider="cmp", seconds=0))
+    place.sandbox.faults.add(Fault(kind=fault, provider="cmp"))
+    fingerprint = persistent(place).issued()
+    place.sandbox.advance(timedelta(hours=2))
+    assert (len(place.valid()), place.cmp.counts) == (1, {"p10cr": 1, "certconf": 2})
+    assert place.made.status(fingerprint=fingerprint).kind is StatusKind.GOOD
+
+
+@pytest.mark.parametrize("pends", [False, True])
+def test_while_no_newer_list_speaks_of_a_forgotten_confirmation_nothing_is_ordered(
+    place: Place, *, pends: bool
+) -> None:
+    place.cmp.forgets, place.cmp.pending_after = True, timedelta(minutes=1 if pends else 0)
+    told = place.submit() if pends else None
+    before = place.cmp.pki.crl(issuer=place.cmp.pki.authority)
+    place.sandbox.advance(timedelta(minutes=2))
+
+    def asked() -> Any:
+        return place.made.ask(reference=told.reference) if told else place.submit()
+
+    place.lose("certconf")
+    with pytest.raises((Unavailable, Unconfirmed)):
+        asked()
+    for list_ in (before, None, b"no list"):
+        place.revocation = Lists(list_)
+        place.made = place.authority()
+        with pytest.raises(Unavailable if pends else Unconfirmed):
+            asked()
+        assert place.cmp.counts["p10cr"] == 1
+    place.revocation = place.cmp.pki
+    place.made = place.authority()
+    assert isinstance(asked(), CertificateIssued)
+    assert (len(place.valid()), place.cmp.counts["p10cr"]) == (1, 1)
 
 
 def test_a_certificate_that_the_authority_dropped_is_made_anew(place: Place) -> None:
@@ -268,6 +309,30 @@ def test_a_key_is_destroyed_with_its_certificate(place: Place) -> None:
     assert keys_in(place) == []
     assert place.held.find(fingerprint) is None
     assert all(content not in one for one in files(place.folder))
+
+
+@pytest.mark.parametrize("message", ["p10cr", "certconf", "pollreq"])
+def test_erasing_while_a_call_is_under_way_leaves_nothing(place: Place, message: str) -> None:
+    place.cmp.pending_after = timedelta(minutes=1 if message == "pollreq" else 0)
+    answered, told = place.cmp.message, place.submit() if message == "pollreq" else None
+    place.sandbox.advance(timedelta(minutes=2))
+
+    def erasing(request: Any) -> Any:
+        answer = answered(request)
+        if place.cmp.counts.get(message):
+            place.made.forget_stream(stream="subscription-0")
+        return answer
+
+    place.cmp.message = erasing  # type: ignore[method-assign]
+    with pytest.raises(Rejected) as refused:
+        _ = place.made.ask(reference=told.reference) if told else place.submit()
+    assert refused.value.reason == "erased"
+    assert {path.name for path in (place.folder / "keys").rglob("*") if path.is_file()} == {"keystore.json"}
+    with place.made._notebook.open() as pages:
+        assert pages.names("transaction") == pages.names("application") == ()
+    assert place.made.holdings(account=account()) == ()
+    place.sandbox.advance(timedelta(hours=2))
+    assert len(place.valid()) == (1 if message == "certconf" else 0)  # what was confirmed, the authority keeps
 
 
 def test_erasing_destroys_pages_and_keys_and_nothing_personal_was_readable(place: Place) -> None:

@@ -246,6 +246,7 @@ def test_we_have_a_certificate_issued_by_openssl_s_server(peer: Peer, judge: Jud
         assert isinstance(told, Certified)
         assert told.certificate == peer.certificate.public_bytes(Encoding.DER)
         assert client.confirm(told, transaction=TRANSACTION)
+        assert not client.confirm(told, transaction=TRANSACTION)  # it knows nothing of what is finished
         client.revoke(serial_number=peer.certificate.serial_number, reason="key_compromise")
 
 

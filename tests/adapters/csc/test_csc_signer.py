@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from qcp_sdk.adapters.csc import CscAuthority, CscSigner
 from qcp_sdk.adapters.csc.client import Version
@@ -25,6 +27,7 @@ from qcp_sdk.errors import Rejected, Unavailable, Unconfirmed
 from qcp_sdk.ports.authority import Decision
 from qcp_sdk.ports.signer import HashAnswer, HashRefused, HashSigned, SigningChallenge, SigningPending
 from qcp_sdk.sandbox.csc_state import CscRules, SandboxCredential
+from qcp_sdk.sandbox.pki import SandboxPki
 from qcp_sdk.subscription.facts import CertificateIssued, CertificatePending
 from qcp_sdk.testing.conformance.examples import START, account, application, digest, name_of
 from qcp_sdk.values import ChallengeId, Fingerprint, Key, Secret
@@ -523,3 +526,19 @@ def persistently(call: Callable[[], T]) -> T:
         except (Unavailable, Unconfirmed):
             continue
     pytest.fail("it never answers")
+
+
+def test_r_beside_s_is_read_whatever_r_begins_with() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    made = SandboxPki(clock=ManualClock(START)).certify(key.public_key(), given="Jessica", last="Poussart")
+    certificate = made.public_bytes(Encoding.DER)
+    while True:  # one in 256
+        signed = sign_digest(key, HUNDRED[0])
+        r, s = (number.to_bytes(32) for number in decode_dss_signature(signed))
+        if r[:1] == b"\x30":
+            break
+    assert checked(certificate, HUNDRED[0], r + s) == signed
+    assert checked(certificate, HUNDRED[0], signed) == signed
+    for wrong in (s + r, r + s + b"\x00", b"\x30" * 64, b""):
+        assert checked(certificate, HUNDRED[0], wrong) == b""
+    assert checked(b"no certificate", HUNDRED[0], signed) == b""

@@ -3,7 +3,7 @@
 The installation makes the key and a PKCS#10 request, the authority certifies it, and the certificate is *confirmed*:
 one whose confirmation never comes is no certificate (RFC 4210 § 5.3.18: the authority revokes it). That makes issuing
 once out of a protocol that knows no idempotency keys: a lost answer is asked for anew in a new transaction, and a lost
-confirmation is sent again in its own.
+confirmation is sent again in its own. Where the authority then knows nothing of the transaction, its list decides.
 
 CMP says nothing of a certificate's status: that is read from the authority's revocation list, which is verified.
 """
@@ -11,6 +11,8 @@ CMP says nothing of a certificate's status: that is read from the authority's re
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 
@@ -22,13 +24,13 @@ from cryptography.x509.oid import NameOID
 from qcp_sdk.adapters.cmp.client import Certified, CmpClient, Waiting
 from qcp_sdk.adapters.cmp.keys import HolderKeys, public_of
 from qcp_sdk.adapters.shared.notebook import Notebook
-from qcp_sdk.adapters.shared.notebook_pages import Page
+from qcp_sdk.adapters.shared.notebook_pages import Page, erased
 from qcp_sdk.adapters.shared.noted_authority import Made, NotedAuthority, page_of
 from qcp_sdk.adapters.shared.revocation import RevocationSource
 from qcp_sdk.adapters.shared.x509 import UNREADABLE, common_name, name
 from qcp_sdk.certificates import StatusKind
 from qcp_sdk.certificates import read as read_certificate
-from qcp_sdk.errors import ConfigurationError, Rejected, Unavailable
+from qcp_sdk.errors import ConfigurationError, Rejected, Unavailable, Unconfirmed
 from qcp_sdk.ports.clock import Clock
 from qcp_sdk.subscription.effects import Application
 from qcp_sdk.values import Fingerprint, Key, PhoneNumber
@@ -91,6 +93,8 @@ class CmpAuthority(NotedAuthority):
         for handle in handles:
             self._keys.destroy(handle)
         super().forget_stream(stream=stream)
+        for handle in handles:  # of a call that was under way; from here on it is refused, and destroys them itself
+            self._keys.destroy(handle)
 
     @property
     def certificates(self) -> tuple[bytes, ...]:
@@ -111,19 +115,37 @@ class CmpAuthority(NotedAuthority):
 
     def _make(self, key: Key, application: Application, known: Page | None) -> Made:  # noqa: ARG002
         handle = hashlib.sha256(f"cmp|{key}".encode(errors="surrogatepass")).hexdigest()[:32]
-        page = self._page(handle)
+        with self._nothing_of_the_erased(handle):
+            return self._advanced(handle, self._begun(handle, application)) or Made(handle=handle)
+
+    def _begun(self, handle: str, application: Application) -> Page:
+        page, of = self._page(handle), application.subscription
         if page is None:
-            page = {"request": self._keys.request(handle, _subject(application)).hex()}
+            page = {"request": self._keys.request(handle, _subject(application)).hex(), "of": of}
             with self._notebook.open() as pages:
-                pages.put(_transaction(handle), page, of=application.subscription)
-                pages.put(f"holder/{application.subscription}/{handle}", {}, of=application.subscription)
-        return self._advanced(handle, page) or Made(handle=handle)
+                pages.put(_transaction(handle), page, of=of)
+                pages.put(f"holder/{of}/{handle}", {}, of=of)
+        return page
+
+    @contextmanager
+    def _nothing_of_the_erased(self, handle: str) -> Iterator[None]:
+        """Destroy the key of somebody who was erased while a call was under way."""
+        try:
+            yield
+        except Rejected as refusal:
+            if refusal.reason == erased().reason:
+                self._keys.destroy(handle)
+            raise
 
     def _look(self, handle: str) -> Made | None:
         page = self._page(handle)
         if page is None:
             raise Rejected("nothing is known of this request any more", reason="unknown_reference")
-        return self._advanced(handle, page)
+        try:
+            with self._nothing_of_the_erased(handle):
+                return self._advanced(handle, page)
+        except Unconfirmed as error:
+            raise Unavailable(error.what, where=error.where, mend="ask again later") from error
 
     def _advanced(self, handle: str, page: Page) -> Made | None:
         """Go on with a transaction from where it was left: asked, polled, certified, confirmed."""
@@ -131,18 +153,20 @@ class CmpAuthority(NotedAuthority):
             made = self._confirmed(handle, page)
             if made is not None:
                 return made
-            page = self._written(handle, {"request": page["request"]})  # it was dropped: from the beginning
+            page = self._written(handle, page)  # it was revoked: from the beginning
         reply = self._replied(page)
         if isinstance(reply, Waiting):
-            waiting = {"transaction": page["transaction"], "waiting": [reply.request, reply.nonce.hex()]}
-            self._written(handle, {"request": page["request"], **waiting})
+            waiting = [reply.request, reply.nonce.hex()]
+            self._written(handle, page, transaction=page["transaction"], waiting=waiting)
             return None
         self._check(page, reply)
         certified = [reply.certificate.hex(), [one.hex() for one in reply.extra], reply.request, reply.nonce.hex()]
-        told = {"request": page["request"], "transaction": page["transaction"], "certified": certified}
-        made = self._confirmed(handle, self._written(handle, told))
+        page = self._written(handle, page, transaction=page["transaction"], certified=certified)
+        made = self._confirmed(handle, page)
         if made is None:
-            raise Unavailable("the authority forgot the certificate that it issued", mend="ask again with the same key")
+            raise Unavailable(
+                "the authority revoked the certificate that it issued", mend="ask again with the same key"
+            )
         return made
 
     def _replied(self, page: Page) -> Certified | Waiting:
@@ -159,7 +183,7 @@ class CmpAuthority(NotedAuthority):
         return self._client.request(bytes.fromhex(page["request"]), transaction=bytes.fromhex(page["transaction"]))
 
     def _confirmed(self, handle: str, page: Page) -> Made | None:
-        """Confirm what was certified; None where the authority dropped it."""
+        """Confirm what was certified; None where the authority revoked it."""
         certificate, extra, request, nonce = page["certified"]
         certified = Certified(
             certificate=bytes.fromhex(certificate),
@@ -168,10 +192,37 @@ class CmpAuthority(NotedAuthority):
             nonce=bytes.fromhex(nonce),
         )
         if not self._client.confirm(certified, transaction=bytes.fromhex(page["transaction"])):
-            return None
+            if "forgotten" not in page:
+                now = self._clock.now().isoformat()
+                page = self._written(
+                    handle, page, transaction=page["transaction"], certified=page["certified"], forgotten=now
+                )
+            if not self._in_force(certified.certificate, since=datetime.fromisoformat(page["forgotten"])):
+                return None
         chain = (certified.certificate, *self._chain)
         self._keys.certified(handle, chain)
+        if self._page(handle) is None:
+            raise erased()
         return Made(handle=handle, certificates=chain)
+
+    def _in_force(self, der: bytes, *, since: datetime) -> bool:
+        """Say what the list makes of a certificate whose transaction the authority knew no more at `since`.
+
+        It was confirmed, and its `pkiconf` was lost; or it was dropped, and so revoked (RFC 4210 § 5.3.18). A list that
+        is older than that answer may not name it yet: ordering another on its word would make two.
+        """
+        try:
+            told = self._listed(der)
+        except Unavailable as error:
+            raise Unconfirmed(error.what, where=error.where, mend="ask again later with the same key") from error
+        if told is not None and _entry(told, der) is not None:
+            return False
+        if told is None or told.last_update_utc < since:
+            raise Unconfirmed(
+                "the authority knows the transaction no more, and has published no newer list",
+                mend="ask again with the same key, once it has",
+            )
+        return True
 
     def _check(self, page: Page, reply: Certified) -> None:
         """Refuse a certificate of another key, or that this authority did not sign."""
@@ -195,9 +246,7 @@ class CmpAuthority(NotedAuthority):
         told = self._listed(der)
         if told is None:
             return StatusKind.UNKNOWN
-        serial_number = x509.load_der_x509_certificate(der).serial_number
-        entry = told.get_revoked_certificate_by_serial_number(serial_number)
-        return StatusKind.GOOD if entry is None else StatusKind.REVOKED
+        return StatusKind.GOOD if _entry(told, der) is None else StatusKind.REVOKED
 
     def _listed(self, der: bytes | None) -> x509.CertificateRevocationList | None:
         content = self._revocation.crl(issuer=self._chain[0], certificate=der)
@@ -217,10 +266,17 @@ class CmpAuthority(NotedAuthority):
         with self._notebook.open() as pages:
             return pages.get(_transaction(handle))
 
-    def _written(self, handle: str, page: Page) -> Page:
+    def _written(self, handle: str, page: Page, **told: object) -> Page:
+        """Write down how far it went: the request, whose it is, and what is told."""
+        of = page.get("of", "")  # older pages do not say
+        page = {"request": page["request"], "of": of, **told}
         with self._notebook.open() as pages:
-            pages.put(_transaction(handle), page)
+            pages.put(_transaction(handle), page, of=of)
         return page
+
+
+def _entry(told: x509.CertificateRevocationList, der: bytes) -> x509.RevokedCertificate | None:
+    return told.get_revoked_certificate_by_serial_number(x509.load_der_x509_certificate(der).serial_number)
 
 
 def _transaction(handle: str) -> str:

@@ -133,7 +133,10 @@ class CmpClient:
             return None  # it does not speak of this, and knows us: its answer was protected
 
     def confirm(self, certified: Certified, *, transaction: bytes, taken: bool = True) -> bool:
-        """Take the certificate, or refuse it; say whether the authority knows the transaction (still).
+        """Take the certificate, or refuse it; say whether the authority answered that it knows.
+
+        It did not where it knows the transaction no more: an authority may say so of what it dropped, and of what was
+        confirmed before [tried: OpenSSL's server]. Only its revocation list tells these apart.
 
         Raises:
             Unavailable: It was not asked.
@@ -145,7 +148,7 @@ class CmpClient:
         try:
             told = self._asked("certconf", content, transaction, acts=True, answers=certified.nonce)
         except Rejected as refusal:
-            # The answer before was lost: it is confirmed already, or the authority forgot the transaction.
+            # The answer before was lost. RFC 4210 has a word for that, certConfirmed; nobody has to use it.
             if refusal.reason not in ("cert_confirmed", "bad_request", "bad_cert_id", "incorrect_data"):
                 raise
             return refusal.reason == "cert_confirmed"

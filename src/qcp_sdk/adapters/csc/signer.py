@@ -286,7 +286,8 @@ class CscSigner:
     ) -> Page:
         """Go on after the code was accepted: have it signed, or write down what is waited for."""
         handle = _handle(key)
-        page: Page = {"digests": [digest.hex() for digest in digests], "fingerprint": fingerprint}
+        of = stream_of(key)
+        page: Page = {"digests": [digest.hex() for digest in digests], "fingerprint": fingerprint, "of": of}
         if told is not None:
             self._spend(key, challenge, told)
         if isinstance(told, AuthorizationPending):
@@ -295,7 +296,7 @@ class CscSigner:
             page["answers"] = self._signed(handle, fingerprint, digests, credential)
         answer = {"handle": handle}
         with self._notebook.open() as pages:
-            pages.put(f"activation/{handle}", page, of=stream_of(key))
+            pages.put(f"activation/{handle}", page, of=of)
             remember(pages, key=key, meant=intent, answer=answer)
         self._granted.pop(handle, None)
         return answer
@@ -398,7 +399,7 @@ class CscSigner:
                     return SigningPending(handle=handle, note="the signatory has not agreed yet")
                 page["answers"] = answers
                 with self._notebook.open() as pages:
-                    pages.put(f"activation/{handle}", page)
+                    pages.put(f"activation/{handle}", page, of=page.get("of", ""))
                 self._granted.pop(handle, None)
         return tuple(
             HashRefused(digest=bytes.fromhex(digest), reason=reason)
@@ -470,23 +471,36 @@ class CscSigner:
 def checked(certificate: bytes, digest: bytes, value: bytes) -> bytes:
     """Give the value as PDFs hold it (for ECDSA: DER of r and s), or nothing where it is no signature of this key.
 
-    A service may write ECDSA as r and s side by side (IEEE P1363): that is turned into DER.
+    A service may write ECDSA as r and s side by side (IEEE P1363): that is turned into DER. Which of the two it is,
+    only the key says: r too may begin as DER does.
     """
     try:
         key = x509.load_der_x509_certificate(certificate).public_key()
-        prehashed = Prehashed(hashes.SHA256())
+    except UNREADABLE:
+        return b""
+    if _verifies(key, digest, value):
+        return value
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        half = (key.curve.key_size + 7) // 8
+        if len(value) == 2 * half:
+            value = encode_dss_signature(int.from_bytes(value[:half]), int.from_bytes(value[half:]))
+            if _verifies(key, digest, value):
+                return value
+    return b""
+
+
+def _verifies(key: object, digest: bytes, value: bytes) -> bool:
+    prehashed = Prehashed(hashes.SHA256())
+    try:
         if isinstance(key, rsa.RSAPublicKey):
             key.verify(value, digest, padding.PKCS1v15(), prehashed)
-            return value
+            return True
         if isinstance(key, ec.EllipticCurvePublicKey):
-            half = (key.curve.key_size + 7) // 8
-            if len(value) == 2 * half and value[:1] != b"\x30":
-                value = encode_dss_signature(int.from_bytes(value[:half]), int.from_bytes(value[half:]))
             key.verify(value, digest, ec.ECDSA(prehashed))
-            return value
+            return True
     except (InvalidSignature, *UNREADABLE):
         pass
-    return b""
+    return False
 
 
 def _check(digests: Sequence[bytes], *, most: int) -> None:

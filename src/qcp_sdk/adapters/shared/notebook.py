@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from qcp_sdk.adapters.shared.answers import stream_of
-from qcp_sdk.adapters.shared.notebook_pages import Page, SealedPages, shelf_of
+from qcp_sdk.adapters.shared.notebook_pages import Page, SealedPages, erased, shelf_of
 from qcp_sdk.errors import ConfigurationError, Rejected, Unavailable
 from qcp_sdk.ports.keys import Keys
 from qcp_sdk.values import Key
@@ -38,7 +38,10 @@ class Pages(Protocol):
     def put(self, name: str, page: Mapping[str, object], *, of: str = "") -> None:
         """Write the page of this name anew; `of` is the id of the subscription or ceremony that it is about.
 
-        A page stays whose it was at first: `of` need not be said again.
+        A page stays whose it was at first. Say `of` again in a later transaction: it may have been forgotten meanwhile.
+
+        Raises:
+            Rejected: `erased`: that owner was forgotten.
         """
 
     def names(self, shelf: str) -> tuple[str, ...]:
@@ -56,7 +59,7 @@ class Notebook(Protocol):
         """
 
     def forget_stream(self, *, stream: str) -> None:
-        """Destroy every page that is about this subscription or ceremony. Repeatable.
+        """Destroy every page that is about this subscription or ceremony, and refuse new ones. Repeatable.
 
         Raises:
             Unavailable: The notebook cannot be read or written.
@@ -129,24 +132,26 @@ class MemoryNotebook:
 
     def __init__(self) -> None:
         self._lock, self._pages = threading.Lock(), dict[str, tuple[str, str]]()
+        self._forgotten: set[str] = set()
 
     @contextmanager
     def open(self) -> Iterator[Pages]:
         """Begin a transaction."""
         with self._lock:
-            pages = _MemoryPages(dict(self._pages))
+            pages = _MemoryPages(dict(self._pages), self._forgotten)
             yield pages
             self._pages = pages.written
 
     def forget_stream(self, *, stream: str) -> None:
         """Destroy every page that is about this subscription or ceremony. Repeatable."""
         with self._lock:
+            self._forgotten.add(stream)
             self._pages = {name: one for name, one in self._pages.items() if one[0] != stream}
 
 
 class _MemoryPages:
-    def __init__(self, written: dict[str, tuple[str, str]]) -> None:
-        self.written = written
+    def __init__(self, written: dict[str, tuple[str, str]], forgotten: set[str]) -> None:
+        self.written, self._forgotten = written, forgotten
 
     def get(self, name: str) -> Page | None:
         page = self.written.get(name)
@@ -154,7 +159,10 @@ class _MemoryPages:
 
     def put(self, name: str, page: Mapping[str, object], *, of: str = "") -> None:
         before = self.written.get(name)
-        self.written[name] = (before[0] if before is not None else of), json.dumps(page)
+        owner = before[0] if before is not None else of
+        if owner in self._forgotten:
+            raise erased()
+        self.written[name] = owner, json.dumps(page)
 
     def names(self, shelf: str) -> tuple[str, ...]:
         return tuple(name for name in self.written if shelf_of(name) == shelf)

@@ -25,8 +25,14 @@ _SCHEMA: Final = (
     "CREATE INDEX IF NOT EXISTS pages_by_shelf ON sealed_pages (shelf, number)",
     "CREATE INDEX IF NOT EXISTS pages_by_owner ON sealed_pages (owner)",
     "CREATE TABLE IF NOT EXISTS owners (owner BLOB PRIMARY KEY, key BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS forgotten (owner BLOB PRIMARY KEY)",
 )
 _NOBODY: Final = b""
+
+
+def erased() -> Rejected:
+    """Give the refusal to write about whom was forgotten: a call was on its way."""
+    return Rejected("it was erased: nothing is written down about it any more", reason="erased")
 
 
 def shelf_of(name: str) -> str:
@@ -54,7 +60,11 @@ class SealedPages:
         return self._opened(*row)[1] if row is not None else None
 
     def put(self, name: str, page: Mapping[str, object], *, of: str = "") -> None:
-        """Write the page of this name anew; it stays whose it was at first."""
+        """Write the page of this name anew; it stays whose it was at first.
+
+        Raises:
+            Rejected: `erased`: its owner was forgotten.
+        """
         blind = self._blind("name", name)
         row = self._connection.execute("SELECT owner FROM sealed_pages WHERE name = ?", (blind,)).fetchone()
         owner = row[0] if row is not None else self._blind("owner", of) if of else _NOBODY
@@ -73,8 +83,9 @@ class SealedPages:
         return tuple(self._opened(*row)[0] for row in rows.fetchall())
 
     def forget(self, stream: str) -> None:
-        """Destroy this owner's key, then its pages."""
+        """Destroy this owner's key, then its pages; what comes late is refused."""
         owner = self._blind("owner", stream)
+        self._connection.execute("INSERT OR IGNORE INTO forgotten (owner) VALUES (?)", (owner,))
         self._connection.execute("DELETE FROM owners WHERE owner = ?", (owner,))
         self._connection.execute("DELETE FROM sealed_pages WHERE owner = ?", (owner,))
 
@@ -97,6 +108,8 @@ class SealedPages:
             return sealed.unseal(self._key, f"notebook/owner/{owner.hex()}", row[0])
         if not make:
             raise Rejected("the key of this page is gone", reason="unknown_key")
+        if self._connection.execute("SELECT 1 FROM forgotten WHERE owner = ?", (owner,)).fetchone() is not None:
+            raise erased()
         key = os.urandom(sealed.SIZE)
         wrapped = sealed.seal(self._key, f"notebook/owner/{owner.hex()}", key)
         self._connection.execute("INSERT INTO owners (owner, key) VALUES (?, ?)", (owner, wrapped))

@@ -175,7 +175,7 @@ class NotedAuthority(ABC):
                     return Pending(note="the certificate is being made")
                 page["answer"] = answer
                 with self._notebook.open() as pages:
-                    pages.put(f"application/{reference}", page)
+                    pages.put(f"application/{reference}", page, of=page["of"])
         decided = self._told(page["answer"])
         assert not isinstance(decided, CertificatePending)
         return decided
