@@ -209,12 +209,6 @@ def test_a_row_of_a_forged_form_is_dropped_however_long_its_number(walk: Any) ->
     assert form.order == ["other-1"]
 
 
-def test_a_row_of_a_forged_form_is_dropped_however_long_its_number(walk: Any) -> None:
-    form = Form(walk)
-    form.send("POST", {"do": ["other"], "row": ["other-" + "1" * 5_000]})
-    assert form.order == ["other-1"]
-
-
 def test_nobody_and_too_many(walk: Any) -> None:
     form = Form(walk)
     form.press("validate")
