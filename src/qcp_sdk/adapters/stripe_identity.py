@@ -14,7 +14,7 @@ from typing import Final
 from qcp_sdk.adapters.shared.fields import Fields
 from qcp_sdk.adapters.shared.http import Answer, Http, segment
 from qcp_sdk.adapters.shared.probing import told_time
-from qcp_sdk.adapters.shared.sessions import Means, Sessions, Verdict, told
+from qcp_sdk.adapters.shared.sessions import CANCELLED, Means, Sessions, Verdict, told
 from qcp_sdk.adapters.shared.webhooks import (
     TOLERANCE,
     bounded,
@@ -158,12 +158,14 @@ class StripeIdentity:
         """Close the session; one that has ended, or was never known, is left as it is.
 
         Raises:
-            Unavailable: Stripe was not reached: nothing is cancelled yet.
+            Unavailable: Stripe was not reached: it may be open there; asked again, it is closed there too.
         """
         if self._sessions.expires(session) is None:
             return
-        if isinstance(self.ask(session=session), Pending | CaptureFinished):
-            self._sessions.settled(session, Verdict(Means.ABANDONED))
+        verdict = self._sessions.verdict(session)
+        if verdict is None and isinstance(self.ask(session=session), Pending | CaptureFinished):
+            verdict = self._sessions.settled(session, CANCELLED)
+        if verdict == CANCELLED:  # also where an earlier try did not reach Stripe
             # 400: it is being processed, and ends by itself; for us it is over.
             self._http.ask(
                 "POST",

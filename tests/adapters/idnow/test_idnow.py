@@ -125,6 +125,20 @@ def idnow(sandbox: Sandbox, tmp_path: Path) -> IdnowIdentity:
     return adapter(sandbox, tmp_path)
 
 
+def failing_once(sandbox: Sandbox, fails: Callable[[Any], bool]) -> Http:
+    """Ask the sandbox; the first request that `fails` is answered 503, and not done."""
+    failed = list[bool]()
+
+    def serve(environ: Any, start: Any) -> Any:
+        if not failed and fails(environ):
+            failed.append(True)
+            start("503 Service Unavailable", [])
+            return []
+        return sandbox(environ, start)
+
+    return Http("https://sandbox.test/idnow", serve=serve)
+
+
 def opened(identity: IdnowIdentity, *, key: str = "s/8/0", number: int = 0) -> SessionId:
     return identity.open(key=Key(key), attempt=1, subscription=SubscriptionId("s"), person=account(number)).session
 
@@ -305,6 +319,25 @@ def test_a_key_is_not_reused_for_another_person_of_the_same_subscription(idnow: 
     with pytest.raises(Rejected) as refused:
         opened(idnow, number=1)
     assert refused.value.reason == "key_reused"
+
+
+def test_cancelling_reaches_idnow_also_where_the_first_try_did_not(sandbox: Sandbox, tmp_path: Path) -> None:
+    identity = adapter(
+        sandbox, tmp_path, http=failing_once(sandbox, lambda environ: environ["REQUEST_METHOD"] == "DELETE")
+    )
+    session = opened(identity)
+    with pytest.raises(Unavailable):
+        identity.cancel(key=Key("s/9/0"), session=session)
+    assert session in idnow_of(sandbox).identifications
+    identity.cancel(key=Key("s/9/0"), session=session)
+    assert session not in idnow_of(sandbox).identifications
+
+
+def test_cancelling_leaves_what_ended_by_itself(sandbox: Sandbox, idnow: IdnowIdentity) -> None:
+    session = opened(idnow)
+    sandbox.advance(timedelta(days=7))
+    idnow.cancel(key=Key("s/9/0"), session=session)
+    assert session in idnow_of(sandbox).identifications
 
 
 def test_cancelling_makes_idnow_forget(sandbox: Sandbox, idnow: IdnowIdentity) -> None:

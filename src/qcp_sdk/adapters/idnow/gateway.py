@@ -16,7 +16,7 @@ from qcp_sdk.adapters.idnow.results import judged, proven
 from qcp_sdk.adapters.shared.fields import Fields
 from qcp_sdk.adapters.shared.http import Answer, Http, segment
 from qcp_sdk.adapters.shared.probing import told_time
-from qcp_sdk.adapters.shared.sessions import Means, Sessions, Verdict, told
+from qcp_sdk.adapters.shared.sessions import CANCELLED, Means, Sessions, Verdict, told
 from qcp_sdk.errors import ConfigurationError, PortError, Rejected, Unavailable
 from qcp_sdk.identity import IdentityEvidence, Proofing
 from qcp_sdk.people import Account
@@ -160,13 +160,14 @@ class IdnowIdentity:
         """Close the session; one that has ended, or was never known, is left as it is.
 
         Raises:
-            Unavailable: IDnow was not reached: nothing is cancelled yet.
+            Unavailable: IDnow was not reached: it may be open there; asked again, it is closed there too.
         """
         if self._sessions.expires(session) is None:
             return
-        if isinstance(self.ask(session=session), Pending | CaptureFinished):
-            # From here on it is over for us, whether or not IDnow forgets it.
-            self._sessions.settled(session, Verdict(Means.ABANDONED))
+        verdict = self._sessions.verdict(session)
+        if verdict is None and isinstance(self.ask(session=session), Pending | CaptureFinished):
+            verdict = self._sessions.settled(session, CANCELLED)  # over for us, whether or not IDnow forgets it
+        if verdict == CANCELLED:  # also where an earlier try did not reach IDnow
             self._signed_in("DELETE", session)
 
     def probe(self) -> datetime | None:

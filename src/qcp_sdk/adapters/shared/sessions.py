@@ -49,6 +49,9 @@ class Verdict:
     reason: str = ""
 
 
+CANCELLED: Final = Verdict(Means.ABANDONED, "cancelled")
+"""We ended it; the provider may not know yet. Told as any other that was abandoned."""
+
 _FACTS: Final[Mapping[Means, type[IdentityRetryable] | type[IdentityRefused]]] = {
     Means.RETRYABLE: IdentityRetryable,
     Means.REFUSED: IdentityRefused,
