@@ -181,6 +181,22 @@ def test_cancelling_reaches_stripe_also_where_the_first_try_did_not(sandbox: San
     assert stripe_of(sandbox).sessions[session].status == "canceled"
 
 
+@pytest.mark.parametrize(
+    "later", [{"status": "canceled"}, {"status": "processing"}, {"document": "driving_license"}, {"error": "abandoned"}]
+)
+def test_an_approval_that_was_told_becomes_nothing_else(
+    sandbox: Sandbox, identity: StripeIdentity, later: dict[str, str]
+) -> None:
+    first = decided(sandbox, identity)
+    assert isinstance(first, IdentityApproved)
+    if "error" in later:
+        later = {"status": "requires_input", **later}
+    for name, value in {**later, "captured_at": sandbox.clock.now()}.items():
+        setattr(stripe_of(sandbox).sessions[first.session], name, value)
+    with pytest.raises(Unavailable, match="approved before"):
+        identity.ask(session=first.session)
+
+
 def test_a_person_goes_there_and_comes_back(sandbox: Sandbox, identity: StripeIdentity) -> None:
     where = identity.open(key=Key("k"), attempt=1, subscription=SubscriptionId("s"), person=account()).url
     with httpx.Client(transport=httpx.WSGITransport(app=sandbox)) as phone:

@@ -120,7 +120,7 @@ class StripeIdentity:
 
         Raises:
             Rejected: `unknown_session`.
-            Unavailable: Stripe was not reached, or its answer cannot be used.
+            Unavailable: Stripe was not reached, or its answer cannot be used; or it no longer shows what it approved.
         """
         expires = self._sessions.expires(session)
         if expires is None:
@@ -128,6 +128,10 @@ class StripeIdentity:
         before = self._sessions.verdict(session)
         if before is not None and before.means is not Means.APPROVED:
             return told(session, before)
+        found = self._asked(session, expires)
+        return told(session, before) if before and isinstance(found, Pending | CaptureFinished) else found
+
+    def _asked(self, session: SessionId, expires: datetime) -> Told | CaptureFinished | Pending:
         fields = self._fetched(session)
         match fields.text("status"):
             case "verified":

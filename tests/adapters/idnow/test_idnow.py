@@ -229,6 +229,25 @@ def test_a_verdict_that_was_told_stays_whatever_comes_later(sandbox: Sandbox, id
     assert idnow.ask(session=SessionId(session)) == first
 
 
+@pytest.mark.parametrize("days", [0, 8])
+@pytest.mark.parametrize("later", ["forgotten", "SUCCESS_DATA_CHANGED", "FRAUD", "ABORTED", "REVIEW_PENDING"])
+def test_an_approval_that_was_told_becomes_nothing_else(
+    sandbox: Sandbox, idnow: IdnowIdentity, later: str, days: int
+) -> None:
+    first = decided(sandbox, idnow)
+    assert isinstance(first, IdentityApproved)
+    if later == "forgotten":
+        idnow_of(sandbox).identifications.clear()
+    else:
+        case = {"SUCCESS_DATA_CHANGED": {"document": "LIBRARY_CARD"}, "FRAUD": {"case": "FRAUDREVIEW"}}
+        idnow_of(sandbox).script(
+            {"transaction": first.session, **case.get(later, {"result": later, "reason": ""}), "decide": True}
+        )
+    sandbox.advance(timedelta(days=days))
+    with pytest.raises(Unavailable, match="approved before"):
+        idnow.ask(session=first.session)
+
+
 def test_a_session_that_ran_out_stays_so_although_the_person_comes(sandbox: Sandbox, idnow: IdnowIdentity) -> None:
     session = opened(idnow)
     sandbox.advance(timedelta(days=7))

@@ -120,7 +120,7 @@ class IdnowIdentity:
 
         Raises:
             Rejected: `unknown_session`.
-            Unavailable: IDnow was not reached, or its answer cannot be used.
+            Unavailable: IDnow was not reached, or its answer cannot be used; or it no longer shows what it approved.
         """
         expires = self._sessions.expires(session)
         if expires is None:
@@ -128,6 +128,10 @@ class IdnowIdentity:
         before = self._sessions.verdict(session)
         if before is not None and before.means is not Means.APPROVED:
             return told(session, before)
+        found = self._asked(session, expires)
+        return told(session, before) if before and isinstance(found, Pending | CaptureFinished) else found
+
+    def _asked(self, session: SessionId, expires: datetime) -> Told | CaptureFinished | Pending:
         answer = self._fetched(session)
         if answer is None:
             if self._clock.now() < expires:
