@@ -178,6 +178,7 @@ class StripeIdentity:
                 form={},
                 headers={**self._headers, "idempotency-key": event_id(key)},
                 expect=frozenset({400, 404}),
+                quiet=True,
             )
 
     def probe(self) -> datetime | None:
@@ -206,13 +207,16 @@ class StripeIdentity:
             form=form,
             headers={**self._headers, "idempotency-key": event_id(key)},
             explain=_data_refused,
+            quiet=True,
         )
         fields = Fields.of(answer)
         return SessionId(fields.text("id")), fields.text("url"), self._clock.now() + self._life
 
     def _fetched(self, session: SessionId) -> Fields:
         query = {"expand[0]": "verified_outputs.dob", "expand[1]": "last_verification_report"}
-        answer = self._http.ask("GET", f"{PATH}/{segment(session)}", acts=False, query=query, headers=self._headers)
+        answer = self._http.ask(
+            "GET", f"{PATH}/{segment(session)}", acts=False, query=query, headers=self._headers, quiet=True
+        )
         return Fields.of(answer)
 
     def _approved(self, session: SessionId, fields: Fields) -> Told:

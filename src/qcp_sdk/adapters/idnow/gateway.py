@@ -198,6 +198,7 @@ class IdnowIdentity:
             headers={"x-api-key": self._api_key},
             expect=FINISHED,
             explain=_data_refused,
+            quiet=True,
         )
         return session, self._url(session, "" if answer.status in FINISHED else Fields.of(answer).text("id")), expires
 
@@ -237,7 +238,9 @@ class IdnowIdentity:
         return answer
 
     def _with(self, token: Secret, method: str, path: str) -> Answer:
-        return self._http.ask(method, path, acts=False, headers={"x-api-login-token": token}, expect=NOTHING)
+        return self._http.ask(
+            method, path, acts=False, headers={"x-api-login-token": token}, expect=NOTHING, quiet=True
+        )
 
     def _login(self, stale: Secret | None) -> Secret:
         """Give a token other than the one that has run out; one login at a time."""
