@@ -7,9 +7,11 @@ import logging
 import re
 import socket
 import ssl
+import threading
+import time
 from asyncio import WriteTransport
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
@@ -564,3 +566,31 @@ class TestSmtpCodes(OnTheServer, CodesConformance):
         if isinstance(by, EmailAddress):
             return self.bodies(by)
         return tuple(mail.text for mail in self.telephone.messages(to=by))
+
+
+@pytest.mark.parametrize("piece", [b"2", b"220-and so on\r\n" * 10_000], ids=["a byte now and then", "without end"])
+def test_a_server_that_does_not_come_to_an_end_is_left(tmp_path: Path, piece: bytes) -> None:
+    said_all = list[bool]()
+
+    def say(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            for _ in range(100):
+                connection.sendall(piece)
+                if len(piece) == 1:
+                    time.sleep(0.02)
+            said_all.append(True)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=say, args=(listening,), daemon=True)
+        thread.start()
+        server = SmtpServer(
+            host="127.0.0.1",
+            port=listening.getsockname()[1],
+            security=Security.NONE,
+            total=timedelta(seconds=0.2 if len(piece) == 1 else 60),
+        )
+        with pytest.raises(Unavailable):
+            SmtpNotices(server=server, sender=SENDER, renderer=RENDERER, clock=FixedClock()).probe()
+        thread.join(30)
+    assert not said_all, "it was listened to until it had nothing more to say"

@@ -220,6 +220,29 @@ def test_a_lost_answer_may_be_asked_for_again_where_the_gateway_knows_keys(
         assert len(sms_of(sandbox).messages) == 1
 
 
+class GatewayThatSpoilsAFolder:
+    """Takes the message; meanwhile the folder of sent keys becomes one that nobody can write to."""
+
+    def __init__(self, place: Path) -> None:
+        self.place, self.taken = place, 0
+
+    def hand_over(self, *, id: str, to: PhoneNumber, text: str, seconds: int | None) -> str:
+        self.taken += 1
+        for name in ("sent", "names"):
+            folder = self.place / name
+            if folder.is_dir():
+                folder.rename(self.place / f"{name}-before")
+            folder.write_text("no folder")
+        return "SM1"
+
+
+def test_a_message_that_left_and_cannot_be_noted_has_left(sandbox: Sandbox, tmp_path: Path) -> None:
+    """`Unavailable` would say that nothing was done, and the engine would send it again."""
+    gateway = GatewayThatSpoilsAFolder(tmp_path)
+    send(codes_of(sandbox, gateway, tmp_path))
+    assert gateway.taken == 1
+
+
 @pytest.mark.parametrize(("life", "seconds"), [(timedelta(minutes=3), 180), (timedelta(seconds=0.2), 1)])
 @pytest.mark.parametrize("name", ["json", "twilio"])
 def test_the_gateway_is_told_how_long_a_code_is_of_use(

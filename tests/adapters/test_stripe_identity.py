@@ -163,6 +163,40 @@ def test_a_session_that_is_processed_cannot_be_cancelled_there_and_is_over_here(
     assert not isinstance(identity.ask(session=session), IdentityApproved)
 
 
+def test_cancelling_reaches_stripe_also_where_the_first_try_did_not(sandbox: Sandbox, tmp_path: Path) -> None:
+    failed = list[bool]()
+
+    def serve(environ: Any, start: Any) -> Any:
+        if not failed and environ["PATH_INFO"].endswith("/cancel"):
+            failed.append(True)
+            start("503 Service Unavailable", [])
+            return []
+        return sandbox(environ, start)
+
+    identity = adapter(sandbox, tmp_path, http=Http("https://sandbox.test/stripe", serve=serve))
+    session = opened(identity)
+    with pytest.raises(Unavailable):
+        identity.cancel(key=Key("s/9/0"), session=session)
+    identity.cancel(key=Key("s/9/0"), session=session)
+    assert stripe_of(sandbox).sessions[session].status == "canceled"
+
+
+@pytest.mark.parametrize(
+    "later", [{"status": "canceled"}, {"status": "processing"}, {"document": "driving_license"}, {"error": "abandoned"}]
+)
+def test_an_approval_that_was_told_becomes_nothing_else(
+    sandbox: Sandbox, identity: StripeIdentity, later: dict[str, str]
+) -> None:
+    first = decided(sandbox, identity)
+    assert isinstance(first, IdentityApproved)
+    if "error" in later:
+        later = {"status": "requires_input", **later}
+    for name, value in {**later, "captured_at": sandbox.clock.now()}.items():
+        setattr(stripe_of(sandbox).sessions[first.session], name, value)
+    with pytest.raises(Unavailable, match="approved before"):
+        identity.ask(session=first.session)
+
+
 def test_a_person_goes_there_and_comes_back(sandbox: Sandbox, identity: StripeIdentity) -> None:
     where = identity.open(key=Key("k"), attempt=1, subscription=SubscriptionId("s"), person=account()).url
     with httpx.Client(transport=httpx.WSGITransport(app=sandbox)) as phone:

@@ -25,6 +25,7 @@ from qcp_sdk.adapters.shared.answers import KeptAnswers, stream_of
 from qcp_sdk.adapters.shared.bounces import LARGEST, undelivered_id
 from qcp_sdk.adapters.shared.letters import Sender, fetch, write_letter
 from qcp_sdk.adapters.shared.messages import Renderer
+from qcp_sdk.adapters.shared.smtp_wire import BoundedSmtp, BoundedSmtpTls
 from qcp_sdk.errors import ConfigurationError, Rejected, Unavailable, Unconfirmed
 from qcp_sdk.notices import Attachment, Notice, Recipient
 from qcp_sdk.otp import Channel, Purpose
@@ -54,7 +55,7 @@ class SmtpServer:
     """Where messages are handed over.
 
     `tls` replaces the system's trust and settings, for a server with a private authority. `timeout` is for each
-    step of the conversation.
+    step of the conversation, `total` for the whole of it.
 
     Raises:
         ConfigurationError: A password would travel in clear.
@@ -66,6 +67,7 @@ class SmtpServer:
     username: str = ""
     password: Secret | None = None
     timeout: timedelta = timedelta(seconds=20)
+    total: timedelta = timedelta(minutes=5)
     own_name: str | None = None
     """What we call ourselves in EHLO; by default this machine's name."""
     tls: ssl.SSLContext | None = field(default=None, repr=False, eq=False)
@@ -335,13 +337,13 @@ class _Post:
 
     def _open(self) -> smtplib.SMTP:
         settings = self._server
-        seconds = settings.timeout.total_seconds()
+        bounds = {"timeout": settings.timeout.total_seconds(), "total": settings.total.total_seconds()}
         context = settings.tls or ssl.create_default_context()
         server: smtplib.SMTP
         if settings.security is Security.TLS:
-            server = smtplib.SMTP_SSL(settings.host, settings.port, settings.own_name, timeout=seconds, context=context)
+            server = BoundedSmtpTls(settings.host, settings.port, settings.own_name, context=context, **bounds)
         else:
-            server = smtplib.SMTP(settings.host, settings.port, settings.own_name, timeout=seconds)
+            server = BoundedSmtp(settings.host, settings.port, settings.own_name, **bounds)
         try:
             server.ehlo_or_helo_if_needed()
             if settings.security is Security.STARTTLS:

@@ -236,6 +236,7 @@ class OidcAccounts:
             acts=False,
             headers={"authorization": Secret(f"Bearer {access}")},
             explain=_gone,
+            quiet=True,
         )
         claims = Fields.of(answer)
         if claims.text("sub") != sub:  # OpenID Connect Core § 5.3.2

@@ -14,7 +14,7 @@ from typing import Final
 from qcp_sdk.adapters.shared.fields import Fields
 from qcp_sdk.adapters.shared.http import Answer, Http, segment
 from qcp_sdk.adapters.shared.probing import told_time
-from qcp_sdk.adapters.shared.sessions import Means, Sessions, Verdict, told
+from qcp_sdk.adapters.shared.sessions import CANCELLED, Means, Sessions, Verdict, told
 from qcp_sdk.adapters.shared.webhooks import (
     TOLERANCE,
     bounded,
@@ -120,7 +120,7 @@ class StripeIdentity:
 
         Raises:
             Rejected: `unknown_session`.
-            Unavailable: Stripe was not reached, or its answer cannot be used.
+            Unavailable: Stripe was not reached, or its answer cannot be used; or it no longer shows what it approved.
         """
         expires = self._sessions.expires(session)
         if expires is None:
@@ -128,6 +128,10 @@ class StripeIdentity:
         before = self._sessions.verdict(session)
         if before is not None and before.means is not Means.APPROVED:
             return told(session, before)
+        found = self._asked(session, expires)
+        return told(session, before) if before and isinstance(found, Pending | CaptureFinished) else found
+
+    def _asked(self, session: SessionId, expires: datetime) -> Told | CaptureFinished | Pending:
         fields = self._fetched(session)
         match fields.text("status"):
             case "verified":
@@ -158,12 +162,14 @@ class StripeIdentity:
         """Close the session; one that has ended, or was never known, is left as it is.
 
         Raises:
-            Unavailable: Stripe was not reached: nothing is cancelled yet.
+            Unavailable: Stripe was not reached: it may be open there; asked again, it is closed there too.
         """
         if self._sessions.expires(session) is None:
             return
-        if isinstance(self.ask(session=session), Pending | CaptureFinished):
-            self._sessions.settled(session, Verdict(Means.ABANDONED))
+        verdict = self._sessions.verdict(session)
+        if verdict is None and isinstance(self.ask(session=session), Pending | CaptureFinished):
+            verdict = self._sessions.settled(session, CANCELLED)
+        if verdict == CANCELLED:  # also where an earlier try did not reach Stripe
             # 400: it is being processed, and ends by itself; for us it is over.
             self._http.ask(
                 "POST",
@@ -172,6 +178,7 @@ class StripeIdentity:
                 form={},
                 headers={**self._headers, "idempotency-key": event_id(key)},
                 expect=frozenset({400, 404}),
+                quiet=True,
             )
 
     def probe(self) -> datetime | None:
@@ -200,13 +207,16 @@ class StripeIdentity:
             form=form,
             headers={**self._headers, "idempotency-key": event_id(key)},
             explain=_data_refused,
+            quiet=True,
         )
         fields = Fields.of(answer)
         return SessionId(fields.text("id")), fields.text("url"), self._clock.now() + self._life
 
     def _fetched(self, session: SessionId) -> Fields:
         query = {"expand[0]": "verified_outputs.dob", "expand[1]": "last_verification_report"}
-        answer = self._http.ask("GET", f"{PATH}/{segment(session)}", acts=False, query=query, headers=self._headers)
+        answer = self._http.ask(
+            "GET", f"{PATH}/{segment(session)}", acts=False, query=query, headers=self._headers, quiet=True
+        )
         return Fields.of(answer)
 
     def _approved(self, session: SessionId, fields: Fields) -> Told:

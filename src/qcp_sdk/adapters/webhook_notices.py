@@ -75,6 +75,7 @@ class WebhookNotices:
                 content=body,
                 headers={**headers, "content-type": "application/json"},
                 explain=_refusal,
+                quiet=True,
             )
             if self._posted is not None:
                 self._posted.put(key=key, answer="posted", meant=meant, of=stream_of(key))

@@ -125,6 +125,20 @@ def idnow(sandbox: Sandbox, tmp_path: Path) -> IdnowIdentity:
     return adapter(sandbox, tmp_path)
 
 
+def failing_once(sandbox: Sandbox, fails: Callable[[Any], bool]) -> Http:
+    """Ask the sandbox; the first request that `fails` is answered 503, and not done."""
+    failed = list[bool]()
+
+    def serve(environ: Any, start: Any) -> Any:
+        if not failed and fails(environ):
+            failed.append(True)
+            start("503 Service Unavailable", [])
+            return []
+        return sandbox(environ, start)
+
+    return Http("https://sandbox.test/idnow", serve=serve)
+
+
 def opened(identity: IdnowIdentity, *, key: str = "s/8/0", number: int = 0) -> SessionId:
     return identity.open(key=Key(key), attempt=1, subscription=SubscriptionId("s"), person=account(number)).session
 
@@ -213,6 +227,25 @@ def test_a_verdict_that_was_told_stays_whatever_comes_later(sandbox: Sandbox, id
     (session,) = idnow_of(sandbox).identifications
     idnow_of(sandbox).script({"transaction": session, "case": "HAPPYPATH", "decide": True})
     assert idnow.ask(session=SessionId(session)) == first
+
+
+@pytest.mark.parametrize("days", [0, 8])
+@pytest.mark.parametrize("later", ["forgotten", "SUCCESS_DATA_CHANGED", "FRAUD", "ABORTED", "REVIEW_PENDING"])
+def test_an_approval_that_was_told_becomes_nothing_else(
+    sandbox: Sandbox, idnow: IdnowIdentity, later: str, days: int
+) -> None:
+    first = decided(sandbox, idnow)
+    assert isinstance(first, IdentityApproved)
+    if later == "forgotten":
+        idnow_of(sandbox).identifications.clear()
+    else:
+        case = {"SUCCESS_DATA_CHANGED": {"document": "LIBRARY_CARD"}, "FRAUD": {"case": "FRAUDREVIEW"}}
+        idnow_of(sandbox).script(
+            {"transaction": first.session, **case.get(later, {"result": later, "reason": ""}), "decide": True}
+        )
+    sandbox.advance(timedelta(days=days))
+    with pytest.raises(Unavailable, match="approved before"):
+        idnow.ask(session=first.session)
 
 
 def test_a_session_that_ran_out_stays_so_although_the_person_comes(sandbox: Sandbox, idnow: IdnowIdentity) -> None:
@@ -305,6 +338,25 @@ def test_a_key_is_not_reused_for_another_person_of_the_same_subscription(idnow: 
     with pytest.raises(Rejected) as refused:
         opened(idnow, number=1)
     assert refused.value.reason == "key_reused"
+
+
+def test_cancelling_reaches_idnow_also_where_the_first_try_did_not(sandbox: Sandbox, tmp_path: Path) -> None:
+    identity = adapter(
+        sandbox, tmp_path, http=failing_once(sandbox, lambda environ: environ["REQUEST_METHOD"] == "DELETE")
+    )
+    session = opened(identity)
+    with pytest.raises(Unavailable):
+        identity.cancel(key=Key("s/9/0"), session=session)
+    assert session in idnow_of(sandbox).identifications
+    identity.cancel(key=Key("s/9/0"), session=session)
+    assert session not in idnow_of(sandbox).identifications
+
+
+def test_cancelling_leaves_what_ended_by_itself(sandbox: Sandbox, idnow: IdnowIdentity) -> None:
+    session = opened(idnow)
+    sandbox.advance(timedelta(days=7))
+    idnow.cancel(key=Key("s/9/0"), session=session)
+    assert session in idnow_of(sandbox).identifications
 
 
 def test_cancelling_makes_idnow_forget(sandbox: Sandbox, idnow: IdnowIdentity) -> None:

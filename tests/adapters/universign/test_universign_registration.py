@@ -15,7 +15,7 @@ from qcp_sdk.adapters.memory.clock import ManualClock
 from qcp_sdk.adapters.memory.keys import MemoryKeys
 from qcp_sdk.adapters.shared.http import Http
 from qcp_sdk.adapters.universign import LEVELS, UniversignCertificates, UniversignRegistration
-from qcp_sdk.errors import ConfigurationError, PortError, Rejected, Unavailable
+from qcp_sdk.errors import ConfigurationError, PortError, Rejected, Unavailable, Unconfirmed
 from qcp_sdk.levels import CertificateLevel
 from qcp_sdk.ports.answers import Pending
 from qcp_sdk.ports.registration import Registration
@@ -223,3 +223,20 @@ def test_ten_thousand_spoilt_answers_raise_port_errors_only(sandbox: Sandbox, tm
             matched += answer is True
     assert raised > 1_000
     assert matched < 400  # `true` is among the values that spoil: nothing else may make one
+
+
+def test_a_registration_that_was_opened_and_cannot_be_noted_is_not_said_to_be_none(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """`Unavailable` would say that none was opened."""
+    place = tmp_path / "kept"
+
+    def serve(environ: Any, start: Any) -> Any:
+        if environ["PATH_INFO"].endswith("/registrations"):
+            place.write_text("no folder")
+        return sandbox(environ, start)
+
+    registration = adapter(sandbox, place, http=Http("https://sandbox.test/universign", serve=serve))
+    with pytest.raises(Unconfirmed, match="could not be noted"):
+        registration.open(key=Key("s/1/0"), subscription=SubscriptionId("s"), person=account())
+    assert len(universign_of(sandbox).registrations) == 1

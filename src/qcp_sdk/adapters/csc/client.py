@@ -47,7 +47,8 @@ _DIALECTS: Final[Mapping[str, _Dialect]] = {
     "v2": _Dialect(hashes="hashes", algorithm="hashAlgorithmOID"),
 }
 ANYBODY: Final = Fixed()
-_NAMES: Final = frozenset({"givenName", "surname"})
+_PERSONAL: Final = frozenset({"credentials/create", "credentials/sendOTP"})
+"""Methods whose refusals may name the person, or where the code goes to."""
 _PAGES: Final = 1_000
 """A list that goes on longer turns in circles."""
 
@@ -208,9 +209,7 @@ class CscClient:
         `subject` (givenName, surname, issuingCountry) is for services that do not take it from the access token. A
         certificate that is still being made is not there yet.
         """
-        # Names as secrets: a refusal may repeat them, and our errors name nobody.
-        named = {name: Secret(text) if name in _NAMES else text for name, text in (subject or {}).items()}
-        request: dict[str, object] = {"certificatePolicy": policy} | ({"subjectData": named} if named else {})
+        request: dict[str, object] = {"certificatePolicy": policy} | ({"subjectData": dict(subject)} if subject else {})
         asked: dict[str, object] = {
             "credentialCreationRequest": request,
             "credentialInfo": True,
@@ -257,7 +256,16 @@ class CscClient:
         header = self._access.header() if known else None
         headers = {"authorization": header} if header is not None else {}
         path = f"{self._root}/{method}"
-        return self._http.ask("POST", path, acts=acts, json=asked, headers=headers, expect=expect, explain=explain)
+        return self._http.ask(
+            "POST",
+            path,
+            acts=acts,
+            json=asked,
+            headers=headers,
+            expect=expect,
+            explain=explain,
+            quiet=method in _PERSONAL,
+        )
 
 
 def _text(octets: bytes) -> str:

@@ -46,8 +46,9 @@ def explain(answer: Answer) -> PortError | None:
     BankID's v2 profile says `errorCode` where others say `error`; a test server says it in plain text.
     """
     words = answer.words()
-    told = f"the service says: {words}"
     error = words.partition(";")[0].strip()
+    # Where the rest may name the person, the word alone is told, which is one of those below.
+    told = f"the service says: {error if answer.quiet else words}"
     if error in _CONFIGURED:
         return Unavailable(told, where=answer.where, mend="check the credentials of this installation")
     if error == "temporarily_unavailable":
@@ -56,5 +57,6 @@ def explain(answer: Answer) -> PortError | None:
         return None
     for pattern, reason in _PATTERNS:
         if pattern.search(words):
+            told = f"the service answered {answer.status}" if answer.quiet else told
             return Rejected(told, reason=reason, where=answer.where)
     return None

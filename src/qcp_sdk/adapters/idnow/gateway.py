@@ -16,7 +16,7 @@ from qcp_sdk.adapters.idnow.results import judged, proven
 from qcp_sdk.adapters.shared.fields import Fields
 from qcp_sdk.adapters.shared.http import Answer, Http, segment
 from qcp_sdk.adapters.shared.probing import told_time
-from qcp_sdk.adapters.shared.sessions import Means, Sessions, Verdict, told
+from qcp_sdk.adapters.shared.sessions import CANCELLED, Means, Sessions, Verdict, told
 from qcp_sdk.errors import ConfigurationError, PortError, Rejected, Unavailable
 from qcp_sdk.identity import IdentityEvidence, Proofing
 from qcp_sdk.people import Account
@@ -120,7 +120,7 @@ class IdnowIdentity:
 
         Raises:
             Rejected: `unknown_session`.
-            Unavailable: IDnow was not reached, or its answer cannot be used.
+            Unavailable: IDnow was not reached, or its answer cannot be used; or it no longer shows what it approved.
         """
         expires = self._sessions.expires(session)
         if expires is None:
@@ -128,6 +128,10 @@ class IdnowIdentity:
         before = self._sessions.verdict(session)
         if before is not None and before.means is not Means.APPROVED:
             return told(session, before)
+        found = self._asked(session, expires)
+        return told(session, before) if before and isinstance(found, Pending | CaptureFinished) else found
+
+    def _asked(self, session: SessionId, expires: datetime) -> Told | CaptureFinished | Pending:
         answer = self._fetched(session)
         if answer is None:
             if self._clock.now() < expires:
@@ -160,13 +164,14 @@ class IdnowIdentity:
         """Close the session; one that has ended, or was never known, is left as it is.
 
         Raises:
-            Unavailable: IDnow was not reached: nothing is cancelled yet.
+            Unavailable: IDnow was not reached: it may be open there; asked again, it is closed there too.
         """
         if self._sessions.expires(session) is None:
             return
-        if isinstance(self.ask(session=session), Pending | CaptureFinished):
-            # From here on it is over for us, whether or not IDnow forgets it.
-            self._sessions.settled(session, Verdict(Means.ABANDONED))
+        verdict = self._sessions.verdict(session)
+        if verdict is None and isinstance(self.ask(session=session), Pending | CaptureFinished):
+            verdict = self._sessions.settled(session, CANCELLED)  # over for us, whether or not IDnow forgets it
+        if verdict == CANCELLED:  # also where an earlier try did not reach IDnow
             self._signed_in("DELETE", session)
 
     def probe(self) -> datetime | None:
@@ -193,6 +198,7 @@ class IdnowIdentity:
             headers={"x-api-key": self._api_key},
             expect=FINISHED,
             explain=_data_refused,
+            quiet=True,
         )
         return session, self._url(session, "" if answer.status in FINISHED else Fields.of(answer).text("id")), expires
 
@@ -232,7 +238,9 @@ class IdnowIdentity:
         return answer
 
     def _with(self, token: Secret, method: str, path: str) -> Answer:
-        return self._http.ask(method, path, acts=False, headers={"x-api-login-token": token}, expect=NOTHING)
+        return self._http.ask(
+            method, path, acts=False, headers={"x-api-login-token": token}, expect=NOTHING, quiet=True
+        )
 
     def _login(self, stale: Secret | None) -> Secret:
         """Give a token other than the one that has run out; one login at a time."""

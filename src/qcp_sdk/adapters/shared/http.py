@@ -25,7 +25,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import httpcore
 import httpx
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from qcp_sdk.adapters.shared.http_wire import Wire
 from qcp_sdk.errors import ConfigurationError, PortError, Rejected, Unavailable, Unconfirmed
@@ -103,6 +103,8 @@ class Answer:
     where: str
     secrets: tuple[str, ...] = field(repr=False, default=())
     """What was secret in the request: never quoted."""
+    quiet: bool = False
+    """Whether a person's data went out or may come back, so that no error says anything of the service's."""
 
     def json(self) -> Any:
         """Give the body as JSON.
@@ -114,10 +116,13 @@ class Answer:
         try:
             return _parsed(self.body)
         except (ValueError, RecursionError) as error:
-            raise self.unreadable("it is no JSON") from (None if _tells(error, self.secrets) else error)
+            raise self.unreadable("it is no JSON") from (None if self.quiet or _tells(error, self.secrets) else error)
 
     def words(self) -> str:
-        """Give the service's own words on one line, without what was secret in the request; "" where it has none."""
+        """Give the service's own words on one line, without what was secret in the request; "" where it has none.
+
+        Of a `quiet` answer they are to be compared only: they may name the person, in any form.
+        """
         kind = self.headers.get("content-type", "")
         if "html" in kind:
             return ""  # a page of a proxy, for a person's eyes
@@ -144,8 +149,8 @@ class Answer:
         return Unavailable(told, where=self.where, mend="ask again later; check the service's address")
 
     def failure(self) -> PortError:
-        """Give the error that the status means, with the service's own words."""
-        words = self.words()
+        """Give the error that the status means, with the service's own words unless it is `quiet`."""
+        words = "" if self.quiet else self.words()
         told = f"the service answered {self.status}" + (f": {words}" if words else "")
         if self.status < 400:
             return Unavailable(
@@ -215,11 +220,13 @@ class Http:
         expect: frozenset[int] = frozenset(),
         explain: Explain | None = None,
         size: int | None = None,
+        quiet: bool = False,
     ) -> Answer:
         """Ask, and give the answer: any 2xx, or a status of `expect`.
 
         At most one of `json`, `form` and `content` is sent. `hide` names more that an answer must not say back. `size`
-        is the longest answer where it is another one than usual: a document's.
+        is the longest answer where it is another one than usual: a document's. `quiet` is for calls that carry
+        a person's data, or are answered with them: no error says anything that the service said.
 
         Raises:
             Rejected: The service said no (`refused`, or what `explain` makes of it).
@@ -240,7 +247,14 @@ class Http:
             path += "?" + urlencode(query, errors="surrogatepass")
         known = tuple(sorted(filter(None, secrets), key=len, reverse=True))
         answer = self._exchange(
-            method, self._base + path, content, sent, acts=acts, secrets=known, size=size or self._limits.size
+            method,
+            self._base + path,
+            content,
+            sent,
+            acts=acts,
+            secrets=known,
+            size=size or self._limits.size,
+            quiet=quiet,
         )
         if 200 <= answer.status < 300 or answer.status in expect:
             return answer
@@ -277,6 +291,7 @@ class Http:
         acts: bool,
         secrets: tuple[str, ...],
         size: int,
+        quiet: bool,
     ) -> Answer:
         lost = Unconfirmed if acts else Unavailable
         ends = time.monotonic() + self._limits.total
@@ -287,7 +302,13 @@ class Http:
             with client.stream(method, url, content=content, headers=headers) as response:
                 told = {name.lower(): value for name, value in response.headers.items()}
                 answer = Answer(
-                    status=response.status_code, headers=told, body=b"", acts=acts, where=self._where, secrets=secrets
+                    status=response.status_code,
+                    headers=told,
+                    body=b"",
+                    acts=acts,
+                    where=self._where,
+                    secrets=secrets,
+                    quiet=quiet,
                 )
                 if told.get("content-encoding", "identity").lower() not in ("", "identity"):
                     raise answer.unreadable("it is compressed, which was not asked for")
@@ -309,10 +330,8 @@ class Http:
                 f"the service gave no answer ({type(error).__name__})",
                 where=self._where,
                 mend="ask what became of this key" if acts else "ask again later",
-            ) from _cause(error, secrets)
-        return Answer(
-            status=answer.status, headers=told, body=bytes(body), acts=acts, where=self._where, secrets=secrets
-        )
+            ) from (None if quiet else _cause(error, secrets))
+        return evolve(answer, body=bytes(body))
 
     def _ready(self) -> tuple[httpx.Client, Wire | None]:
         with self._lock:

@@ -17,6 +17,7 @@ from typing import Final
 from attrs import frozen
 
 from qcp_sdk.adapters.shared.answers import KeptAnswers
+from qcp_sdk.errors import Unavailable
 from qcp_sdk.people import Account
 from qcp_sdk.ports.identity import Verdict as Told
 from qcp_sdk.subscription.facts import (
@@ -49,6 +50,9 @@ class Verdict:
     reason: str = ""
 
 
+CANCELLED: Final = Verdict(Means.ABANDONED, "cancelled")
+"""We ended it; the provider may not know yet. Told as any other that was abandoned."""
+
 _FACTS: Final[Mapping[Means, type[IdentityRetryable] | type[IdentityRefused]]] = {
     Means.RETRYABLE: IdentityRetryable,
     Means.REFUSED: IdentityRefused,
@@ -56,7 +60,17 @@ _FACTS: Final[Mapping[Means, type[IdentityRetryable] | type[IdentityRefused]]] =
 
 
 def told(session: SessionId, verdict: Verdict) -> Told:
-    """Give the fact of a verdict other than an approval."""
+    """Give the fact of a verdict.
+
+    Raises:
+        Unavailable: It is an approval: that takes the person's data, which only the provider has. Nothing else may
+            follow it.
+    """
+    if verdict.means is Means.APPROVED:
+        raise Unavailable(
+            "this session was approved before, and the provider no longer shows the data",
+            mend="look at the provider's own pages; ask for a new identification if they are gone",
+        )
     if verdict.means is Means.FRAUD:
         return FraudSuspected(reason=verdict.reason)
     fact = _FACTS.get(verdict.means)

@@ -57,6 +57,7 @@ class JsonGateway:
             headers={**self._headers, "idempotency-key": id},
             hide=(Secret(to.text),),
             explain=_plainly({404, 422}),
+            quiet=True,
         )
         return ""  # `reference` names it
 
@@ -82,7 +83,7 @@ class TwilioGateway:
         if self._receipts:
             form["StatusCallback"] = callback(self._receipts, id)
         answer = self._http.ask(
-            "POST", self._path, acts=True, form=form, headers=self._headers, explain=self._explained
+            "POST", self._path, acts=True, form=form, headers=self._headers, explain=self._explained, quiet=True
         )
         return _id(answer, "sid")
 
@@ -128,6 +129,7 @@ class BrevoGateway:
             headers=self._headers,
             hide=(Secret(to.text),),
             explain=self._explained,
+            quiet=True,
         )
         return _id(answer, "messageId")
 

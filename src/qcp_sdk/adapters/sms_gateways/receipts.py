@@ -133,7 +133,7 @@ class BrevoReceipts:
     def _bounced(self, told: dict[str, Any], name: str) -> bool:
         query = {"tags": name, "limit": "50"} if name == told.get("tag") else {"limit": "50", "sort": "desc"}
         answer = self._http.ask(
-            "GET", "/v3/transactionalSMS/statistics/events", acts=False, query=query, headers=self._headers
+            "GET", "/v3/transactionalSMS/statistics/events", acts=False, query=query, headers=self._headers, quiet=True
         )
         return any(
             one.text("event", "") in BREVO_UNDELIVERED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from datetime import datetime
@@ -12,7 +13,7 @@ from qcp_sdk.adapters.shared.answers import KeptAnswers, stream_of
 from qcp_sdk.adapters.shared.messages import Renderer
 from qcp_sdk.adapters.shared.webhooks import event_id
 from qcp_sdk.adapters.sms_gateways.gateways import SmsGateway
-from qcp_sdk.errors import Rejected
+from qcp_sdk.errors import Rejected, Unavailable
 from qcp_sdk.notices import Attachment, Notice, Recipient
 from qcp_sdk.otp import Channel, Purpose
 from qcp_sdk.ports.clock import Clock
@@ -153,9 +154,12 @@ class _Once:
         return name
 
     def note(self, key: Key, meant: tuple[str, ...], told: str = "") -> None:
+        # The message has left: that we cannot note it must not say otherwise, or it would be sent again.
         if told:
-            self._names.put(key=Key(told), answer=json.dumps(key), of=stream_of(key))
-        self._sent.put(key=key, answer="sent", meant=meant, of=stream_of(key))
+            with contextlib.suppress(Unavailable):
+                self._names.put(key=Key(told), answer=json.dumps(key), of=stream_of(key))
+        with contextlib.suppress(Unavailable):
+            self._sent.put(key=key, answer="sent", meant=meant, of=stream_of(key))
 
     def forget(self, stream: str) -> None:
         self._sent.forget_stream(stream=stream)

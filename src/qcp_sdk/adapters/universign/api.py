@@ -61,7 +61,7 @@ class UniversignApi:
             Unconfirmed: It `acts`, and its answer is lost.
         """
         return self._http.ask(
-            method, path, acts=acts, form=form, headers=self._headers, expect=expect, explain=_plainly
+            method, path, acts=acts, form=form, headers=self._headers, expect=expect, explain=_plainly, quiet=True
         )
 
     def fields(self, method: str, path: str, *, acts: bool, form: dict[str, str | Secret] | None = None) -> Fields:
@@ -83,12 +83,13 @@ class UniversignApi:
             content=part.encode() + content + f"\r\n--{boundary}--\r\n".encode(),
             headers={**self._headers, "content-type": f"multipart/form-data; boundary={boundary}"},
             explain=_plainly,
+            quiet=True,
         )
         return Fields.of(answer).text("id")
 
     def download(self, path: str, *, largest: int) -> Answer:
         """Fetch a file of at most so many bytes."""
-        return self._http.ask("GET", path, acts=False, headers=self._headers, size=largest)
+        return self._http.ask("GET", path, acts=False, headers=self._headers, size=largest, quiet=True)
 
     def probe(self) -> datetime | None:
         """Ask for a certificate that nobody holds and give Universign's time. Nothing is changed.

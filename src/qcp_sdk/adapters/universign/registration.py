@@ -19,7 +19,7 @@ from qcp_sdk.adapters.shared import sealed
 from qcp_sdk.adapters.shared.answers import KeptAnswers
 from qcp_sdk.adapters.shared.http import Http, segment
 from qcp_sdk.adapters.universign.api import LEVELS, MATCHED, NAME, UniversignCertificates
-from qcp_sdk.errors import ConfigurationError, Rejected
+from qcp_sdk.errors import ConfigurationError, Rejected, Unavailable, Unconfirmed
 from qcp_sdk.levels import CertificateLevel
 from qcp_sdk.people import Account
 from qcp_sdk.ports.answers import Pending
@@ -170,6 +170,7 @@ class UniversignRegistration:
             "phone_number_type": "prerequisite",
             "language": person.language,
         }
+        sealing = self._sealing()  # before anything is opened: keys may be out of reach
         told = self._certificates.api.fields("POST", "/v1/registrations", acts=True, form=form)
         session = SessionId(told.text("id"))
         url = told.text("url") if told.has("url") else told.text("access_url")
@@ -177,11 +178,16 @@ class UniversignRegistration:
             raise told.answer.unreadable("its address is none")
         expires = (self._clock.now() + SESSION_LIFE).isoformat()
         data = json.dumps([person.email.text, person.name.full, person.mobile.text]).encode()
-        held = b64encode(sealed.seal(self._sealing(), f"universign/{session}", data)).decode()
-        self._kept.put(key=_about("person", session), answer=held, of=subscription)
-        self._kept.put(key=_about("expires", session), answer=expires, of=subscription)
+        held = b64encode(sealed.seal(sealing, f"universign/{session}", data)).decode()
         opened = json.dumps({"session": session, "url": url, "expires": expires})
-        return self._kept.put(key=key, answer=opened, meant=meant, of=subscription)
+        try:
+            self._kept.put(key=_about("person", session), answer=held, of=subscription)
+            self._kept.put(key=_about("expires", session), answer=expires, of=subscription)
+            return self._kept.put(key=key, answer=opened, meant=meant, of=subscription)
+        except Unavailable as error:
+            raise Unconfirmed(
+                "a registration was opened, and could not be noted", where="universign", mend=error.mend
+            ) from error
 
     def _matches(self, session: SessionId) -> bool:
         held = self._kept.get(key=_about("person", session))
