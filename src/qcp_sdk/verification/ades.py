@@ -272,11 +272,15 @@ class _Examiner:
         return before or await _run(block, self._unchecked, at)
 
     async def _claimed(self, block: Block, certificate: x509.Certificate, by: datetime, at: datetime) -> Judged | None:
-        """Try each claim of a revocation until `by` by itself, at `at`; give one that is authentic."""
-        for alone, moment in revocation_claims(self._spec.local_knowledge, certificate, by, at):
-            claim = await _run(block, dataclasses.replace(self._spec, local_knowledge=alone), moment)
-            if claim.sub_indication == "REVOKED_NO_POE":
-                return claim
+        """Try each claim of a revocation until `by` by itself; give one that is authentic.
+
+        At `at`, and when it was made where that was later: whoever said it may have a certificate that is younger.
+        """
+        for alone, moments in revocation_claims(self._spec.local_knowledge, certificate, by, at, self._now):
+            for moment in moments:
+                claim = await _run(block, dataclasses.replace(self._spec, local_knowledge=alone), moment)
+                if claim.sub_indication == "REVOKED_NO_POE":
+                    return claim
         return None
 
     async def _judged(self, block: Block, certificate: x509.Certificate, at: datetime) -> Judged:

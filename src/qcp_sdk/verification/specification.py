@@ -229,12 +229,14 @@ def without_revocation(spec: SignatureValidationSpec) -> SignatureValidationSpec
 
 
 def revocation_claims(
-    knowledge: LocalKnowledge, certificate: x509.Certificate, by: datetime, at: datetime
-) -> Iterator[tuple[LocalKnowledge, datetime]]:
-    """Give each piece of data that says the certificate was revoked until `by`, alone, with when to judge it: at `at`.
+    knowledge: LocalKnowledge, certificate: x509.Certificate, by: datetime, at: datetime, now: datetime
+) -> Iterator[tuple[LocalKnowledge, list[datetime]]]:
+    """Give each piece of data that says the certificate was revoked until `by`, alone, with when to judge it.
 
     Nothing is authenticated here. A revocation is final, so one that was said in time still counts when the data
-    that says it have grown old: they are judged at the last instant at which they were current.
+    that says it have grown old: they are judged at the last instant at which they were current. And one that was said
+    later counts too: it is judged at `at` and when it was made, until `now`, because neither the signer's certificate
+    (it may have ended since) nor the responder's (it may have begun since) need be valid at both.
     """
     serial, issuer = certificate.serial_number, certificate.issuer.hashable
     for answer in knowledge.known_ocsps:
@@ -243,15 +245,19 @@ def revocation_claims(
             continue
         status = single["cert_status"]
         if status.name == "revoked" and status.chosen["revocation_time"].native <= by:
-            until = single["next_update"].native
+            body = answer.ocsp_response_data.basic_ocsp_response["tbs_response_data"]
+            made = max(body["produced_at"].native, single["this_update"].native)
             alone = dataclasses.replace(knowledge, known_ocsps=[answer], known_crls=[])
-            yield alone, min(at, until) if until else at
+            yield alone, _moments(at, made, single["next_update"].native, now)
     for revoked in knowledge.known_crls:
         body = revoked.crl_data["tbs_cert_list"]
         if body["issuer"].hashable == issuer and _revoked_by(revoked.crl_data.dump(), serial, by):
-            until = body["next_update"].native
             alone = dataclasses.replace(knowledge, known_ocsps=[], known_crls=[revoked])
-            yield alone, min(at, until) if until else at
+            yield alone, _moments(at, body["this_update"].native, body["next_update"].native, now)
+
+
+def _moments(at: datetime, made: datetime, until: datetime | None, now: datetime) -> list[datetime]:
+    return sorted({min(one, until or one) for one in (at, max(at, min(made, now)))})
 
 
 def _revoked_by(crl: bytes, serial: int, by: datetime) -> bool:
