@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve, frozen
 
+from qcp_sdk.verification import own
 from qcp_sdk.verification.errors_border import foreign
 from qcp_sdk.verification.facts import DocumentFacts, SignatureFacts, TimestampFacts, Trust
 from qcp_sdk.verification.loops import outside_any_loop
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     from pyhanko.sign.validation.policy_decl import SignatureValidationSpec
 
 MOST_SIGNATURES: Final = 200
+MOST_CLAIMS: Final = 50
+"""Answers and lists that say "revoked" of one certificate: where there are more, nobody can tell."""
 
 
 def embedded(reader: PdfFileReader) -> list[tuple[str, EmbeddedPdfSignature | None]]:
@@ -268,15 +271,21 @@ class _Examiner:
             return judged
         if later.revoked_at <= at:
             return later
-        before = await self._claimed(block, certificate, at, moment)
+        before = await self._claimed(block, certificate, later.path, at, moment)
         return before or await _run(block, self._unchecked, at)
 
-    async def _claimed(self, block: Block, certificate: x509.Certificate, by: datetime, at: datetime) -> Judged | None:
+    async def _claimed(
+        self, block: Block, certificate: x509.Certificate, path: tuple[bytes, ...], by: datetime, at: datetime
+    ) -> Judged | None:
         """Try each claim of a revocation until `by` by itself; give one that is authentic.
 
         At `at`, and when it was made where that was later: whoever said it may have a certificate that is younger.
         """
-        for alone, moments in revocation_claims(self._spec.local_knowledge, certificate, by, at, self._now):
+        issuer = own.certificate(path[1]) if len(path) > 1 else None
+        claims = revocation_claims(self._spec.local_knowledge, certificate, issuer, by, at, self._now)
+        for number, (alone, moments) in enumerate(claims):
+            if number >= MOST_CLAIMS:
+                return Judged(indication=Indication.INDETERMINATE, sub_indication="TRY_LATER")
             for moment in moments:
                 claim = await _run(block, dataclasses.replace(self._spec, local_knowledge=alone), moment)
                 if claim.sub_indication == "REVOKED_NO_POE":
@@ -292,7 +301,7 @@ class _Examiner:
         """
         judged = await _run(block, self._spec, at)
         if judged.indication is Indication.PASSED:
-            claim = await self._claimed(block, certificate, at, at)
+            claim = await self._claimed(block, certificate, judged.path, at, at)
             if claim is not None:
                 return claim
         if judged.sub_indication == "CHAIN_CONSTRAINTS_FAILURE" and certificate.self_issued:

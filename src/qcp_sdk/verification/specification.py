@@ -12,11 +12,14 @@ from attrs import evolve
 
 from qcp_sdk.verification import own
 from qcp_sdk.verification.errors_border import foreign
-from qcp_sdk.verification.revocation import Knowledge
+from qcp_sdk.verification.revocation import MOST, Knowledge
 
 if TYPE_CHECKING:
     from asn1crypto import x509  # type: ignore[import-untyped]
     from pyhanko.sign.validation.policy_decl import LocalKnowledge, SignatureValidationSpec
+
+MOST_ENTRIES: Final = 20
+"""Certificates that one OCSP answer may speak of; what speaks of more is passed over. Responders are asked about one."""
 
 
 @lru_cache(maxsize=8)
@@ -99,10 +102,16 @@ def _local(knowledge: Knowledge) -> Any:
     from pyhanko.sign.validation.policy_decl import LocalKnowledge
     from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
 
-    ocsps, crls = [], []
+    ocsps: list[Any] = []
+    crls = []
     for der in knowledge.ocsps:
         try:
-            ocsps.extend(OCSPContainer.load_multi(ocsp.OCSPResponse.load(der)))
+            answer = ocsp.OCSPResponse.load(der)
+            body = answer.basic_ocsp_response
+            # Every entry is a container of its own, which reads the whole answer again.
+            if body is None or len(body["tbs_response_data"]["responses"]) > MOST_ENTRIES:
+                continue
+            ocsps.extend(OCSPContainer.load_multi(answer)[: MOST - len(ocsps)])
         except foreign():
             continue
     for der in knowledge.crls:
@@ -229,7 +238,12 @@ def without_revocation(spec: SignatureValidationSpec) -> SignatureValidationSpec
 
 
 def revocation_claims(
-    knowledge: LocalKnowledge, certificate: x509.Certificate, by: datetime, at: datetime, now: datetime
+    knowledge: LocalKnowledge,
+    certificate: x509.Certificate,
+    issuer: x509.Certificate | None,
+    by: datetime,
+    at: datetime,
+    now: datetime,
 ) -> Iterator[tuple[LocalKnowledge, list[datetime]]]:
     """Give each piece of data that says the certificate was revoked until `by`, alone, with when to judge it.
 
@@ -238,10 +252,10 @@ def revocation_claims(
     later counts too: it is judged at `at` and when it was made, until `now`, because neither the signer's certificate
     (it may have ended since) nor the responder's (it may have begun since) need be valid at both.
     """
-    serial, issuer = certificate.serial_number, certificate.issuer.hashable
+    serial, name = certificate.serial_number, certificate.issuer.hashable
     for answer in knowledge.known_ocsps:
         single = answer.extract_single_response()
-        if single is None or single["cert_id"]["serial_number"].native != serial:
+        if single is None or not _names(single["cert_id"], certificate, issuer):
             continue
         status = single["cert_status"]
         if status.name == "revoked" and status.chosen["revocation_time"].native <= by:
@@ -251,9 +265,22 @@ def revocation_claims(
             yield alone, _moments(at, made, single["next_update"].native, now)
     for revoked in knowledge.known_crls:
         body = revoked.crl_data["tbs_cert_list"]
-        if body["issuer"].hashable == issuer and _revoked_by(revoked.crl_data.dump(), serial, by):
+        if body["issuer"].hashable == name and _revoked_by(revoked.crl_data.dump(), serial, by):
             alone = dataclasses.replace(knowledge, known_ocsps=[], known_crls=[revoked])
             yield alone, _moments(at, body["this_update"].native, body["next_update"].native, now)
+
+
+def _names(named: Any, certificate: x509.Certificate, issuer: x509.Certificate | None) -> bool:
+    """Whether an answer is about this certificate of this issuer (RFC 6960 § 4.1.1)."""
+    if named["serial_number"].native != certificate.serial_number:
+        return False
+    hashed = named["hash_algorithm"]["algorithm"].native
+    if issuer is None or hashed not in _NAMED_BY:
+        return issuer is None
+    return bool(
+        named["issuer_key_hash"].native == getattr(issuer.public_key, hashed)
+        and named["issuer_name_hash"].native == getattr(certificate.issuer, hashed)
+    )
 
 
 def _moments(at: datetime, made: datetime, until: datetime | None, now: datetime) -> list[datetime]:

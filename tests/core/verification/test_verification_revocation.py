@@ -5,8 +5,21 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+from asn1crypto import core, ocsp  # type: ignore[import-untyped]
+from attrs import field, frozen
+
 from qcp_sdk.levels import SignatureLevel
-from qcp_sdk.verification import Report, SignatureReport, TrustStore
+from qcp_sdk.verification import (
+    Indication,
+    Report,
+    SignatureReport,
+    TrustStore,
+    ades,
+    revocation,
+    specification,
+)
+from qcp_sdk.verification.revocation import Knowledge
 
 if TYPE_CHECKING:
     from tests.core.verification.conftest import World
@@ -19,6 +32,24 @@ def only(report: Report) -> SignatureReport:
     """Give the one signature of a report."""
     (signature,) = report.signatures
     return signature
+
+
+@frozen
+class Source:
+    """A revocation source: an OCSP answer for each of these certificates, and of whom it was asked, with whose."""
+
+    answers: dict[bytes, bytes]
+    asked: list[tuple[bytes, bytes]] = field(factory=list)
+
+    def ocsp(self, *, certificate: bytes, issuer: bytes) -> bytes | None:
+        self.asked.append((certificate, issuer))
+        return self.answers.get(certificate)
+
+    def crl(self, *, issuer: bytes, certificate: bytes | None = None) -> bytes | None:
+        return None
+
+    def issuer(self, *, certificate: bytes) -> bytes | None:
+        return None
 
 
 def test_a_young_responder_that_says_revoked_before_is_heard_over_an_old_good_answer(
@@ -37,3 +68,79 @@ def test_a_young_responder_that_says_revoked_before_is_heard_over_an_old_good_an
     assert only(world.verify(before, trusted)).sub_indication == "REVOKED_NO_POE"
     after = world.augment(signed, ocsps=[good, said(timedelta(minutes=5))])
     assert only(world.verify(after, trusted)).level_reached is SignatureLevel.NIVEAU_3
+
+
+def crowded(answer: bytes, entries: int) -> bytes:
+    """Repeat the one entry of an OCSP answer; its signature is no longer good, and need not be."""
+    made = ocsp.OCSPResponse.load(answer)
+    basic = made["response_bytes"]["response"].parsed
+    said = basic["tbs_response_data"]
+    one = said["responses"][0].copy()
+    data = {key: said[key] for key in ("version", "responder_id", "produced_at")}
+    basic = ocsp.BasicOCSPResponse(
+        {
+            "tbs_response_data": ocsp.ResponseData({**data, "responses": [one] * entries}),
+            **{key: basic[key] for key in ("signature_algorithm", "signature", "certs")},
+        }
+    )
+    kind = {"response_type": "basic_ocsp_response", "response": core.ParsableOctetString(basic.dump())}
+    return bytes(ocsp.OCSPResponse({"response_status": "successful", "response_bytes": kind}).dump())
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
+    """When each building block was run."""
+    made: list[datetime] = []
+    theirs = ades._run
+
+    async def counted(block: object, spec: object, at: datetime) -> ades.Judged:
+        made.append(at)
+        return await theirs(block, spec, at)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ades, "_run", counted)
+    return made
+
+
+def forged(world: World, revoked: timedelta = timedelta(minutes=-10)) -> bytes:
+    """An answer by another authority of the same name."""
+    other = world.impostor()
+    return world.ocsp_answer(world.jeanne, other, other, revoked=SIGNED + revoked)
+
+
+def test_an_answer_about_too_many_is_passed_over(
+    world: World, contract: bytes, trusted: TrustStore, runs: list[datetime]
+) -> None:
+    """One answer of 68 KB, put beside a signature by anybody, took more than 100 s."""
+    for crowd in (crowded(forged(world), 400), crowded(world.ocsp_answer(world.jeanne, world.qc_ca, world.tsu), 21)):
+        assert len(ocsp.OCSPResponse.load(crowd).basic_ocsp_response["tbs_response_data"]["responses"]) > 20
+        knowledge = specification._local(Knowledge(ocsps=(crowd,)))
+        assert not knowledge.known_ocsps
+        assert only(world.verify(world.augment(contract, ocsps=[crowd]), trusted)).indication is Indication.PASSED
+    few = crowded(forged(world), 20)
+    assert len(specification._local(Knowledge(ocsps=(few,) * 40)).known_ocsps) == revocation.MOST
+
+
+def test_an_answer_about_another_issuer_s_certificate_costs_nothing(
+    world: World, contract: bytes, trusted: TrustStore, runs: list[datetime]
+) -> None:
+    world.verify(contract, trusted)
+    before = len(runs)
+    world.verify(world.augment(contract, ocsps=[forged(world)]), trusted)
+    assert len(runs) == 2 * before
+
+
+def test_claims_beyond_the_limit_leave_it_unknown_and_what_a_source_says_is_heard_first(
+    world: World, contract: bytes, trusted: TrustStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ades, "MOST_CLAIMS", 2)
+    claims = [
+        world.ocsp_answer(world.jeanne, world.qc_ca, world.tsu, revoked=SIGNED - timedelta(minutes=10 + number))
+        for number in range(3)
+    ]
+    assert only(world.verify(world.augment(contract, ocsps=claims[:2]), trusted)).indication is Indication.PASSED
+    many = world.augment(contract, ocsps=claims)
+    assert only(world.verify(many, trusted)).sub_indication == "TRY_LATER"
+    said = world.ocsp_answer(world.jeanne, world.qc_ca, world.responder, revoked=SIGNED - timedelta(minutes=1))
+    assert only(world.verify(many, trusted, revocation=Source({world.jeanne.der: said}))).sub_indication == (
+        "REVOKED_NO_POE"
+    )
