@@ -144,3 +144,14 @@ def test_claims_beyond_the_limit_leave_it_unknown_and_what_a_source_says_is_hear
     assert only(world.verify(many, trusted, revocation=Source({world.jeanne.der: said}))).sub_indication == (
         "REVOKED_NO_POE"
     )
+
+
+def test_a_forged_issuer_in_the_document_diverts_no_question(
+    world: World, contract: bytes, trusted: TrustStore
+) -> None:
+    """Of the authority's name, but not whose key verifies the certificate."""
+    said = world.ocsp_answer(world.jeanne, world.qc_ca, world.responder, revoked=SIGNED - timedelta(minutes=10))
+    source = Source({world.jeanne.der: said})
+    forged = world.augment(contract, others=[world.impostor().der])
+    assert only(world.verify(forged, trusted, revocation=source)).sub_indication == "REVOKED_NO_POE"
+    assert (world.jeanne.der, world.qc_ca.der) in source.asked
