@@ -228,12 +228,23 @@ def without_revocation(spec: SignatureValidationSpec) -> SignatureValidationSpec
     """Give the same rules without any demand for revocation data: to find out whether that was what was missing."""
     from pyhanko_certvalidator.policy_decl import NO_REVOCATION, CertRevTrustPolicy
 
-    lenient = CertRevTrustPolicy(NO_REVOCATION)
+    return _under(spec, CertRevTrustPolicy(NO_REVOCATION))
+
+
+def of_holder_only(spec: SignatureValidationSpec) -> SignatureValidationSpec:
+    """Give the same rules without any demand for data about authorities: to judge one claim about a holder alone."""
+    from pyhanko_certvalidator.policy_decl import CertRevTrustPolicy, RevocationCheckingPolicy, RevocationCheckingRule
+
+    rules = RevocationCheckingPolicy(RevocationCheckingRule.CRL_OR_OCSP_REQUIRED, RevocationCheckingRule.NO_CHECK)
+    return _under(spec, CertRevTrustPolicy(rules, retroactive_revinfo=True))
+
+
+def _under(spec: SignatureValidationSpec, policy: Any) -> SignatureValidationSpec:
     stamping = spec.ts_cert_validation_policy or spec.cert_validation_policy
     return dataclasses.replace(
         spec,
-        cert_validation_policy=dataclasses.replace(spec.cert_validation_policy, revinfo_policy=lenient),
-        ts_cert_validation_policy=dataclasses.replace(stamping, revinfo_policy=lenient),
+        cert_validation_policy=dataclasses.replace(spec.cert_validation_policy, revinfo_policy=policy),
+        ts_cert_validation_policy=dataclasses.replace(stamping, revinfo_policy=policy),
     )
 
 
@@ -245,7 +256,10 @@ def revocation_claims(
     at: datetime,
     now: datetime,
 ) -> Iterator[tuple[LocalKnowledge, list[datetime]]]:
-    """Give each piece of data that says the certificate was revoked until `by`, alone, with when to judge it.
+    """Give each piece of data that says the certificate was revoked until `by`, with when to judge it.
+
+    What is known of this certificate besides is left out, and what is known of others kept: pyHanko goes from the
+    listed authority downwards, and wants to hear that those above are good.
 
     Nothing is authenticated here. A revocation is final, so one that was said in time still counts when the data
     that says it have grown old: they are judged at the last instant at which they were current. And one that was said
@@ -253,27 +267,32 @@ def revocation_claims(
     (it may have ended since) nor the responder's (it may have begun since) need be valid at both.
     """
     serial, name = certificate.serial_number, certificate.issuer.hashable
+    about, others = [], []
     for answer in knowledge.known_ocsps:
         single = answer.extract_single_response()
-        if single is None or not _names(single["cert_id"], certificate, issuer):
-            continue
+        if single is None or single["cert_id"]["serial_number"].native != serial:
+            others.append(answer)
+        elif _names(single["cert_id"], certificate, issuer):
+            about.append((answer, single))
+    lists, besides = [], []
+    for one in knowledge.known_crls:
+        (lists if one.crl_data["tbs_cert_list"]["issuer"].hashable == name else besides).append(one)
+    for answer, single in about:
         status = single["cert_status"]
         if status.name == "revoked" and status.chosen["revocation_time"].native <= by:
             body = answer.ocsp_response_data.basic_ocsp_response["tbs_response_data"]
             made = max(body["produced_at"].native, single["this_update"].native)
-            alone = dataclasses.replace(knowledge, known_ocsps=[answer], known_crls=[])
+            alone = dataclasses.replace(knowledge, known_ocsps=[answer, *others], known_crls=besides)
             yield alone, _moments(at, made, single["next_update"].native, now)
-    for revoked in knowledge.known_crls:
+    for revoked in lists:
         body = revoked.crl_data["tbs_cert_list"]
-        if body["issuer"].hashable == name and _revoked_by(revoked.crl_data.dump(), serial, by):
-            alone = dataclasses.replace(knowledge, known_ocsps=[], known_crls=[revoked])
+        if _revoked_by(revoked.crl_data.dump(), serial, by):
+            alone = dataclasses.replace(knowledge, known_ocsps=others, known_crls=[revoked, *besides])
             yield alone, _moments(at, body["this_update"].native, body["next_update"].native, now)
 
 
 def _names(named: Any, certificate: x509.Certificate, issuer: x509.Certificate | None) -> bool:
     """Whether an answer is about this certificate of this issuer (RFC 6960 § 4.1.1)."""
-    if named["serial_number"].native != certificate.serial_number:
-        return False
     hashed = named["hash_algorithm"]["algorithm"].native
     if issuer is None or hashed not in _NAMED_BY:
         return issuer is None

@@ -336,6 +336,12 @@ class World:
         serials = {party.certificate.serial_number: when for party, when in (revoked or {}).items()}
         return [crl(self.qc_ca, revoked=serials, at=at), crl(self.lcp_ca)]
 
+    def intermediate(self) -> Party:
+        """An authority below the listed one."""
+        return issue(
+            _name("TEST sub CA", organisation="TEST"), self.qc_ca, authority=True, policies=("2.5.29.32.0",)
+        )
+
     def impostor(self) -> Party:
         """Another authority of the same name."""
         return issue(self.qc_ca.certificate.subject, None, authority=True)

@@ -155,3 +155,20 @@ def test_a_forged_issuer_in_the_document_diverts_no_question(
     forged = world.augment(contract, others=[world.impostor().der])
     assert only(world.verify(forged, trusted, revocation=source)).sub_indication == "REVOKED_NO_POE"
     assert (world.jeanne.der, world.qc_ca.der) in source.asked
+
+
+def test_a_revoked_authority_below_the_listed_one_is_heard_over_an_old_good_answer(world: World) -> None:
+    below = world.intermediate()
+    party = world.person(issuer=below)
+    good = world.ocsp_answer(below, world.qc_ca, world.responder, at=SIGNED - timedelta(hours=6))
+    brought = [good, world.ocsp_answer(party, below, below)]
+
+    def verified(revoked: timedelta | None, at: datetime | None = SIGNED) -> SignatureReport:
+        serials = {} if revoked is None else {below.certificate.serial_number: SIGNED + revoked}
+        pdf = world.augment(world.sign(world.blank(), party, at=at), ocsps=brought, others=[below.der])
+        return only(world.verify(pdf, world.trust(crls=[world.crl(world.qc_ca, revoked=serials)])))
+
+    assert verified(None).level_reached is SignatureLevel.NIVEAU_3
+    assert verified(timedelta(minutes=5)).level_reached is SignatureLevel.NIVEAU_3
+    assert verified(timedelta(hours=-3)).sub_indication == "REVOKED_CA_NO_POE"
+    assert verified(timedelta(hours=-3), at=None).sub_indication == "REVOKED_CA_NO_POE"
