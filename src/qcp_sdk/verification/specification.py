@@ -279,14 +279,19 @@ def revocation_claims(
         (lists if one.crl_data["tbs_cert_list"]["issuer"].hashable == name else besides).append(one)
     for answer, single in about:
         status = single["cert_status"]
-        if status.name == "revoked" and status.chosen["revocation_time"].native <= by:
+        if status.name == "revoked" and _final(
+            status.chosen["revocation_time"].native,
+            held=status.chosen["revocation_reason"].native == "certificate_hold",
+            until=single["next_update"].native,
+            by=by,
+        ):
             body = answer.ocsp_response_data.basic_ocsp_response["tbs_response_data"]
             made = max(body["produced_at"].native, single["this_update"].native)
             alone = dataclasses.replace(knowledge, known_ocsps=[answer, *others], known_crls=besides)
             yield alone, _moments(at, made, single["next_update"].native, now)
     for revoked in lists:
         body = revoked.crl_data["tbs_cert_list"]
-        if _revoked_by(revoked.crl_data.dump(), serial, by):
+        if _revoked_by(revoked.crl_data.dump(), serial, by, body["next_update"].native):
             alone = dataclasses.replace(knowledge, known_ocsps=others, known_crls=[revoked, *besides])
             yield alone, _moments(at, body["this_update"].native, body["next_update"].native, now)
 
@@ -306,12 +311,23 @@ def _moments(at: datetime, made: datetime, until: datetime | None, now: datetime
     return sorted({min(one, until or one) for one in (at, max(at, min(made, now)))})
 
 
-def _revoked_by(crl: bytes, serial: int, by: datetime) -> bool:
+def _revoked_by(crl: bytes, serial: int, by: datetime, until: datetime | None) -> bool:
     # cryptography finds one serial among a hundred thousand at once; asn1crypto would read them all, for seconds.
-    from cryptography.x509 import load_der_x509_crl
+    from cryptography.x509 import CRLReason, ReasonFlags, load_der_x509_crl
 
     try:
         entry = load_der_x509_crl(crl).get_revoked_certificate_by_serial_number(serial)
+        reasons = () if entry is None else [one.value for one in entry.extensions if isinstance(one.value, CRLReason)]
     except foreign():
         return False
-    return entry is not None and entry.revocation_date_utc.replace(tzinfo=UTC) <= by
+    return entry is not None and _final(
+        entry.revocation_date_utc.replace(tzinfo=UTC),
+        held=any(one.reason is ReasonFlags.certificate_hold for one in reasons),
+        until=until,
+        by=by,
+    )
+
+
+def _final(revoked: datetime, *, held: bool, until: datetime | None, by: datetime) -> bool:
+    """Whether it was revoked by then. A suspension may be lifted (RFC 5280 § 5.3.1): it ends with who says it."""
+    return revoked <= by and not (held and until is not None and until < by)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from asn1crypto import core, ocsp  # type: ignore[import-untyped]
 from attrs import field, frozen
+from cryptography import x509
 
 from qcp_sdk.levels import SignatureLevel
 from qcp_sdk.verification import (
@@ -172,3 +173,26 @@ def test_a_revoked_authority_below_the_listed_one_is_heard_over_an_old_good_answ
     assert verified(timedelta(minutes=5)).level_reached is SignatureLevel.NIVEAU_3
     assert verified(timedelta(hours=-3)).sub_indication == "REVOKED_CA_NO_POE"
     assert verified(timedelta(hours=-3), at=None).sub_indication == "REVOKED_CA_NO_POE"
+
+
+@pytest.mark.parametrize(
+    ("reason", "made", "counts"),
+    [
+        (x509.ReasonFlags.certificate_hold, timedelta(days=-30), False),
+        (x509.ReasonFlags.certificate_hold, timedelta(hours=-2), True),
+        (x509.ReasonFlags.key_compromise, timedelta(days=-30), True),
+    ],
+)
+def test_a_suspension_counts_while_who_says_it_is_current(
+    world: World, contract: bytes, trusted: TrustStore, reason: x509.ReasonFlags, made: timedelta, counts: bool
+) -> None:
+    """It may be lifted (RFC 5280 § 5.3.1); a revocation may not."""
+    since = SIGNED - timedelta(days=31)
+    serials = {world.jeanne.certificate.serial_number: since}
+    listed = world.trust(crls=[world.crl(world.qc_ca, revoked=serials, at=SIGNED + made, reason=reason)])
+    said = world.ocsp_answer(
+        world.jeanne, world.qc_ca, world.responder, revoked=since, at=SIGNED + made, reason=reason
+    )
+    expected = "REVOKED_NO_POE" if counts else ""
+    assert only(world.verify(contract, listed)).sub_indication == expected
+    assert only(world.verify(world.augment(contract, ocsps=[said]), trusted)).sub_indication == expected
