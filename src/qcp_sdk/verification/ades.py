@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve, frozen
 
+from qcp_sdk.verification import own
 from qcp_sdk.verification.errors_border import foreign
 from qcp_sdk.verification.facts import DocumentFacts, SignatureFacts, TimestampFacts, Trust
 from qcp_sdk.verification.loops import outside_any_loop
@@ -30,6 +31,7 @@ from qcp_sdk.verification.report import Changes, Indication, TimeSource, Timesta
 from qcp_sdk.verification.revocation import Knowledge
 from qcp_sdk.verification.specification import (
     loaded,
+    of_holder_only,
     revocation_claims,
     specification,
     timing,
@@ -44,6 +46,9 @@ if TYPE_CHECKING:
     from pyhanko.sign.validation.policy_decl import SignatureValidationSpec
 
 MOST_SIGNATURES: Final = 200
+MOST_CLAIMS: Final = 50
+"""Answers and lists that say "revoked" of one certificate: where there are more, nobody can tell."""
+_REVOKED: Final = frozenset({"REVOKED_NO_POE", "REVOKED_CA_NO_POE"})
 
 
 def embedded(reader: PdfFileReader) -> list[tuple[str, EmbeddedPdfSignature | None]]:
@@ -158,6 +163,7 @@ class _Examiner:
         self._reader, self._trust, self._now = reader, trust, now
         self._spec = specification(trust.issuers, trust.stampers, knowledge)
         self._unchecked = without_revocation(self._spec)
+        self._holder_only = of_holder_only(self._spec)
 
     async def document(self, signatures: list[tuple[str, EmbeddedPdfSignature | None]]) -> DocumentFacts:
         stamps = [(name, one) for name, one in signatures if one is not None and _is_timestamp(one)]
@@ -264,19 +270,36 @@ class _Examiner:
         later = await self._judged(block, certificate, moment)
         if later.indication is Indication.PASSED:
             return later
-        if later.sub_indication != "REVOKED_NO_POE" or later.revoked_at is None:
+        if later.sub_indication not in _REVOKED or later.revoked_at is None:
             return judged
         if later.revoked_at <= at:
             return later
-        before = await self._claimed(block, certificate, at, moment)
+        if later.sub_indication != "REVOKED_NO_POE":
+            return judged
+        before = await self._claimed(block, certificate, later.path, at, moment)
         return before or await _run(block, self._unchecked, at)
 
-    async def _claimed(self, block: Block, certificate: x509.Certificate, by: datetime, at: datetime) -> Judged | None:
-        """Try each claim of a revocation until `by` by itself, at `at`; give one that is authentic."""
-        for alone, moment in revocation_claims(self._spec.local_knowledge, certificate, by, at):
-            claim = await _run(block, dataclasses.replace(self._spec, local_knowledge=alone), moment)
-            if claim.sub_indication == "REVOKED_NO_POE":
-                return claim
+    async def _claimed(
+        self, block: Block, certificate: x509.Certificate, path: tuple[bytes, ...], by: datetime, at: datetime
+    ) -> Judged | None:
+        """Try each claim of a revocation until `by` by itself; give one that is authentic.
+
+        Claims about the certificate, and about every authority between it and the listed one. At `at`, and when it was
+        made where that was later: whoever said it may have a certificate that is younger.
+        """
+        certificates = [certificate, *map(own.certificate, path[1:])]
+        for place, one in enumerate(certificates[: max(1, len(certificates) - 1)]):
+            issuer = certificates[place + 1] if place + 1 < len(certificates) else None
+            rules = self._spec if place else self._holder_only
+            claims = revocation_claims(rules.local_knowledge, one, issuer, by, at, self._now)
+            for number, (alone, moments) in enumerate(claims):
+                if number >= MOST_CLAIMS:
+                    return Judged(indication=Indication.INDETERMINATE, sub_indication="TRY_LATER")
+                spec = dataclasses.replace(rules, local_knowledge=alone)
+                for moment in moments:
+                    claim = await _run(block, spec, moment)
+                    if claim.sub_indication in _REVOKED and claim.revoked_at is not None and claim.revoked_at <= by:
+                        return claim
         return None
 
     async def _judged(self, block: Block, certificate: x509.Certificate, at: datetime) -> Judged:
@@ -288,7 +311,7 @@ class _Examiner:
         """
         judged = await _run(block, self._spec, at)
         if judged.indication is Indication.PASSED:
-            claim = await self._claimed(block, certificate, at, at)
+            claim = await self._claimed(block, certificate, judged.path, at, at)
             if claim is not None:
                 return claim
         if judged.sub_indication == "CHAIN_CONSTRAINTS_FAILURE" and certificate.self_issued:

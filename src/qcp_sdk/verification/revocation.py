@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from attrs import field, frozen
 
 from qcp_sdk.errors import PortError
+from qcp_sdk.verification.errors_border import foreign
 
 if TYPE_CHECKING:
     from asn1crypto import x509  # type: ignore[import-untyped]
@@ -76,11 +77,15 @@ def in_document(reader: PdfFileReader) -> Knowledge:
 
 
 def asked(source: RevocationSource, leaves: Iterable[x509.Certificate], pool: Iterable[x509.Certificate]) -> Knowledge:
-    """Ask a source about each of these certificates and the issuers that are in the pool or that it knows.
+    """Ask a source about each of these certificates, with the issuers that are in the pool or that it knows.
+
+    An issuer is who bears the name and whose key verifies the certificate; of several, the first in the pool.
 
     No more than `MOST_ASKED` certificates and `LONGEST_ASKING` seconds: what is left out counts as silence.
     """
-    known = {one.subject.hashable: one for one in pool}
+    known: dict[str, dict[bytes, None]] = {}  # whoever made the document may bring others of the same name
+    for one in pool:
+        known.setdefault(one.subject.hashable, {})[one.dump()] = None
     certificates: list[bytes] = []
     ocsps: list[bytes] = []
     crls: list[bytes] = []
@@ -92,8 +97,8 @@ def asked(source: RevocationSource, leaves: Iterable[x509.Certificate], pool: It
             break
         try:
             der = leaf.dump()
-            above = known.get(leaf.issuer.hashable)
-            issuer = above.dump() if above is not None else source.issuer(certificate=der)
+            above = (one for one in known.get(leaf.issuer.hashable, ()) if _issued(der, one))
+            issuer = next(above, None) or source.issuer(certificate=der)
             if issuer is None or issuer == der:
                 continue
             certificates.append(issuer)
@@ -107,3 +112,14 @@ def asked(source: RevocationSource, leaves: Iterable[x509.Certificate], pool: It
         except PortError:
             silent = True
     return Knowledge(certificates=tuple(certificates), ocsps=tuple(ocsps), crls=tuple(crls), silent=silent)
+
+
+def _issued(certificate: bytes, issuer: bytes) -> bool:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.x509 import load_der_x509_certificate
+
+    try:
+        load_der_x509_certificate(certificate).verify_directly_issued_by(load_der_x509_certificate(issuer))
+    except (InvalidSignature, *foreign()):
+        return False
+    return True

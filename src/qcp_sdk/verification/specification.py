@@ -12,11 +12,14 @@ from attrs import evolve
 
 from qcp_sdk.verification import own
 from qcp_sdk.verification.errors_border import foreign
-from qcp_sdk.verification.revocation import Knowledge
+from qcp_sdk.verification.revocation import MOST, Knowledge
 
 if TYPE_CHECKING:
     from asn1crypto import x509  # type: ignore[import-untyped]
     from pyhanko.sign.validation.policy_decl import LocalKnowledge, SignatureValidationSpec
+
+MOST_ENTRIES: Final = 20
+"""Certificates that one OCSP answer may speak of; what speaks of more is passed over. Responders are asked about one."""
 
 
 @lru_cache(maxsize=8)
@@ -99,10 +102,16 @@ def _local(knowledge: Knowledge) -> Any:
     from pyhanko.sign.validation.policy_decl import LocalKnowledge
     from pyhanko_certvalidator.revinfo.archival import CRLContainer, OCSPContainer
 
-    ocsps, crls = [], []
+    ocsps: list[Any] = []
+    crls = []
     for der in knowledge.ocsps:
         try:
-            ocsps.extend(OCSPContainer.load_multi(ocsp.OCSPResponse.load(der)))
+            answer = ocsp.OCSPResponse.load(der)
+            body = answer.basic_ocsp_response
+            # Every entry is a container of its own, which reads the whole answer again.
+            if body is None or len(body["tbs_response_data"]["responses"]) > MOST_ENTRIES:
+                continue
+            ocsps.extend(OCSPContainer.load_multi(answer)[: MOST - len(ocsps)])
         except foreign():
             continue
     for der in knowledge.crls:
@@ -219,47 +228,106 @@ def without_revocation(spec: SignatureValidationSpec) -> SignatureValidationSpec
     """Give the same rules without any demand for revocation data: to find out whether that was what was missing."""
     from pyhanko_certvalidator.policy_decl import NO_REVOCATION, CertRevTrustPolicy
 
-    lenient = CertRevTrustPolicy(NO_REVOCATION)
+    return _under(spec, CertRevTrustPolicy(NO_REVOCATION))
+
+
+def of_holder_only(spec: SignatureValidationSpec) -> SignatureValidationSpec:
+    """Give the same rules without any demand for data about authorities: to judge one claim about a holder alone."""
+    from pyhanko_certvalidator.policy_decl import CertRevTrustPolicy, RevocationCheckingPolicy, RevocationCheckingRule
+
+    rules = RevocationCheckingPolicy(RevocationCheckingRule.CRL_OR_OCSP_REQUIRED, RevocationCheckingRule.NO_CHECK)
+    return _under(spec, CertRevTrustPolicy(rules, retroactive_revinfo=True))
+
+
+def _under(spec: SignatureValidationSpec, policy: Any) -> SignatureValidationSpec:
     stamping = spec.ts_cert_validation_policy or spec.cert_validation_policy
     return dataclasses.replace(
         spec,
-        cert_validation_policy=dataclasses.replace(spec.cert_validation_policy, revinfo_policy=lenient),
-        ts_cert_validation_policy=dataclasses.replace(stamping, revinfo_policy=lenient),
+        cert_validation_policy=dataclasses.replace(spec.cert_validation_policy, revinfo_policy=policy),
+        ts_cert_validation_policy=dataclasses.replace(stamping, revinfo_policy=policy),
     )
 
 
 def revocation_claims(
-    knowledge: LocalKnowledge, certificate: x509.Certificate, by: datetime, at: datetime
-) -> Iterator[tuple[LocalKnowledge, datetime]]:
-    """Give each piece of data that says the certificate was revoked until `by`, alone, with when to judge it: at `at`.
+    knowledge: LocalKnowledge,
+    certificate: x509.Certificate,
+    issuer: x509.Certificate | None,
+    by: datetime,
+    at: datetime,
+    now: datetime,
+) -> Iterator[tuple[LocalKnowledge, list[datetime]]]:
+    """Give each piece of data that says the certificate was revoked until `by`, with when to judge it.
+
+    What is known of this certificate besides is left out, and what is known of others kept: pyHanko goes from the
+    listed authority downwards, and wants to hear that those above are good.
 
     Nothing is authenticated here. A revocation is final, so one that was said in time still counts when the data
-    that says it have grown old: they are judged at the last instant at which they were current.
+    that says it have grown old: they are judged at the last instant at which they were current. And one that was said
+    later counts too: it is judged at `at` and when it was made, until `now`, because neither the signer's certificate
+    (it may have ended since) nor the responder's (it may have begun since) need be valid at both.
     """
-    serial, issuer = certificate.serial_number, certificate.issuer.hashable
+    serial, name = certificate.serial_number, certificate.issuer.hashable
+    about, others = [], []
     for answer in knowledge.known_ocsps:
         single = answer.extract_single_response()
         if single is None or single["cert_id"]["serial_number"].native != serial:
-            continue
+            others.append(answer)
+        elif _names(single["cert_id"], certificate, issuer):
+            about.append((answer, single))
+    lists, besides = [], []
+    for one in knowledge.known_crls:
+        (lists if one.crl_data["tbs_cert_list"]["issuer"].hashable == name else besides).append(one)
+    for answer, single in about:
         status = single["cert_status"]
-        if status.name == "revoked" and status.chosen["revocation_time"].native <= by:
-            until = single["next_update"].native
-            alone = dataclasses.replace(knowledge, known_ocsps=[answer], known_crls=[])
-            yield alone, min(at, until) if until else at
-    for revoked in knowledge.known_crls:
+        if status.name == "revoked" and _final(
+            status.chosen["revocation_time"].native,
+            held=status.chosen["revocation_reason"].native == "certificate_hold",
+            until=single["next_update"].native,
+            by=by,
+        ):
+            body = answer.ocsp_response_data.basic_ocsp_response["tbs_response_data"]
+            made = max(body["produced_at"].native, single["this_update"].native)
+            alone = dataclasses.replace(knowledge, known_ocsps=[answer, *others], known_crls=besides)
+            yield alone, _moments(at, made, single["next_update"].native, now)
+    for revoked in lists:
         body = revoked.crl_data["tbs_cert_list"]
-        if body["issuer"].hashable == issuer and _revoked_by(revoked.crl_data.dump(), serial, by):
-            until = body["next_update"].native
-            alone = dataclasses.replace(knowledge, known_ocsps=[], known_crls=[revoked])
-            yield alone, min(at, until) if until else at
+        if _revoked_by(revoked.crl_data.dump(), serial, by, body["next_update"].native):
+            alone = dataclasses.replace(knowledge, known_ocsps=others, known_crls=[revoked, *besides])
+            yield alone, _moments(at, body["this_update"].native, body["next_update"].native, now)
 
 
-def _revoked_by(crl: bytes, serial: int, by: datetime) -> bool:
+def _names(named: Any, certificate: x509.Certificate, issuer: x509.Certificate | None) -> bool:
+    """Whether an answer is about this certificate of this issuer (RFC 6960 § 4.1.1)."""
+    hashed = named["hash_algorithm"]["algorithm"].native
+    if issuer is None or hashed not in _NAMED_BY:
+        return issuer is None
+    return bool(
+        named["issuer_key_hash"].native == getattr(issuer.public_key, hashed)
+        and named["issuer_name_hash"].native == getattr(certificate.issuer, hashed)
+    )
+
+
+def _moments(at: datetime, made: datetime, until: datetime | None, now: datetime) -> list[datetime]:
+    return sorted({min(one, until or one) for one in (at, max(at, min(made, now)))})
+
+
+def _revoked_by(crl: bytes, serial: int, by: datetime, until: datetime | None) -> bool:
     # cryptography finds one serial among a hundred thousand at once; asn1crypto would read them all, for seconds.
-    from cryptography.x509 import load_der_x509_crl
+    from cryptography.x509 import CRLReason, ReasonFlags, load_der_x509_crl
 
     try:
         entry = load_der_x509_crl(crl).get_revoked_certificate_by_serial_number(serial)
+        reasons = () if entry is None else [one.value for one in entry.extensions if isinstance(one.value, CRLReason)]
     except foreign():
         return False
-    return entry is not None and entry.revocation_date_utc.replace(tzinfo=UTC) <= by
+    return entry is not None and _final(
+        entry.revocation_date_utc.replace(tzinfo=UTC),
+        held=any(one.reason is ReasonFlags.certificate_hold for one in reasons),
+        until=until,
+        by=by,
+    )
+
+
+def _final(revoked: datetime, *, held: bool, until: datetime | None, by: datetime) -> bool:
+    """Whether it was revoked by then. A suspension may be lifted (RFC 5280 § 5.3.1): it ends with who says it."""
+    return revoked <= by and not (held and until is not None and until < by)

@@ -142,11 +142,12 @@ def _knowledge(
     source: RevocationSource | None,
     issuers: tuple[bytes, ...],
 ) -> Knowledge:
-    knowledge = in_document(reader).plus(Knowledge(crls=trust.crls))
+    brought, held = in_document(reader), Knowledge(crls=trust.crls)
     if source is None:
-        return knowledge
-    leaves, pool = ades.certificates(signatures, knowledge, issuers)
-    return knowledge.plus(asked(source, leaves, pool))
+        return held.plus(brought)
+    leaves, pool = ades.certificates(signatures, brought, issuers)
+    # The document's last: what is beyond a limit is left out, and whoever made the document chose how much it brings.
+    return asked(source, leaves, pool).plus(held).plus(brought)
 
 
 def _in_force(services: Services, path: Sequence[bytes], at: datetime) -> bool:

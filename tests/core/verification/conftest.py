@@ -147,7 +147,11 @@ def issue(
 
 
 def crl(
-    authority: Party, *, revoked: dict[int, datetime] | None = None, at: datetime = NOW - timedelta(hours=2)
+    authority: Party,
+    *,
+    revoked: dict[int, datetime] | None = None,
+    at: datetime = NOW - timedelta(hours=2),
+    reason: x509.ReasonFlags | None = None,
 ) -> bytes:
     """A revocation list of an authority, valid for a week."""
     builder = (
@@ -159,13 +163,21 @@ def crl(
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key()), critical=False)
     )
     for serial, when in (revoked or {}).items():
-        entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(when).build()
-        builder = builder.add_revoked_certificate(entry)
+        entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(when)
+        if reason is not None:
+            entry = entry.add_extension(x509.CRLReason(reason), critical=False)
+        builder = builder.add_revoked_certificate(entry.build())
     return builder.sign(authority.key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
 def ocsp_answer(
-    party: Party, authority: Party, responder: Party, *, revoked: datetime | None = None, at: datetime = SIGNED
+    party: Party,
+    authority: Party,
+    responder: Party,
+    *,
+    revoked: datetime | None = None,
+    at: datetime = SIGNED,
+    reason: x509.ReasonFlags | None = None,
 ) -> bytes:
     """An OCSP answer by a delegated responder, valid for a day."""
     return (
@@ -178,7 +190,7 @@ def ocsp_answer(
             this_update=at,
             next_update=at + timedelta(days=1),
             revocation_time=revoked,
-            revocation_reason=None,
+            revocation_reason=reason,
         )
         .responder_id(ocsp.OCSPResponderEncoding.HASH, responder.certificate)
         .certificates([responder.certificate])
@@ -321,13 +333,21 @@ class World:
         *,
         revoked: datetime | None = None,
         at: datetime = SIGNED,
+        reason: x509.ReasonFlags | None = None,
     ) -> bytes:
         """An OCSP answer."""
-        return ocsp_answer(party, authority, responder, revoked=revoked, at=at)
+        return ocsp_answer(party, authority, responder, revoked=revoked, at=at, reason=reason)
 
-    def crl(self, authority: Party, *, revoked: dict[int, datetime] | None = None) -> bytes:
+    def crl(
+        self,
+        authority: Party,
+        *,
+        revoked: dict[int, datetime] | None = None,
+        at: datetime = NOW - timedelta(hours=2),
+        reason: x509.ReasonFlags | None = None,
+    ) -> bytes:
         """A revocation list."""
-        return crl(authority, revoked=revoked)
+        return crl(authority, revoked=revoked, at=at, reason=reason)
 
     def crls(
         self, revoked: dict[Party, datetime] | None = None, *, at: datetime = NOW - timedelta(hours=2)
@@ -335,6 +355,12 @@ class World:
         """The lists of both authorities; who is revoked is on the qualified one's."""
         serials = {party.certificate.serial_number: when for party, when in (revoked or {}).items()}
         return [crl(self.qc_ca, revoked=serials, at=at), crl(self.lcp_ca)]
+
+    def intermediate(self) -> Party:
+        """An authority below the listed one."""
+        return issue(
+            _name("TEST sub CA", organisation="TEST"), self.qc_ca, authority=True, policies=("2.5.29.32.0",)
+        )
 
     def impostor(self) -> Party:
         """Another authority of the same name."""
