@@ -281,8 +281,8 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "only verification data was added",
         ),
         "changes.signatures_or_forms": (
-            "d’autres signatures ou champs de formulaire ont été ajoutés",
-            "further signatures or form fields were added",
+            "d’autres signatures ou champs de signature ont été ajoutés",
+            "further signatures or signature fields were added",
         ),
         "changes.annotations": ("des annotations ont été ajoutées", "annotations were added"),
         "changes.content": ("le contenu a été modifié", "the content was changed"),
