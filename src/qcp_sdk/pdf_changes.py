@@ -1,8 +1,10 @@
 """What was made of a signed PDF by later updates: which of it leaves the signature standing.
 
-pyHanko's difference analysis says which objects changed; its default policy is too generous for us in one thing: it
-lets the values of form fields change (ISO 32000-2 § 12.8.2.2.2, form filling), whatever the signatory saw in them. We
-leave its rule for fields other than signatures out, so that a changed value is changed content.
+pyHanko's difference analysis says which objects changed; its default policy is too generous for us in two things:
+
+- it lets the values of form fields change (ISO 32000-2 § 12.8.2.2.2, form filling), whatever the signatory saw in
+  them. We leave its rule for fields other than signatures out, so that a changed value is changed content;
+- it lets signature fields be added that show anything, over the whole page: see `pdf_shown`.
 
 Imports pyHanko only where it is used.
 """
@@ -13,6 +15,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
+
+from qcp_sdk.pdf_shown import Shown, shown_since
 
 if TYPE_CHECKING:
     from pyhanko.sign.diff_analysis import DiffPolicy
@@ -31,6 +35,8 @@ class Since:
     """pyHanko's `DiffResult`, its `SuspiciousModification`, or None where it did not look."""
     allowed: bool
     """Whether what came later is of a kind that leaves it standing."""
+    shown: Shown
+    """What later updates show over its pages; `NOTHING` where the difference is not allowed anyway."""
 
 
 def since(one: EmbeddedPdfSignature) -> Since:
@@ -39,11 +45,15 @@ def since(one: EmbeddedPdfSignature) -> Since:
 
     one.compute_integrity_info(diff_policy=_policy())  # type: ignore[no-untyped-call]
     summary = one.summarise_integrity_info()
+    allowed = summary["docmdp_ok"] is True
+    latest = one.reader.xrefs.total_revisions - 1 <= one.signed_revision
+    shown = Shown.NOTHING if latest or not allowed else shown_since(one.reader, one.signed_revision)
     return Since(
         covers_file=summary["coverage"] == SignatureCoverageLevel.ENTIRE_FILE,
         covers_revision=summary["coverage"] >= SignatureCoverageLevel.ENTIRE_REVISION,
         difference=summary["diff_result"],
-        allowed=summary["docmdp_ok"] is True,
+        allowed=allowed and shown is not Shown.COVERED,
+        shown=shown,
     )
 
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import evolve, frozen
 
 from qcp_sdk.pdf_changes import since
+from qcp_sdk.pdf_shown import Shown
 from qcp_sdk.verification.errors_border import foreign
 from qcp_sdk.verification.facts import DocumentFacts, SignatureFacts, TimestampFacts, Trust
 from qcp_sdk.verification.loops import outside_any_loop
@@ -212,8 +213,9 @@ class _Examiner:
             facts,
             covers_whole_document=found.covers_file,
             covers_revision=found.covers_revision,
-            changes=_changes(found.difference),
+            changes=Changes.CONTENT if found.shown is Shown.COVERED else _changes(found.difference),
             allowed=found.allowed and not hybrid,
+            shown_over=found.shown is Shown.SIGNATURES,
         )
 
     async def _basic(

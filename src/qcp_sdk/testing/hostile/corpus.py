@@ -54,6 +54,10 @@ _FILLED: Final = (
     "Filling in a form is allowed after an approval signature (ISO 32000-2 § 12.8.2.2.2), says pyHanko; what the "
     "signatory saw is another text all the same."
 )
+_OVER: Final = (
+    "Signature fields may be added after an approval signature, says pyHanko, whatever they show; we look at what they "
+    "show where."
+)
 _TAIL: Final = (
     "The end of a PDF stands in its last kilobyte (ISO 32000-2 § 7.5.5, as Acrobat reads it); pdfsig looks further."
 )
@@ -420,6 +424,20 @@ ALL: Final[tuple[Hostile, ...]] = (
         make=later.refilled(1),
         says=FAILED,
         differs=_FILLED,
+    ),
+    Hostile(
+        name="covered-by-field",
+        what="a later update adds an empty signature field whose picture is another page",
+        make=later.covered,
+        says=FAILED,
+        differs=_OVER,
+    ),
+    Hostile(
+        name="covered-by-signature",
+        what="a stranger signs later, and what shows of it is another page",
+        make=later.covered_by_signature,
+        says=FAILED,
+        differs=_OVER,
     ),
     # The signature's place
     Hostile(name="contents-missing", what="the signature has no /Contents", make=_without_contents, says=FAILED),

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from qcp_sdk.testing.hostile.kit import CATALOG, PAGE, Kit, appended, last_table, plain, stream
+from qcp_sdk.testing.hostile.kit import (
+    CATALOG,
+    CONTENT,
+    PAGE,
+    Kit,
+    appended,
+    last_table,
+    plain,
+    stream,
+    writer,
+    written,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,3 +47,34 @@ def refilled(flags: int) -> Callable[[Kit], bytes]:
         return appended(signed, _amount(flags, b"100 000 euros", _LATER), previous=last_table(signed))
 
     return make
+
+
+_PAGE: Final = (0, 0, 595, 842)
+_OVER: Final = b"1 g 0 0 595 842 re f 0 g BT /F1 12 Tf 72 720 Td (The buyer pays 900 euros.) Tj ET"
+
+
+def covered(kit: Kit) -> bytes:
+    """Add a signature field that nobody fills, whose picture is another page."""
+    from pyhanko.pdf_utils import generic
+    from pyhanko.sign.fields import SigFieldSpec, append_signature_field
+
+    update = writer(kit.signed())
+    append_signature_field(update, SigFieldSpec("next", box=_PAGE))
+    added = update.root["/AcroForm"]["/Fields"][-1]
+    page = update.root["/Pages"]["/Kids"][0]
+    picture = {
+        generic.pdf_name("/Type"): generic.pdf_name("/XObject"),
+        generic.pdf_name("/Subtype"): generic.pdf_name("/Form"),
+        generic.pdf_name("/BBox"): generic.ArrayObject(map(generic.NumberObject, _PAGE)),
+        generic.pdf_name("/Resources"): page["/Resources"],
+    }
+    shown = update.add_object(generic.StreamObject(picture, stream_data=_OVER))
+    added["/AP"] = generic.DictionaryObject({generic.pdf_name("/N"): shown})  # type: ignore[no-untyped-call]
+    update.update_container(added)
+    return written(update)
+
+
+def covered_by_signature(kit: Kit) -> bytes:
+    """Let a stranger sign over the whole page: what they show of their signature is another page."""
+    stranger = kit.signatory("Somebody Else", self_signed=True)
+    return kit.sign(kit.signed(), stranger, name="two", box=_PAGE, shows=plain({CONTENT: stream(_OVER)}))
