@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve, frozen
 
+from qcp_sdk.pdf_changes import since
+from qcp_sdk.pdf_shown import Shown
 from qcp_sdk.verification import own
 from qcp_sdk.verification.errors_border import foreign
 from qcp_sdk.verification.facts import DocumentFacts, SignatureFacts, TimestampFacts, Trust
@@ -200,8 +202,6 @@ class _Examiner:
         return facts
 
     def _placed(self, name: str, one: EmbeddedPdfSignature) -> SignatureFacts:
-        from pyhanko.sign.validation.status import SignatureCoverageLevel
-
         facts = SignatureFacts(
             field_name=name,
             indication=Indication.INDETERMINATE,
@@ -211,18 +211,17 @@ class _Examiner:
             later_revisions=self._reader.xrefs.total_revisions - 1 - one.signed_revision,
         )
         try:
-            one.compute_integrity_info()  # type: ignore[no-untyped-call]
-            summary = one.summarise_integrity_info()
+            found = since(one)
             hybrid = _hybrid_since(self._reader, one.signed_revision)
         except foreign():
             return facts
-        coverage = summary["coverage"]
         return evolve(
             facts,
-            covers_whole_document=coverage == SignatureCoverageLevel.ENTIRE_FILE,
-            covers_revision=coverage >= SignatureCoverageLevel.ENTIRE_REVISION,
-            changes=_changes(summary["diff_result"]),
-            allowed=summary["docmdp_ok"] is True and not hybrid,
+            covers_whole_document=found.covers_file,
+            covers_revision=found.covers_revision,
+            changes=Changes.CONTENT if found.shown is Shown.COVERED else _changes(found.difference),
+            allowed=found.allowed and not hybrid,
+            shown_over=found.shown is Shown.SIGNATURES,
         )
 
     async def _basic(

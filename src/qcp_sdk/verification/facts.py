@@ -55,6 +55,8 @@ class SignatureFacts:
     changes: Changes = Changes.UNKNOWN
     allowed: bool = False
     """Whether the changes are of a kind that the document allows after this signature."""
+    shown_over: bool = False
+    """Whether a later signature shows something on the document's pages."""
     later_revisions: int = 0
     names_certificate: bool = False
     """Whether the signed attributes name the certificate (ESS signing-certificate, RFC 5035)."""

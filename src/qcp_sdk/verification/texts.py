@@ -99,6 +99,11 @@ REASONS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "Une mise à jour ajoutée après la signature modifie le contenu du document.",
             "An update that was added after signing changes the document’s content.",
         ),
+        "later_signature_shown": (
+            "Une signature ajoutée ensuite affiche quelque chose sur une page : ce signataire ne l’avait pas sous les "
+            "yeux lorsqu’il a signé.",
+            "A signature that was added later shows something on a page: this signatory did not see it when signing.",
+        ),
         "coverage_incomplete": (
             "La signature ne couvre pas la version complète du document à laquelle elle est apposée.",
             "The signature does not cover the whole version of the document to which it was applied.",
@@ -281,8 +286,8 @@ LABELS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "only verification data was added",
         ),
         "changes.signatures_or_forms": (
-            "d’autres signatures ou champs de formulaire ont été ajoutés",
-            "further signatures or form fields were added",
+            "d’autres signatures ou champs de signature ont été ajoutés",
+            "further signatures or signature fields were added",
         ),
         "changes.annotations": ("des annotations ont été ajoutées", "annotations were added"),
         "changes.content": ("le contenu a été modifié", "the content was changed"),

@@ -104,14 +104,14 @@ def verdict(
             indication=indication,
             sub_indication=sub_indication,
             level_reached=None if worthless else SignatureLevel.NIVEAU_1,
-            reasons=(*(broken or _why(facts, standing, facts.proven or now)), *when, *extra),
+            reasons=(*(broken or (*_why(facts, standing, facts.proven or now), *_about_pages(facts))), *when, *extra),
         )
     level, qualification, reasons = _worth(standing)
     return evolve(
         report,
         level_reached=level,
         qualification=qualification,
-        reasons=(*reasons, *_about_time(facts, timestamps), *extra),
+        reasons=(*reasons, *_about_time(facts, timestamps), *_about_pages(facts), *extra),
     )
 
 
@@ -178,6 +178,10 @@ def _about_time(facts: SignatureFacts, timestamps: tuple[TimestampReport, ...]) 
     if passed and not any(one.qualified for one in passed):
         return (reason("timestamp_not_qualified"),)
     return ()
+
+
+def _about_pages(facts: SignatureFacts) -> tuple[Reason, ...]:
+    return (reason("later_signature_shown"),) if facts.shown_over else ()
 
 
 def _at(assessed: Assessment | None, at: datetime) -> QualifiedAt | None:

@@ -317,6 +317,7 @@ def sign(
     timestamps: Timestamps | None = None,
     revocation: RevocationSource | None = None,
     reason: str = "",
+    stamp: Stamp | None = None,
 ) -> bytes:
     """Sign a small document with a key at hand, for example a seal: `signing` turns a SHA-256 digest into the raw
     signature (`keystore.sign_digest` does). `name`, `chain` and the rest as `prepare`.
@@ -339,6 +340,7 @@ def sign(
             timestamps=timestamps,
             revocation=revocation,
             reason=reason,
+            stamp=stamp,
         )
         return file.read_bytes()
 
@@ -356,6 +358,7 @@ def sign_file(
     timestamps: Timestamps | None = None,
     revocation: RevocationSource | None = None,
     reason: str = "",
+    stamp: Stamp | None = None,
 ) -> None:
     """Sign a document of any size, in place, as `sign`. It is read once: nobody else may write to it meanwhile.
 
@@ -364,7 +367,16 @@ def sign_file(
     """
     check_level(level=level, timestamps=timestamps, revocation=revocation)
     token_size = TOKEN_SIZE if level.timestamped else 0
-    place = prepare(file=file, name=name, chain=chain, algorithm=algorithm, at=at, reason=reason, token_size=token_size)
+    place = prepare(
+        file=file,
+        name=name,
+        chain=chain,
+        algorithm=algorithm,
+        at=at,
+        reason=reason,
+        token_size=token_size,
+        stamp=stamp,
+    )
     value = signing(place.digest)
     _check_completion(level, timestamps, revocation, place, chain, algorithm, value)
     _finish(file, place, chain, algorithm, value, level, timestamps, revocation, clock)

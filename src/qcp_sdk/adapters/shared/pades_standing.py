@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from pyhanko.sign.general import extract_certificate_info
 from pyhanko.sign.validation.generic_cms import extract_tst_data_iter, validate_sig_integrity
-from pyhanko.sign.validation.status import SignatureCoverageLevel
 
 from qcp_sdk.errors import Rejected
+from qcp_sdk.pdf_changes import since
 
 if TYPE_CHECKING:
     from asn1crypto import cms  # type: ignore[import-untyped]
@@ -43,9 +43,8 @@ def standing_chains(reader: PdfFileReader) -> list[tuple[bytes, ...]]:
 
 
 def _whole(one: EmbeddedPdfSignature) -> bool:
-    one.compute_integrity_info()  # type: ignore[no-untyped-call]
-    summary = one.summarise_integrity_info()
-    if summary["coverage"] < SignatureCoverageLevel.ENTIRE_REVISION or summary["docmdp_ok"] is not True:
+    found = since(one)
+    if not (found.covers_revision and found.allowed):
         return False
     digest = one.compute_digest()
     kind = _CONTENT.get(str(one.sig_object.get("/SubFilter")), "data")

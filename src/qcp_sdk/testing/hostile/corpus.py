@@ -11,7 +11,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from qcp_sdk.testing.hostile import cms
+from qcp_sdk.testing.hostile import cms, later
 from qcp_sdk.testing.hostile.kit import (
     COMPLIANCE,
     CONTENT,
@@ -50,6 +50,14 @@ FAILED: Final = "FAILED FORMAT_FAILURE"
 PASSED: Final = "PASSED NIVEAU_3"
 
 _CONTENT: Final = "pdfsig judges the signed bytes alone; that the page is another one now it does not see."
+_FILLED: Final = (
+    "Filling in a form is allowed after an approval signature (ISO 32000-2 § 12.8.2.2.2), says pyHanko; what the "
+    "signatory saw is another text all the same."
+)
+_OVER: Final = (
+    "Signature fields may be added after an approval signature, says pyHanko, whatever they show; we look at what they "
+    "show where."
+)
 _TAIL: Final = (
     "The end of a PDF stands in its last kilobyte (ISO 32000-2 § 7.5.5, as Acrobat reads it); pdfsig looks further."
 )
@@ -402,6 +410,34 @@ ALL: Final[tuple[Hostile, ...]] = (
         make=_hybrid,
         says=FAILED,
         differs=_CONTENT,
+    ),
+    Hostile(
+        name="form-refilled",
+        what="a later update changes the value of a form field, and what it shows",
+        make=later.refilled(0),
+        says=FAILED,
+        differs=_FILLED,
+    ),
+    Hostile(
+        name="form-refilled-read-only",
+        what="the same, of a field that is read-only",
+        make=later.refilled(1),
+        says=FAILED,
+        differs=_FILLED,
+    ),
+    Hostile(
+        name="covered-by-field",
+        what="a later update adds an empty signature field whose picture is another page",
+        make=later.covered,
+        says=FAILED,
+        differs=_OVER,
+    ),
+    Hostile(
+        name="covered-by-signature",
+        what="a stranger signs later, and what shows of it is another page",
+        make=later.covered_by_signature,
+        says=FAILED,
+        differs=_OVER,
     ),
     # The signature's place
     Hostile(name="contents-missing", what="the signature has no /Contents", make=_without_contents, says=FAILED),

@@ -89,8 +89,16 @@ class Kit:
         chain = (_der(certificate),) if self_signed else (_der(certificate), _der(self.ca))
         return Signatory(key=key, chain=chain)
 
-    def sign(self, pdf: bytes, who: Signatory | None = None, *, name: str = "one") -> bytes:
-        """Sign as PAdES B-B."""
+    def sign(
+        self,
+        pdf: bytes,
+        who: Signatory | None = None,
+        *,
+        name: str = "one",
+        box: tuple[int, int, int, int] | None = None,
+        shows: bytes = b"",
+    ) -> bytes:
+        """Sign as PAdES B-B; with a `box` visibly there on the first page, `shows` being a page of that size (PDF)."""
         from qcp_sdk.adapters.shared import pades
         from qcp_sdk.adapters.shared.keystore import sign_digest
 
@@ -103,6 +111,7 @@ class Kit:
             algorithm="sha256_ecdsa",
             at=NOW - timedelta(hours=1),
             clock=_Clock(),
+            stamp=None if box is None else pades.Stamp(page=0, box=box, pdf=shows),
         )
 
     def signed(self) -> bytes:
