@@ -68,7 +68,8 @@ def _install() -> None:
     theirs_prepared = x509.NameTypeAndValue._ldap_string_prep
 
     def prepared(self: Any, string: str) -> str:
-        if _seen.get() is not None and string.isascii() and string.isprintable():
+        # asn1crypto hands over bytes of a bit string, and says itself what is wrong with them.
+        if _seen.get() is not None and isinstance(string, str) and string.isascii() and string.isprintable():
             # Of all the steps of RFC 4518 two change such letters: case folding, and insignificant spaces.
             return f" {_SPACES.sub('  ', string.lower()).strip()} "
         return str(theirs_prepared(self, string))
