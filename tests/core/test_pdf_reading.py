@@ -133,7 +133,5 @@ print(dict(zip(read_object.__code__.co_freevars, read_object.__closure__))["thei
 
 def test_first_uses_at_once_wrap_once() -> None:
     """A budget counted twice is half a budget."""
-    said = subprocess.run(  # noqa: S603  # this interpreter, and what stands above
-        [sys.executable, "-c", FIRST_TOGETHER], capture_output=True, text=True, check=True
-    ).stdout
+    said = subprocess.run([sys.executable, "-c", FIRST_TOGETHER], capture_output=True, text=True, check=True).stdout
     assert said.split() == ["pyhanko.pdf_utils.generic"]
