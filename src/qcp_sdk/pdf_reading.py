@@ -13,6 +13,7 @@ Within `bounded()`, in this thread or task and nowhere else (the host's own use 
 from __future__ import annotations
 
 import binascii
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -26,6 +27,8 @@ MOST_ENTRIES: Final = 500_000
 MOST_VALUES: Final = 1_000_000
 """Numbers, names, strings, dictionaries … that are read of it."""
 
+_INSTALLING: Final = threading.Lock()
+"""`lru_cache` calls twice where two threads come first together, and one would wrap the other's."""
 _CHUNK: Final = 1 << 16
 _SPACE: Final = b"\x00\t\n\x0c\r "
 _HEX: Final = b"0123456789abcdefABCDEF"
@@ -43,7 +46,8 @@ _budget: ContextVar[_Budget | None] = ContextVar("qcp_sdk_pdf_reading", default=
 @contextmanager
 def bounded() -> Iterator[None]:
     """Read within bounds in this block. What exceeds them is pyHanko's `PdfReadError`, as any other broken file."""
-    _install()
+    with _INSTALLING:
+        _install()
     token = _budget.set(_Budget(MOST_ENTRIES, MOST_VALUES))
     try:
         yield

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import zlib
 from io import BytesIO
 from pathlib import Path
@@ -108,3 +110,28 @@ class TestBounds:
         with pytest.raises(DocumentError):
             verify(listing(2_000), trust=TrustStore(), now=NOW)
         assert PdfFileReader(BytesIO(listing(2_000))).root["/Pages"]
+
+
+FIRST_TOGETHER = """
+import sys, threading
+from qcp_sdk import pdf_reading
+
+sys.setswitchinterval(1e-6)
+together = threading.Barrier(8)
+
+def first():
+    together.wait()
+    with pdf_reading.bounded():
+        pass
+
+threads = [threading.Thread(target=first) for _ in range(8)]
+[one.start() for one in threads], [one.join() for one in threads]
+from pyhanko.pdf_utils.generic import read_object  # not before: importing it is what the first takes time for
+print(dict(zip(read_object.__code__.co_freevars, read_object.__closure__))["theirs_object"].cell_contents.__module__)
+"""
+
+
+def test_first_uses_at_once_wrap_once() -> None:
+    """A budget counted twice is half a budget."""
+    said = subprocess.run([sys.executable, "-c", FIRST_TOGETHER], capture_output=True, text=True, check=True).stdout
+    assert said.split() == ["pyhanko.pdf_utils.generic"]

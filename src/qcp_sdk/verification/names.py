@@ -10,6 +10,7 @@ is compared is the same (RFC 5280 § 7.1), and nothing outlives the document. Pl
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,6 +20,8 @@ from typing import Any, Final
 from attrs import define, field
 
 _SPACES: Final = re.compile(" +")
+_INSTALLING: Final = threading.Lock()
+"""`lru_cache` calls twice where two threads come first together, and one would wrap the other's."""
 
 
 @define
@@ -33,7 +36,8 @@ _seen: ContextVar[_Seen | None] = ContextVar("qcp_sdk_verification_names", defau
 @contextmanager
 def remembered() -> Iterator[None]:
     """Remember in this block what names compare as."""
-    _install()
+    with _INSTALLING:
+        _install()
     token = _seen.set(_Seen())
     try:
         yield
@@ -68,7 +72,8 @@ def _install() -> None:
     theirs_prepared = x509.NameTypeAndValue._ldap_string_prep
 
     def prepared(self: Any, string: str) -> str:
-        if _seen.get() is not None and string.isascii() and string.isprintable():
+        # asn1crypto hands over bytes of a bit string, and says itself what is wrong with them.
+        if _seen.get() is not None and isinstance(string, str) and string.isascii() and string.isprintable():
             # Of all the steps of RFC 4518 two change such letters: case folding, and insignificant spaces.
             return f" {_SPACES.sub('  ', string.lower()).strip()} "
         return str(theirs_prepared(self, string))

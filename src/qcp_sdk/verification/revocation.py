@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Collection, Iterable
+from itertools import count
 from typing import TYPE_CHECKING, Final, Protocol
 
 from attrs import field, frozen
 
 from qcp_sdk.errors import PortError
+from qcp_sdk.verification import own
 from qcp_sdk.verification.errors_border import foreign
 
 if TYPE_CHECKING:
@@ -76,13 +79,21 @@ def in_document(reader: PdfFileReader) -> Knowledge:
     return Knowledge(certificates=held("/Certs"), ocsps=held("/OCSPs"), crls=held("/CRLs"))
 
 
-def asked(source: RevocationSource, leaves: Iterable[x509.Certificate], pool: Iterable[x509.Certificate]) -> Knowledge:
-    """Ask a source about each of these certificates, with the issuers that are in the pool or that it knows.
+def asked(
+    source: RevocationSource,
+    leaves: Iterable[x509.Certificate],
+    pool: Iterable[x509.Certificate],
+    listed: Collection[bytes],
+) -> Knowledge:
+    """Ask a source about each of these certificates and those above them, up to a listed one.
+
+    All leaves come before what is above them. Issuers are in the pool, or the source knows them.
 
     An issuer is who bears the name and whose key verifies the certificate; of several, the first in the pool.
 
     No more than `MOST_ASKED` certificates and `LONGEST_ASKING` seconds: what is left out counts as silence.
     """
+    ends = frozenset(listed)
     known: dict[str, dict[bytes, None]] = {}  # whoever made the document may bring others of the same name
     for one in pool:
         known.setdefault(one.subject.hashable, {})[one.dump()] = None
@@ -91,7 +102,12 @@ def asked(source: RevocationSource, leaves: Iterable[x509.Certificate], pool: It
     crls: list[bytes] = []
     silent = False
     until = time.monotonic() + LONGEST_ASKING
-    for number, leaf in enumerate(leaves):
+    waiting = deque(leaves)
+    seen = {one.dump() for one in waiting}
+    for number in count():
+        if not waiting:
+            break
+        leaf = waiting.popleft()
         if number >= MOST_ASKED or time.monotonic() > until:
             silent = True
             break
@@ -102,6 +118,9 @@ def asked(source: RevocationSource, leaves: Iterable[x509.Certificate], pool: It
             if issuer is None or issuer == der:
                 continue
             certificates.append(issuer)
+            if not ends & {der, issuer} and issuer not in seen and _issued(der, issuer) and _readable(issuer):
+                seen.add(issuer)
+                waiting.append(own.certificate(issuer))
             answer = source.ocsp(certificate=der, issuer=issuer)
             if answer is not None:
                 ocsps.append(answer)
@@ -112,6 +131,14 @@ def asked(source: RevocationSource, leaves: Iterable[x509.Certificate], pool: It
         except PortError:
             silent = True
     return Knowledge(certificates=tuple(certificates), ocsps=tuple(ocsps), crls=tuple(crls), silent=silent)
+
+
+def _readable(certificate: bytes) -> bool:
+    try:
+        own.certificate(certificate).issuer.hashable  # noqa: B018
+    except foreign():
+        return False
+    return True
 
 
 def _issued(certificate: bytes, issuer: bytes) -> bool:

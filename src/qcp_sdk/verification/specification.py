@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pyhanko.sign.validation.policy_decl import LocalKnowledge, SignatureValidationSpec
 
 MOST_ENTRIES: Final = 20
-"""Certificates that one OCSP answer may speak of; what speaks of more is passed over. Responders are asked about one."""
+"""Certificates that one OCSP answer may speak of; what speaks of more is passed over. One is asked about at a time."""
 
 
 @lru_cache(maxsize=8)

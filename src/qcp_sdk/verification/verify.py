@@ -66,7 +66,7 @@ def verify(
         reader, lenient = _opened(content)
         signatures = ades.embedded(reader)
         services = trust.services(moment)
-        knowledge = _knowledge(reader, signatures, trust, revocation, services.issuers)
+        knowledge = _knowledge(reader, signatures, trust, revocation, services)
         found = ades.examine(
             reader,
             signatures,
@@ -140,14 +140,14 @@ def _knowledge(
     signatures: list[tuple[str, EmbeddedPdfSignature | None]],
     trust: TrustStore,
     source: RevocationSource | None,
-    issuers: tuple[bytes, ...],
+    services: Services,
 ) -> Knowledge:
     brought, held = in_document(reader), Knowledge(crls=trust.crls)
     if source is None:
         return held.plus(brought)
-    leaves, pool = ades.certificates(signatures, brought, issuers)
+    leaves, pool = ades.certificates(signatures, brought, services.issuers)
     # The document's last: what is beyond a limit is left out, and whoever made the document chose how much it brings.
-    return asked(source, leaves, pool).plus(held).plus(brought)
+    return asked(source, leaves, pool, (*services.issuers, *services.stampers)).plus(held).plus(brought)
 
 
 def _in_force(services: Services, path: Sequence[bytes], at: datetime) -> bool:

@@ -358,9 +358,7 @@ class World:
 
     def intermediate(self) -> Party:
         """An authority below the listed one."""
-        return issue(
-            _name("TEST sub CA", organisation="TEST"), self.qc_ca, authority=True, policies=("2.5.29.32.0",)
-        )
+        return issue(_name("TEST sub CA", organisation="TEST"), self.qc_ca, authority=True, policies=("2.5.29.32.0",))
 
     def impostor(self) -> Party:
         """Another authority of the same name."""

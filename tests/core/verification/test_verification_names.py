@@ -81,3 +81,12 @@ def test_a_name_is_prepared_once_and_forgotten_after_the_document(monkeypatch: p
             for _ in range(5):
                 assert x509.Name.load(der) == x509.Name.load(der)
     assert len(asked) == 2
+
+
+def test_a_value_that_is_no_text_fails_as_asn1crypto_says() -> None:
+    bits = x509.NameTypeAndValue({"type": "unique_identifier", "value": x509.OctetBitString(b"abc")})
+    made = x509.Name(name="", value=x509.RDNSequence([x509.RelativeDistinguishedName([bits])])).dump()
+    with pytest.raises(TypeError):
+        x509.Name.load(made).hashable  # noqa: B018
+    with remembered(), pytest.raises(TypeError):
+        x509.Name.load(made).hashable  # noqa: B018

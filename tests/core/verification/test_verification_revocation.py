@@ -190,9 +190,27 @@ def test_a_suspension_counts_while_who_says_it_is_current(
     since = SIGNED - timedelta(days=31)
     serials = {world.jeanne.certificate.serial_number: since}
     listed = world.trust(crls=[world.crl(world.qc_ca, revoked=serials, at=SIGNED + made, reason=reason)])
-    said = world.ocsp_answer(
-        world.jeanne, world.qc_ca, world.responder, revoked=since, at=SIGNED + made, reason=reason
-    )
+    said = world.ocsp_answer(world.jeanne, world.qc_ca, world.responder, revoked=since, at=SIGNED + made, reason=reason)
     expected = "REVOKED_NO_POE" if counts else ""
     assert only(world.verify(contract, listed)).sub_indication == expected
     assert only(world.verify(world.augment(contract, ocsps=[said]), trusted)).sub_indication == expected
+
+
+def test_a_source_is_asked_about_authorities_below_the_listed_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    below = world.intermediate()
+    party = world.person(issuer=below)
+    source = Source(
+        {
+            party.der: world.ocsp_answer(party, below, below),
+            below.der: world.ocsp_answer(below, world.qc_ca, world.responder),
+        }
+    )
+    pdf = world.augment(world.sign(world.blank(), party), others=[below.der])
+    trust = world.trust(crls=[])
+    assert only(world.verify(pdf, trust, revocation=source)).level_reached is SignatureLevel.NIVEAU_3
+    assert (below.der, world.qc_ca.der) in source.asked
+    assert world.qc_ca.der not in {certificate for certificate, _ in source.asked}
+    monkeypatch.setattr(revocation, "MOST_ASKED", 2)  # the holder, the time-stamping unit
+    assert only(world.verify(pdf, trust, revocation=source)).sub_indication == "TRY_LATER"
