@@ -620,7 +620,7 @@ def test_a_version_that_there_is_not_is_no_error_of_the_library() -> None:
     with pytest.raises(Unavailable):
         HttpRevocation(lying).issuer(certificate=wrong)
     assert checked(wrong, digest("one"), b"value") == b""
-    assert not _revoked_by(crl, held.serial, START)
+    assert not _revoked_by(crl, held.serial, START, None)
     with pytest.raises(ConfigurationError):
         FixedLists([(wrong, None)])
     assert FixedLists([(pki.authority, None)]).issuer(certificate=wrong) is None
