@@ -71,7 +71,7 @@ def _install() -> None:
 
     theirs_prepared = x509.NameTypeAndValue._ldap_string_prep
 
-    def prepared(self: Any, string: str) -> str:
+    def prepared(self: Any, string: Any) -> str:
         # asn1crypto hands over bytes of a bit string, and says itself what is wrong with them.
         if _seen.get() is not None and isinstance(string, str) and string.isascii() and string.isprintable():
             # Of all the steps of RFC 4518 two change such letters: case folding, and insignificant spaces.

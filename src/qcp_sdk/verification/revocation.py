@@ -145,8 +145,9 @@ def _issued(certificate: bytes, issuer: bytes) -> bool:
     from cryptography.exceptions import InvalidSignature
     from cryptography.x509 import load_der_x509_certificate
 
+    others: tuple[type[Exception], ...] = (InvalidSignature, *foreign())
     try:
         load_der_x509_certificate(certificate).verify_directly_issued_by(load_der_x509_certificate(issuer))
-    except (InvalidSignature, *foreign()):
+    except others:
         return False
     return True

@@ -274,7 +274,8 @@ def revocation_claims(
             others.append(answer)
         elif _names(single["cert_id"], certificate, issuer):
             about.append((answer, single))
-    lists, besides = [], []
+    lists: list[Any] = []
+    besides: list[Any] = []
     for one in knowledge.known_crls:
         (lists if one.crl_data["tbs_cert_list"]["issuer"].hashable == name else besides).append(one)
     for answer, single in about:
