@@ -287,14 +287,14 @@ def revocation_claims(
             by=by,
         ):
             body = answer.ocsp_response_data.basic_ocsp_response["tbs_response_data"]
-            made = max(body["produced_at"].native, single["this_update"].native)
+            made = (body["produced_at"].native, single["this_update"].native)
             alone = dataclasses.replace(knowledge, known_ocsps=[answer, *others], known_crls=besides)
             yield alone, _moments(at, made, single["next_update"].native, now)
     for revoked in lists:
         body = revoked.crl_data["tbs_cert_list"]
         if _revoked_by(revoked.crl_data.dump(), serial, by, body["next_update"].native):
             alone = dataclasses.replace(knowledge, known_ocsps=others, known_crls=[revoked, *besides])
-            yield alone, _moments(at, body["this_update"].native, body["next_update"].native, now)
+            yield alone, _moments(at, (body["this_update"].native,), body["next_update"].native, now)
 
 
 def _names(named: Any, certificate: x509.Certificate, issuer: x509.Certificate | None) -> bool:
@@ -308,8 +308,8 @@ def _names(named: Any, certificate: x509.Certificate, issuer: x509.Certificate |
     )
 
 
-def _moments(at: datetime, made: datetime, until: datetime | None, now: datetime) -> list[datetime]:
-    return sorted({min(one, until or one) for one in (at, max(at, min(made, now)))})
+def _moments(at: datetime, made: tuple[datetime, ...], until: datetime | None, now: datetime) -> list[datetime]:
+    return sorted({min(one, until or one) for one in (at, *(max(at, min(one, now)) for one in made))})
 
 
 def _revoked_by(crl: bytes, serial: int, by: datetime, until: datetime | None) -> bool:

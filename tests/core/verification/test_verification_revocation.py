@@ -71,6 +71,18 @@ def test_a_young_responder_that_says_revoked_before_is_heard_over_an_old_good_an
     assert only(world.verify(after, trusted)).level_reached is SignatureLevel.NIVEAU_3
 
 
+def test_a_young_responder_is_heard_after_the_signatory_s_certificate_ended(world: World, trusted: TrustStore) -> None:
+    """Neither is valid at both ends: not the responder when it was signed, nor the signatory now."""
+    party = world.person(end=SIGNED + timedelta(minutes=40))
+    young = world.young_responder(since=SIGNED + timedelta(minutes=10))
+    good = world.ocsp_answer(party, world.qc_ca, world.responder, at=SIGNED - timedelta(hours=1))
+    revoked, made = SIGNED - timedelta(minutes=30), SIGNED + timedelta(minutes=30)
+    said = world.ocsp_answer(party, world.qc_ca, young, revoked=revoked, at=made)
+    signed = world.sign(world.blank(), party)
+    assert only(world.verify(world.augment(signed, ocsps=[good]), trusted)).indication is Indication.PASSED
+    assert only(world.verify(world.augment(signed, ocsps=[good, said]), trusted)).sub_indication == "REVOKED_NO_POE"
+
+
 def crowded(answer: bytes, entries: int) -> bytes:
     """Repeat the one entry of an OCSP answer; its signature is no longer good, and need not be."""
     made = ocsp.OCSPResponse.load(answer)
