@@ -61,10 +61,10 @@ def _pages(node: Any, box: Any, depth: int) -> Iterator[tuple[Any, Any, Any]]:
     if depth > _DEEPEST:
         raise ValueError("the page tree is too deep")
     found = node.get_object()
-    own = {key: found[key] for key in ("/MediaBox", "/CropBox") if key in found}
+    own = {key: value for key in ("/MediaBox", "/CropBox") if (value := _value(found, key)) is not None}
     box = {**(box or {}), **own}
     if "/Kids" not in found:
-        yield node.reference, found, box.get("/CropBox", box["/MediaBox"])
+        yield node.reference, found, box.get("/CropBox", box.get("/MediaBox"))
         return
     for kid in found["/Kids"]:
         yield from _pages(kid, box, depth + 1)
@@ -74,26 +74,35 @@ def _references(page: Any) -> set[Any]:
     """Give the references of a page's annotations. pyHanko refuses what was added to them directly."""
     from pyhanko.pdf_utils import generic
 
-    if "/Annots" not in page:
+    listed = _value(page, "/Annots")
+    if not isinstance(listed, list | tuple):
         return set()
-    return {one.reference for one in page["/Annots"] if isinstance(one, generic.IndirectObject)}
+    return {one.reference for one in listed if isinstance(one, generic.IndirectObject)}
 
 
 def _shows(widget: Any) -> bool:
     """Whether it has an appearance, or what a reader would make one from (ISO 32000-2 § 12.5.6.19)."""
-    return any(key in widget and bool(widget[key]) for key in ("/AP", "/MK"))
+    return bool(_value(widget, "/AP") or _value(widget, "/MK"))
 
 
 def _filled(widget: Any) -> bool:
     """Whether it stands for a signature; its value may stand above it (§ 12.7.4.1)."""
     for _ in range(_DEEPEST):
-        if "/V" in widget:
-            value = widget["/V"]
+        value = _value(widget, "/V")
+        if value is not None:
             return isinstance(value, dict) and "/Contents" in value and "/ByteRange" in value
-        if "/Parent" not in widget:
-            break
-        widget = widget["/Parent"]
+        widget = _value(widget, "/Parent")
     return False
+
+
+def _value(of: Any, key: str) -> Any:
+    """Give what stands under a key, dereferenced (pyHanko's `get` does not); None for null and for no dictionary."""
+    if not isinstance(of, dict):
+        return None
+    try:
+        return of[key]
+    except KeyError:  # also where null stands there
+        return None
 
 
 def _part(widget: Any, box: Any) -> float:

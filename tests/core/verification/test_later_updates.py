@@ -20,7 +20,7 @@ from qcp_sdk.errors import Rejected
 from qcp_sdk.levels import SignatureLevel
 from qcp_sdk.testing import hostile
 from qcp_sdk.testing.hostile import later
-from qcp_sdk.testing.hostile.kit import plain, writer, written
+from qcp_sdk.testing.hostile.kit import PAGES, plain, writer, written
 from qcp_sdk.verification import Changes, Indication, SignatureReport, verify
 
 
@@ -149,3 +149,13 @@ def test_a_field_that_waited_and_was_filled_is_told(kit: hostile.Kit) -> None:
     signers.PdfSigner(meta, signer).sign_pdf(writer(content), output=out)
     assert not changed(kit, out.getvalue())
     assert "later_signature_shown" in {why.id for why in first(kit, out.getvalue()).reasons}
+
+
+@pytest.mark.parametrize("annotations", [b"null", b"[null]"])
+def test_a_page_with_annotations_that_are_none_is_looked_at(kit: hostile.Kit, annotations: bytes) -> None:
+    page = b"<< /Type /Page /Parent 2 0 R /Contents 4 0 R /Annots %s >>" % annotations
+    pages = b"<< /Type /Pages /Kids [3 0 R 6 0 R] /Count 2 /MediaBox [0 0 595 842] >>"
+    update = writer(kit.sign(plain({PAGES: pages, 6: page})))
+    update.root["/DSS"] = update.add_object(generic.DictionaryObject())  # type: ignore[no-untyped-call]
+    update.update_root()  # type: ignore[no-untyped-call]
+    assert not changed(kit, written(update))
