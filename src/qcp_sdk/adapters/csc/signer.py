@@ -62,6 +62,8 @@ class _Granted:
     ends: datetime
     values: dict[bytes, bytes] = field(factory=dict, repr=False)
     """What was signed so far."""
+    used: bool = False
+    """Whether the service has signed with it: each further call needs it renewed."""
 
 
 class CscSigner:
@@ -293,7 +295,11 @@ class CscSigner:
         if isinstance(told, AuthorizationPending):
             page["pending"] = told.handle
         else:
-            page["answers"] = self._signed(handle, fingerprint, digests, credential)
+            try:
+                page["answers"] = self._signed(handle, fingerprint, digests, credential, of=stream_of(key))
+            except Rejected as refusal:  # another code goes on with what is left
+                spent = Rejected(refusal.what, reason="spent", where=refusal.where)
+                raise self._refused(key, intent, challenge, spent, again=False) from refusal
         answer = {"handle": handle}
         with self._notebook.open() as pages:
             pages.put(f"activation/{handle}", page, of=of)
@@ -347,30 +353,58 @@ class CscSigner:
         return found
 
     def _signed(
-        self, handle: str, fingerprint: Fingerprint, digests: tuple[bytes, ...], credential: CredentialInfo | None
+        self,
+        handle: str,
+        fingerprint: Fingerprint,
+        digests: tuple[bytes, ...],
+        credential: CredentialInfo | None,
+        *,
+        of: str,
     ) -> list[list[str]]:
-        """Sign with the activation data that is held; every digest is answered.
+        """Sign with the activation data that is held; every digest is answered. What was signed before, by whatever
+        code, is not bought again: each part is written down as it comes.
 
         Raises:
             Unconfirmed: Nobody knows. The activation data, and what was signed so far, are kept for the next try.
+            Rejected: `sad_ended`: nothing more is signed with this activation data.
         """
         granted, refused = self._granted[handle], ""
+        with self._notebook.open() as pages:
+            for digest in digests:
+                if (known := pages.get(_value_of(fingerprint, digest))) is not None:
+                    granted.values.setdefault(digest, bytes.fromhex(known["value"]))
+
+        def keep(part: Sequence[bytes]) -> None:
+            with self._notebook.open() as pages:
+                for digest in part:
+                    if value := granted.values[digest]:
+                        pages.put(_value_of(fingerprint, digest), {"value": value.hex()}, of=of)
+
         try:
             credential = credential or self._credentials.find(fingerprint)
-            self._sign_all(granted, credential, _once(digests))
+            self._sign_all(granted, credential, _once(digests), keep=keep)
         except Rejected as refusal:
+            if refusal.reason == "sad_ended":
+                raise
             refused = refusal.reason
         return [
             [digest.hex(), value.hex(), "" if value else refused or "not_a_signature"]
             for digest, value in ((digest, granted.values.get(digest, b"")) for digest in digests)
         ]
 
-    def _sign_all(self, granted: _Granted, credential: CredentialInfo, digests: tuple[bytes, ...]) -> None:
+    def _sign_all(
+        self,
+        granted: _Granted,
+        credential: CredentialInfo,
+        digests: tuple[bytes, ...],
+        *,
+        keep: Callable[[Sequence[bytes]], None],
+    ) -> None:
         left = [digest for digest in digests if digest not in granted.values]
         step = self._per_call or len(left) or 1
         for start in range(0, len(left), step):
             part = tuple(left[start : start + step])
-            if granted.values:  # CSC API 1.0.4.0 § 11.8: each further call has new activation data
+            if granted.used:  # CSC API 1.0.4.0 § 11.8: each further call has new activation data
                 extended = self._client.extend_transaction(credential.id, sad=granted.sad, digests=part)
                 granted.sad = extended.sad
             values = self._client.sign_hash(
@@ -378,8 +412,10 @@ class CscSigner:
             )
             if isinstance(values, SignaturesPending):
                 raise Unavailable("the service answers later, which was not asked for", mend="ask again")
+            granted.used = True
             for digest, value in zip(part, values, strict=True):
                 granted.values[digest] = checked(credential.certificates[0], digest, value)
+            keep(part)
 
     def poll(self, *, handle: str) -> Answers | SigningPending:
         """Give the answer of an activation; one that was pending is fetched.
@@ -419,7 +455,9 @@ class CscSigner:
             self._grant(handle, told)
         digests = tuple(bytes.fromhex(digest) for digest in page["digests"])
         try:
-            return self._signed(handle, Fingerprint(page["fingerprint"]), digests, None)
+            return self._signed(handle, Fingerprint(page["fingerprint"]), digests, None, of=page.get("of", ""))
+        except Rejected as refusal:
+            return [[digest, "", refusal.reason] for digest in page["digests"]]
         except Unconfirmed as error:
             raise Unavailable("what was signed is not known yet", mend="ask again") from error
 
@@ -512,6 +550,10 @@ def _check(digests: Sequence[bytes], *, most: int) -> None:
 
 def _once(digests: Sequence[bytes]) -> tuple[bytes, ...]:
     return tuple(dict.fromkeys(digests))
+
+
+def _value_of(fingerprint: Fingerprint, digest: bytes) -> str:
+    return f"value/{fingerprint}/{digest.hex()}"
 
 
 def _handle(key: Key) -> str:
