@@ -17,7 +17,7 @@ from qcp_sdk.facts import Cancelled, CodeRequested, Fact, Origin
 from qcp_sdk.host.saying import Code
 from qcp_sdk.host.subscriptions import SubscriptionView
 from qcp_sdk.identity import Proofing
-from qcp_sdk.levels import CertificateLevel
+from qcp_sdk.levels import CertificateLevel, SignatureLevel
 from qcp_sdk.offers import Offer
 from qcp_sdk.otp import Purpose
 from qcp_sdk.subscription import facts as sf
@@ -81,7 +81,9 @@ def test_the_whole_journey(plan: Plan, stages: str) -> None:
     assert (issued.holder, issued.not_after) == ("Jessica Poussart", certificate.not_after)
     assert issued.price == PRICE
     page = scene.qcp.subscriptions.page(account=scene.jessica.id)
-    assert page.qcp == certificate
+    assert page.qcp is not None
+    assert evolve(page.qcp, allows=None) == certificate
+    assert page.qcp.allows is SignatureLevel.NIVEAU_3, "which the page says besides"
     assert page.in_progress is None
     assert scene.alerts == []
 

@@ -8,15 +8,27 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from contextlib import ExitStack
 
 import pytest
 
 from qcp_sdk import cli
 
 
+def interruptible() -> None:
+    """Whoever runs the tests in the background has had its interrupts ignored, and so would what it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_it_says_where_it_is_and_stops() -> None:
     command = [sys.executable, "-m", "qcp_sdk.cli", "--language", "en", "sandbox", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with (
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=interruptible
+        ) as process,
+        ExitStack() as stack,
+    ):
+        stack.callback(process.kill)  # else a failure waits for it for ever
         assert process.stdout is not None
         said = ""
         while "Ctrl-C" not in said:

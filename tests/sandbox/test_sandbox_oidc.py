@@ -25,6 +25,7 @@ from qcp_sdk.adapters.memory.keys import MemoryKeys
 from qcp_sdk.adapters.oidc_accounts import OidcAccounts
 from qcp_sdk.adapters.oidc_certificates import Claimed, OidcCertificates, standard_certificates
 from qcp_sdk.adapters.shared.http import Http
+from qcp_sdk.adapters.shared.jwks import FAILED_PAUSE
 from qcp_sdk.certificates import Certificate, StatusKind
 from qcp_sdk.errors import InvalidInput, PortError, Rejected, Unavailable
 from qcp_sdk.levels import CertificateLevel
@@ -128,6 +129,7 @@ def signed_in(accounts: OidcAccounts, sandbox: Sandbox, person: Account) -> Acco
             if sandbox.faults.decide is None:
                 raise
             assert not isinstance(error, Rejected) or error.reason == "sign_in_refused"
+            sandbox.clock.advance(FAILED_PAUSE)  # keys that could not be had are asked for again after a pause
     pytest.fail("nobody could sign in")
 
 
