@@ -1,8 +1,8 @@
 """Ten thousand malformed webhooks and answers for each provider produce nothing but our errors.
 
 A row of the tables below prepares a provider and gives one call. What comes out of it is an answer or an error of ours:
-anything else fails, with the number of the message that did it. Some twenty messages a row in `make test`, ten thousand
-in CI (`long`).
+anything else fails, with the number of the message that did it. Some twenty messages a row in `make test`, a thousand in
+CI (`long`), ten thousand in `make full`.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ from qcp_sdk.verification.specification import _revoked_by
 from tests.adapters.universign.service import BASE, contract, enrol, judge, pages_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-FEW, MANY = 20, 10_000
+FEW, SOME, MANY = 20, 1_000, 10_000
+MARKS = {SOME: pytest.mark.long, MANY: pytest.mark.full}
 Call = Callable[[int], object]
 SECRET: Final = Secret("whsec_" + base64.b64encode(b"thirty-two bytes of a secret ...").decode())
 EXAMPLES: Final = Path(__file__).parent / "examples" / "idnow"
@@ -96,8 +97,8 @@ def run(call: Call, count: int, *, least: int = 25) -> None:
 
 
 def counts(names: Mapping[str, Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    both = [(name, count) for count in (FEW, MANY) for name in names]
-    rows = [pytest.param(*one, marks=pytest.mark.long if one[1] == MANY else ()) for one in both]
+    both = [(name, count) for count in (FEW, SOME, MANY) for name in names]
+    rows = [pytest.param(*one, marks=MARKS.get(one[1], ())) for one in both]
     return pytest.mark.parametrize(("name", "count"), rows)
 
 
