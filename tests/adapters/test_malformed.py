@@ -1,8 +1,8 @@
 """Ten thousand malformed webhooks and answers for each provider produce nothing but our errors.
 
 A row of the tables below prepares a provider and gives one call. What comes out of it is an answer or an error of ours:
-anything else fails, with the number of the message that did it. Some twenty messages a row in `make test`, a thousand in
-CI (`long`), ten thousand in `make full`.
+anything else fails, with the number of the message that did it. Twenty messages a row in `make test`, a thousand in CI
+(`long`), ten thousand in `make full`.
 """
 
 from __future__ import annotations
