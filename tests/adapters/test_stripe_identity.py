@@ -214,7 +214,7 @@ def test_a_wrong_key_is_our_fault_and_not_said(sandbox: Sandbox, tmp_path: Path)
         StripeWebhooks((Secret(""),), clock=sandbox.clock)
 
 
-@pytest.mark.long
+@pytest.mark.full
 def test_ten_thousand_spoilt_answers_raise_port_errors_only(sandbox: Sandbox, tmp_path: Path) -> None:
     http = SpoiltHttp("https://sandbox.test/stripe", serve=sandbox, seed=20261125)
     identity = adapter(sandbox, tmp_path, http=http)

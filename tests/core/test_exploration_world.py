@@ -48,12 +48,13 @@ def assert_as_expected(found: Exploration) -> None:
     assert {"states": found.states, "transitions": found.transitions, "graph": found.graph} == expected
 
 
-LONG = {"assembled", "hosted", "signatories-parallel"}
+MARKS = {
+    **dict.fromkeys(("assembled", "hosted", "signatories"), pytest.mark.long),
+    "signatories-parallel": pytest.mark.full,  # a minute, and the sequential one is next to it
+}
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.long) if name in LONG else name for name in sorted(models.SMALL)]
-)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, ())) for name in sorted(models.SMALL)])
 def test_a_small_world_holds_every_invariant_and_can_end(name: str) -> None:
     assert_as_expected(models.run_world(name, models.SMALL[name]))
 
