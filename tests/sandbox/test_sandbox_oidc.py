@@ -184,10 +184,12 @@ def test_authlib_signs_in_with_pkce_and_refreshes() -> None:
     """Authlib's OAuth client and its authors' JOSE, against the machine's clock, which is what they read."""
     sandbox = Sandbox(only=["oidc"])
     put(sandbox, account())
-    transport = httpx.WSGITransport(app=sandbox)
+    # Authlib's client is made on httpx, or on httpx2 where that is installed too: each takes its own transport.
+    theirs = next(one.__module__.partition(".")[0] for one in OAuth2Client.__mro__ if one.__name__ == "Client")
+    transport = import_module(theirs).WSGITransport(app=sandbox)
     verifier = "v" * 50
     with (
-        httpx.Client(transport=transport) as plain,
+        httpx.Client(transport=httpx.WSGITransport(app=sandbox)) as plain,
         OAuth2Client(
             CLIENT,
             SECRET,
