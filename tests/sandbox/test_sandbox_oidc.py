@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from importlib import import_module
 from itertools import count, cycle
 from pathlib import Path
 from typing import Any, Final
