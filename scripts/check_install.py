@@ -13,7 +13,7 @@ from pathlib import Path
 from pkgutil import walk_packages
 
 EXTRAS = {
-    "aiosmtpd", "celery", "click", "django", "flask", "hypothesis", "jwt", "lxml", "opentelemetry", "pkcs11",
+    "aiosmtpd", "asgiref", "celery", "click", "django", "flask", "hypothesis", "jwt", "lxml", "opentelemetry", "pkcs11",
     "procrastinate", "psycopg", "pytest", "rich", "segno", "signxml", "sqlalchemy", "typst", "werkzeug", "xsdata",
 }  # fmt: skip
 """What only the extras bring: a module that needs one of these may refuse to be imported here."""
