@@ -413,6 +413,22 @@ def test_what_was_signed_is_not_bought_again_by_whoever_died_with_the_answer(
     scene.prove(view.id)
 
 
+class KilledSigner(sg.MemorySigner):
+    """Its caller dies in the call, and it does not know afterwards."""
+
+    killed = True
+
+    def activate(
+        self, *, key: Key, challenge: ChallengeId, digests: tuple[bytes, ...], code: Secret
+    ) -> tuple[HashAnswer, ...] | SigningPending:
+        if self.killed:
+            raise KeyboardInterrupt
+        return super().activate(key=key, challenge=challenge, digests=digests, code=code)
+
+    def answered(self, **_named: object) -> tuple[HashAnswer, ...] | SigningPending | None:
+        raise AttributeError("no such method")
+
+
 class BrokenSigner(sg.MemorySigner):
     """Fails as no port may, when it is shown a code."""
 
@@ -424,6 +440,20 @@ class BrokenSigner(sg.MemorySigner):
         if self.broken:
             raise ValueError(f"the code is {code}")
         return super().activate(key=key, challenge=challenge, digests=digests, code=code)
+
+
+def test_a_signer_that_cannot_say_what_it_answered_holds_nobody_up(scene: Scene) -> None:
+    """Its own fault, or a method that it lacks, is no answer: the activation is lost, as before anybody asked."""
+    w = scene.world
+    w.signer = KilledSigner(holding_of=w.holding, codes=w.codes, clock=w.clock)
+    scene.qcp = scene.installation()
+    _, view, _ = pair(scene)
+    with pytest.raises(KeyboardInterrupt):
+        scene.sign(view, scene.jessica)
+    w.signer.killed = False
+    scene.wait(3 * MINUTE)
+    assert now(scene, view).stage is S.AWAITING_CODE
+    assert scene.sign(view, scene.jessica).stage is S.SIGNED
 
 
 def test_a_signers_own_fault_is_a_lost_activation_and_never_comes_out(

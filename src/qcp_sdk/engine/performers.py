@@ -126,6 +126,11 @@ def _not_lost(c: Context, lost: cf.ActivationLost) -> Fact:
         )
     except (Rejected, ConfigurationError):
         return lost
+    except (Unavailable, Unconfirmed):
+        raise
+    except Exception as error:  # noqa: BLE001 - an adapter's own fault, as when it was shown the code: a person waits
+        log.error("fault %s when asking what was answered to %s", type(error).__name__, ceremony.id)  # noqa: TRY400
+        return lost
     if answers is None:
         return lost
     if isinstance(answers, SigningPending):

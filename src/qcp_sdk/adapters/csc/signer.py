@@ -295,11 +295,10 @@ class CscSigner:
         if isinstance(told, AuthorizationPending):
             page["pending"] = told.handle
         else:
-            try:
-                page["answers"] = self._signed(handle, fingerprint, digests, credential, of=stream_of(key))
-            except Rejected as refusal:  # another code goes on with what is left
-                spent = Rejected(refusal.what, reason="spent", where=refusal.where)
-                raise self._refused(key, intent, challenge, spent, again=False) from refusal
+            page["answers"] = answers = self._signed(handle, fingerprint, digests, credential, of=of)
+            if any(reason == "sad_ended" for _, _, reason in answers):  # another code goes on with what is left
+                spent = Rejected("the service takes its activation data no more", reason="spent", where="csc")
+                raise self._refused(key, intent, challenge, spent, again=False)
         answer = {"handle": handle}
         with self._notebook.open() as pages:
             pages.put(f"activation/{handle}", page, of=of)
@@ -366,7 +365,6 @@ class CscSigner:
 
         Raises:
             Unconfirmed: Nobody knows. The activation data, and what was signed so far, are kept for the next try.
-            Rejected: `sad_ended`: nothing more is signed with this activation data.
         """
         granted, refused = self._granted[handle], ""
         with self._notebook.open() as pages:
@@ -384,8 +382,6 @@ class CscSigner:
             credential = credential or self._credentials.find(fingerprint)
             self._sign_all(granted, credential, _once(digests), keep=keep)
         except Rejected as refusal:
-            if refusal.reason == "sad_ended":
-                raise
             refused = refusal.reason
         return [
             [digest.hex(), value.hex(), "" if value else refused or "not_a_signature"]
@@ -456,8 +452,6 @@ class CscSigner:
         digests = tuple(bytes.fromhex(digest) for digest in page["digests"])
         try:
             return self._signed(handle, Fingerprint(page["fingerprint"]), digests, None, of=page.get("of", ""))
-        except Rejected as refusal:
-            return [[digest, "", refusal.reason] for digest in page["digests"]]
         except Unconfirmed as error:
             raise Unavailable("what was signed is not known yet", mend="ask again") from error
 
