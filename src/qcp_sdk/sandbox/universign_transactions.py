@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from html import escape
@@ -70,7 +71,7 @@ class Transaction:
     """The signatory is proving who they are, for lack of a certificate."""
 
 
-class Transactions(PublishedPki):
+class Transactions(PublishedPki, ABC):
     """Plays `/v1/files` and `/v1/transactions`, for one workspace. `UniversignSandbox` adds who holds what."""
 
     verdict_after: timedelta
@@ -88,17 +89,17 @@ class Transactions(PublishedPki):
 
     # What the subclass knows.
 
+    @abstractmethod
     def authorised(self, request: Request) -> None:
         """Refuse who has no key of the workspace's."""
-        raise NotImplementedError
 
+    @abstractmethod
     def holds(self, participant: Mapping[str, str], certificate: str) -> bool:
         """Say whether this participant holds such a certificate, in these data."""
-        raise NotImplementedError
 
+    @abstractmethod
     def issue(self, participant: Mapping[str, str], certificate: str) -> None:
         """Give this participant such a certificate."""
-        raise NotImplementedError
 
     # The API.
 

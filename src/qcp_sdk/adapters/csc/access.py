@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -182,7 +183,7 @@ class OAuth:
         return _told(Fields.of(self.http.ask("POST", f"{self.path}/token", acts=acts, form=form, explain=explain)))
 
 
-class _Renewed:
+class _Renewed(ABC):
     """Tokens that are got when they are needed, and replaced before they end."""
 
     def __init__(self, clock: Clock) -> None:
@@ -190,8 +191,9 @@ class _Renewed:
 
     _held: tuple[Secret, datetime] | None
 
+    @abstractmethod
     def _token(self) -> Token:
-        raise NotImplementedError
+        """Get a new one."""
 
     def header(self) -> Secret | None:
         """Give the header's value.
